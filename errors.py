@@ -1,0 +1,48 @@
+"""Errors that a user can mend: each message says the rule, the value and the remedy.
+
+    LrsearchError                 the base: ``except lrsearch.LrsearchError`` catches them all
+    ├── InputError                wrong use: an unknown name, a bad value, a file that does not parse
+    │   ├── ObjectiveError        the user's own objective breaks the contract
+    │   └── DataError             a dataset is not where it was looked for
+    ├── StudyError                a study cannot be opened, or belongs to other settings
+    └── MissingPartError          an optional package is not installed
+
+The command line turns `InputError` into exit code 2 and the others into 1.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LrsearchError(Exception):
+    """Base of every error lrsearch raises on purpose."""
+
+
+class InputError(LrsearchError, ValueError):
+    """Wrong use; the message says how to mend it."""
+
+
+class ObjectiveError(InputError):
+    """The user's objective cannot be loaded or breaks the contract of `Objective`."""
+
+
+class DataError(InputError):
+    """A dataset is missing or unreadable."""
+
+
+class StudyError(LrsearchError):
+    """A study cannot be opened, or was made with other settings."""
+
+
+class MissingPartError(LrsearchError):
+    """An optional package is needed and not installed."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str], error: type[InputError] = InputError) -> InputError:
+    """The error for a name that is not registered: it lists the names and the closest one."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return error(f"unknown {kind} {name!r}.{hint} Choose from: {', '.join(names)}.")

@@ -1,0 +1,100 @@
+"""What a trial trains: the `Objective` contract, and the values that cross it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..spaces import Schedule
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one epoch of a trial gave.
+
+    Attributes:
+        epoch: Epochs done so far, 1 for the first.
+        metrics: Numbers by name, e.g. ``train_loss``, ``val_loss``, ``val_accuracy``; may be NaN or infinite.
+        lr: The rate at the epoch's last step.
+        seconds: Wall time of the epoch.
+    """
+
+    epoch: int
+    metrics: Mapping[str, float]
+    lr: float
+    seconds: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether every metric is a finite number."""
+        return all(math.isfinite(v) for v in self.metrics.values())
+
+
+class Objective(Protocol):
+    """A training job that a search can run with any schedule. It knows nothing of studies or budgets.
+
+    Attributes:
+        name: Shown to people and used for the study's name.
+        optimizer: ``"sgd"``, ``"adamw"`` or ``""`` if unknown; chooses the default base_lr range.
+        epochs: Default horizon.
+        start_loss: Loss of the untrained model where known; a loss far above it is a divergence.
+        steps_per_epoch: Optimizer steps in an epoch; None until known.
+    """
+
+    name: str
+    optimizer: str
+    epochs: int
+    start_loss: float | None
+    steps_per_epoch: int | None
+
+    def run(self, schedule: Schedule, *, epochs: int, seed: int, device: str) -> Iterator[Measurement]:
+        """Train, yielding once per epoch; closing the iterator stops the trial.
+
+        Args:
+            schedule: The schedule to follow.
+            epochs: Epochs to train; at most the schedule's horizon.
+            seed: Seed of weights, batch order and augmentation: trials of one seed differ only in lr(t).
+            device: A torch device, e.g. ``"cpu"`` or ``"cuda:0"``.
+        """
+
+    def settings(self) -> dict[str, Any]:
+        """JSON-ready facts that make results comparable: trials of one study must share them."""
+
+
+@dataclass
+class Run:
+    """What a user's generator objective receives.
+
+    Attributes:
+        schedule: The schedule of this trial.
+        epochs: Epochs to train: yield once after each.
+        seed: Seed for weights and data order.
+        device: The torch device to use, e.g. ``"cuda:0"``.
+    """
+
+    schedule: Schedule
+    epochs: int
+    seed: int
+    device: str
+    steps_per_epoch: int | None = None
+    _scheduler: LRScheduler | None = field(default=None, repr=False)
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
+        """PyTorch's scheduler for this trial: call ``step()`` after every ``optimizer.step()``.
+
+        With ``--interval epoch``, call it once after every epoch instead.
+        """
+        self.steps_per_epoch = steps_per_epoch
+        self._scheduler = self.schedule.scheduler(optimizer, steps_per_epoch)
+        return self._scheduler
+
+    @property
+    def scheduler_steps(self) -> int | None:
+        """How often the scheduler has been stepped so far; None if none was made."""
+        return None if self._scheduler is None else int(self._scheduler.last_epoch)

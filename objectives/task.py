@@ -1,0 +1,129 @@
+"""Built-in tasks: a descriptor that costs nothing to list, and the objective it builds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, unknown
+from ..spaces import Schedule
+from .objective import Measurement
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from .training import Splits
+
+OPTIMIZERS = ("sgd", "adamw")
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """What a person may change about a built-in task; None or 0 takes the task's default.
+
+    Attributes:
+        model: Name of one of the task's models.
+        optimizer: ``"sgd"`` or ``"adamw"``.
+        batch_size: Samples in a step.
+        data_dir: Folder with the datasets, laid out as torchvision does.
+        download: Whether torchvision may download what is missing.
+        subset: Train on this many samples only; 0 for all.
+        bf16: Autocast to bfloat16.
+    """
+
+    model: str = ""
+    optimizer: str = "sgd"
+    batch_size: int = 0
+    data_dir: str = "data"
+    download: bool = False
+    subset: int = 0
+    bf16: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """A built-in training job.
+
+    Attributes:
+        name: The word on the command line.
+        summary: One line: data, models.
+        epochs: Default horizon.
+        classes: Number of classes.
+        models: Model factories by name, the default first.
+        load: Loads the data to the CPU as tensors.
+        batch_size: Default samples in a step.
+        weight_decay: Default of the optimizer.
+        augment: Batch augmentation on the device, if any.
+    """
+
+    name: str
+    summary: str
+    epochs: int
+    classes: int
+    models: dict[str, Callable[[], nn.Module]]
+    load: Callable[[TaskOptions], Splits]
+    batch_size: int
+    weight_decay: float
+    augment: Callable[[Tensor, Any], Tensor] | None = None
+
+
+class TaskObjective:
+    """A `Task` with its options, as an `Objective`; data is loaded once per process and device."""
+
+    def __init__(self, task: Task, options: TaskOptions | None = None) -> None:
+        options = options or TaskOptions()
+        if options.optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", options.optimizer, OPTIMIZERS)
+        if options.model and options.model not in task.models:
+            raise unknown(f"{task.name} model", options.model, task.models)
+        if options.batch_size < 0 or options.subset < 0:
+            raise InputError(f"batch size and subset must be at least 1, got {options.batch_size}, {options.subset}.")
+        self.task = task
+        self.options = options
+        self.model = options.model or next(iter(task.models))
+        self.batch_size = options.batch_size or task.batch_size
+        self.name = task.name if len(task.models) == 1 else f"{task.name}-{self.model}"
+        self.optimizer = options.optimizer
+        self.epochs = task.epochs
+        self.start_loss: float | None = math.log(task.classes)
+        self.steps_per_epoch: int | None = None
+
+    def data(self, device: str = "cpu") -> Splits:
+        """The splits on `device`; raises `DataError` if they are not there."""
+        splits = _load(self.task.name, self.options, device)
+        self.steps_per_epoch = len(splits.train.y) // self.batch_size
+        if not self.steps_per_epoch:
+            raise InputError(
+                f"a batch of {self.batch_size} exceeds the {len(splits.train.y)} training samples: lower --batch-size."
+            )
+        return splits
+
+    def run(self, schedule: Schedule, *, epochs: int, seed: int, device: str) -> Iterator[Measurement]:
+        """See `Objective.run`."""
+        from .training import Recipe, train
+
+        recipe = Recipe(
+            self.task.models[self.model],
+            self.optimizer,
+            self.task.weight_decay,
+            self.batch_size,
+            self.task.augment,
+            self.options.bf16,
+        )
+        yield from train(recipe, self.data(device), schedule, epochs=epochs, seed=seed, device=device)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Objective.settings`."""
+        options = asdict(self.options) | {"model": self.model, "batch_size": self.batch_size}
+        del options["data_dir"], options["download"]
+        return {"objective": self.task.name, **options}
+
+
+@lru_cache(maxsize=4)
+def _load(name: str, options: TaskOptions, device: str) -> Splits:
+    from .tasks import TASKS
+
+    return TASKS[name].load(options).to(device)

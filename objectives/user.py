@@ -1,0 +1,169 @@
+"""The user's own training job: a generator function, loaded from a file or a module and checked as it runs."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..errors import ObjectiveError, unknown
+from ..spaces import Schedule
+from .objective import Measurement, Run
+
+_ORDER = r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step\(\)`"
+_WRITE = 'write "def objective(run): ...; yield {\\"train_loss\\": ..., \\"val_loss\\": ...}"'
+
+
+class UserObjective:
+    """A user's generator function as an `Objective`.
+
+    Args:
+        spec: ``path/to/train.py:name``, ``package.module:name``, or the function itself.
+        optimizer: ``"sgd"`` or ``"adamw"``: which default base_lr range suits the job.
+        epochs: Default horizon.
+        interval: How often the job steps its scheduler; checked after every epoch.
+
+    Raises:
+        ObjectiveError: The name is missing or is not a generator function.
+    """
+
+    start_loss: float | None = None
+
+    def __init__(
+        self, spec: str | Callable[..., Any], optimizer: str = "sgd", epochs: int = 10, interval: str = "step"
+    ) -> None:
+        self.spec = spec if isinstance(spec, str) else None
+        self._function = None if isinstance(spec, str) else spec
+        self.name = spec.rpartition(":")[2] if isinstance(spec, str) else getattr(spec, "__name__", "objective")
+        self.optimizer = optimizer
+        self.epochs = epochs
+        self.interval = interval
+        self.steps_per_epoch: int | None = None
+        _check_generator(self.function, self.name)
+
+    @property
+    def function(self) -> Callable[[Run], Iterator[Any]]:
+        """The user's function; loaded again in each process, since a file is not importable by name."""
+        if self._function is None:
+            assert self.spec is not None
+            self._function = _load(self.spec)
+        return self._function
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        if self.spec is not None:
+            state["_function"] = None
+        return state
+
+    def run(self, schedule: Schedule, *, epochs: int, seed: int, device: str) -> Iterator[Measurement]:
+        """See `Objective.run`; raises `ObjectiveError` where the user's code breaks the contract."""
+        run = Run(schedule, epochs, seed, device)
+        steps = self.function(run)
+        lrs: Any = None
+        try:
+            for epoch in range(1, epochs + 1):
+                start = time.perf_counter()
+                try:
+                    with warnings.catch_warnings():
+                        warnings.filterwarnings("error", message=_ORDER)
+                        found = next(steps)
+                except StopIteration:
+                    return
+                except UserWarning as warning:
+                    if "optimizer.step()" not in str(warning):
+                        raise
+                    raise ObjectiveError(
+                        f"{self.name} calls scheduler.step() before optimizer.step(), which skips the first rate: "
+                        "call optimizer.step() first, then scheduler.step()."
+                    ) from None
+                self._check_steps(run, epoch)
+                metrics = _metrics(found, self.name)
+                n = run.steps_per_epoch or 1
+                if lrs is None:
+                    lrs = schedule.curve(n, epochs)
+                yield Measurement(epoch, metrics, float(lrs[epoch * n - 1]), time.perf_counter() - start)
+        finally:
+            steps.close()  # type: ignore[attr-defined]
+
+    def settings(self) -> dict[str, Any]:
+        """See `Objective.settings`."""
+        return {"objective": self.spec or self.name, "optimizer": self.optimizer}
+
+    def _check_steps(self, run: Run, epoch: int) -> None:
+        """A scheduler stepped once an epoch, though made for every step, would hardly move: say so."""
+        self.steps_per_epoch = run.steps_per_epoch
+        if run.scheduler_steps is None:
+            return
+        per_epoch = (run.steps_per_epoch or 1) if self.interval == "step" else 1
+        if run.scheduler_steps != epoch * per_epoch:
+            raise ObjectiveError(
+                f"{self.name} called scheduler.step() {run.scheduler_steps} times in {epoch} epoch(s), not "
+                f"{epoch * per_epoch}: with interval {self.interval!r} call it once after every "
+                f"{'optimizer step, and pass their true number as steps_per_epoch' if self.interval == 'step' else 'epoch'}."
+            )
+
+
+@lru_cache
+def _load(spec: str) -> Callable[..., Any]:
+    where, _, name = spec.rpartition(":")
+    module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
+    if not hasattr(module, name):
+        functions = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__]
+        raise unknown(f"function in {where}:", name, functions or ["(none)"], ObjectiveError)
+    found: Callable[..., Any] = getattr(module, name)
+    return found
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ObjectiveError(f"there is no file {str(path)!r}: give the objective as path/to/train.py:name.")
+    sys.path.insert(0, str(path.resolve().parent))  # as running the file would, for its own imports
+    module_spec = importlib.util.spec_from_file_location(f"_lrsearch_user_{path.stem}", path)
+    assert module_spec is not None
+    assert module_spec.loader is not None
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module.__name__] = module
+    try:
+        module_spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise ObjectiveError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _load_module(name: str) -> ModuleType:
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise ObjectiveError(f"the module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _check_generator(function: Any, name: str) -> None:
+    if not inspect.isgeneratorfunction(function):
+        what = "a plain function" if inspect.isfunction(function) else f"a {type(function).__name__}"
+        raise ObjectiveError(f"{name} is {what}, not a generator: yield the losses after every epoch; {_WRITE}.")
+
+
+def _metrics(found: Any, name: str) -> dict[str, float]:
+    """A yielded number counts as val_loss; a mapping must hold numbers (or one-element tensors) by name."""
+    pairs = found if isinstance(found, Mapping) else {"val_loss": found}
+    metrics: dict[str, float] = {}
+    for key, value in pairs.items():
+        try:
+            if isinstance(value, (str, bytes)):
+                raise TypeError
+            metrics[str(key)] = float(value)
+        except (TypeError, ValueError):
+            raise ObjectiveError(f"{name} yielded {value!r} as {key}, which is not a number: {_WRITE}.") from None
+    if not metrics:
+        raise ObjectiveError(f"{name} yielded no metric: {_WRITE}.")
+    return metrics

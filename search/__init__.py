@@ -1,0 +1,36 @@
+"""How trials are proposed, stopped, run and budgeted: everything that touches Optuna's studies."""
+
+from .baselines import BASELINES, baselines
+from .budget import Budget, duration
+from .progress import Progress, Silent, Tally
+from .pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
+from .records import Outcome, SearchResult, TrialRecord
+from .runner import Plan, search
+from .samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
+from .store import JOURNAL, folder_name, load_result, open_storage, redact
+
+__all__ = [
+    "BASELINES",
+    "DEFAULT_PRUNER",
+    "DEFAULT_SAMPLER",
+    "JOURNAL",
+    "PRUNERS",
+    "SAMPLERS",
+    "Budget",
+    "Outcome",
+    "Plan",
+    "Progress",
+    "SearchResult",
+    "Silent",
+    "Tally",
+    "TrialRecord",
+    "baselines",
+    "duration",
+    "folder_name",
+    "load_result",
+    "make_pruner",
+    "make_sampler",
+    "open_storage",
+    "redact",
+    "search",
+]

@@ -1,0 +1,128 @@
+"""`Budget`: how much a search may spend, in trials, wall time or training epochs."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import InputError
+
+_RULE = 'a budget is trials ("60"), wall time ("90s", "30m", "1h30m") or epochs ("500ep")'
+_SECONDS = {"h": 3600, "m": 60, "s": 1}
+_TIME = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A promise that is kept.
+
+    Attributes:
+        kind: What is counted.
+        amount: How many trials, seconds or epochs; above 0.
+    """
+
+    kind: Literal["trials", "seconds", "epochs"]
+    amount: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.amount < 1e12:
+            raise InputError(f"{_RULE}, above 0; got {self.amount:g} {self.kind}.")
+
+    @classmethod
+    def parse(cls, text: str | int | Budget) -> Budget:
+        """The budget that `text` names; raises `InputError`.
+
+        >>> Budget.parse("1h30m")
+        Budget(kind='seconds', amount=5400.0)
+        """
+        if isinstance(text, Budget):
+            return text
+        found = str(text).strip().lower()
+        if re.fullmatch(r"[+-]?\d{1,12}", found):
+            return cls("trials", int(found))
+        if match := re.fullmatch(r"(\d{1,12}) ?(?:ep|epochs?)", found):
+            return cls("epochs", int(match[1]))
+        match = _TIME.fullmatch(found)
+        if not match or not found:
+            raise InputError(f"{_RULE}; got {str(text)!r}.")
+        return cls("seconds", float(sum(float(match[i + 1] or 0) * s for i, s in enumerate(_SECONDS.values()))))
+
+    def __str__(self) -> str:
+        if self.kind == "trials":
+            return f"{self.amount:g} trials"
+        if self.kind == "epochs":
+            return f"{self.amount:g} epochs"
+        return duration(self.amount)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words that fit a line: ``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class Ledger:
+    """Keeps a budget's books for trials that run one after another or side by side; safe to share by threads.
+
+    Args:
+        budget: What may be spent.
+        epochs: Length of a full trial.
+        spent: What earlier sessions spent, as the budget counts.
+        begun: ``time.time()`` when this session began.
+    """
+
+    def __init__(self, budget: Budget, epochs: int, spent: float, begun: float) -> None:
+        self.budget, self.epochs, self.begun = budget, epochs, begun
+        self.before = self._spent = spent
+        self._reserved = 0
+        self._lock = threading.Lock()
+
+    @property
+    def deadline(self) -> float:
+        """``time.time()`` at which a wall-clock budget ends; infinite for the others."""
+        return self.begun + self.budget.amount - self.before if self.budget.kind == "seconds" else math.inf
+
+    @property
+    def spent(self) -> float:
+        """Trials, seconds or epochs spent by trials that have ended."""
+        return self.before + time.time() - self.begun if self.budget.kind == "seconds" else self._spent
+
+    @property
+    def left(self) -> float | None:
+        """Estimated seconds to the end; None before anything is known."""
+        rest = max(0.0, self.budget.amount - self.spent)
+        if self.budget.kind == "seconds":
+            return rest
+        now = self._spent - self.before
+        return rest * (time.time() - self.begun) / now if now > 0 else None
+
+    def allot(self) -> int:
+        """Epochs that the next trial may use, counted as reserved until `settle`; 0 when nothing is left."""
+        with self._lock:
+            if self.budget.kind == "seconds":
+                return self.epochs if time.time() < self.deadline else 0
+            left = int(self.budget.amount - self._spent - self._reserved)
+            if left <= 0:
+                return 0
+            epochs = self.epochs if self.budget.kind == "trials" else min(self.epochs, left)
+            self._reserved += self._cost(epochs, counted=True)
+            return epochs
+
+    def settle(self, allotted: int, used: int, *, counted: bool) -> None:
+        """Book a trial that has ended: `used` of its `allotted` epochs; `counted` if it counts as a trial."""
+        with self._lock:
+            self._reserved -= self._cost(allotted, counted=True)
+            self._spent += self._cost(used, counted=counted)
+
+    def _cost(self, epochs: int, *, counted: bool) -> int:
+        return {"trials": int(counted), "epochs": epochs, "seconds": 0}[self.budget.kind]

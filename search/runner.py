@@ -1,0 +1,270 @@
+"""The search itself: opens the study, spends the budget, alone or with joblib's worker processes."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from optuna.study import Study
+
+from ..errors import InputError, StudyError
+from ..objectives import Objective, device_count, resolve_device
+from ..spaces import ScheduleSpace, space_to_dict
+from .baselines import baselines
+from .budget import Budget, Ledger
+from .progress import Progress, Silent, Tally
+from .pruners import DEFAULT_PRUNER, make_pruner
+from .records import SearchResult, TrialRecord
+from .samplers import DEFAULT_SAMPLER, make_sampler
+from .store import JOURNAL, folder_name, load_result, make_folder, open_storage, open_study, requeue_stale
+from .trial import Started, Terms, run_trial, start
+from .workers import run_parallel, work_one
+
+EQUAL_FAILURES = 3
+"""After this many failures in a row for one reason the search stops."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a search needs to know.
+
+    Attributes:
+        objective: What to train.
+        space: Where to look.
+        budget: How much to spend.
+        study: The study's name.
+        out: Folder that holds the run folders.
+        storage: An Optuna URL; None for a journal file in the run folder.
+        metric: Metric that ranks trials.
+        maximize: Whether larger is better.
+        sampler: Name of the sampler.
+        pruner: Name of the pruner.
+        jobs: Worker processes; 0 chooses: one per GPU, or one on a CPU.
+        device: Torch device, or "auto".
+        seed: Seed of the search and of every trial.
+        context: Notes for the report: the command line, versions.
+    """
+
+    objective: Objective
+    space: ScheduleSpace
+    budget: Budget
+    study: str
+    out: str = "runs"
+    storage: str | None = None
+    metric: str = "val_loss"
+    maximize: bool = False
+    sampler: str = DEFAULT_SAMPLER
+    pruner: str = DEFAULT_PRUNER
+    jobs: int = 0
+    device: str = "auto"
+    seed: int = 0
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return Path(self.out) / folder_name(self.study)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of a full trial."""
+        return int(self.space.horizon)
+
+    @property
+    def where(self) -> str:
+        """The storage: a URL, or the journal's path."""
+        return self.storage or str(self.folder / JOURNAL)
+
+    def settings(self) -> dict[str, Any]:
+        """What trials must share to be compared."""
+        return {
+            **self.objective.settings(),
+            "metric": self.metric,
+            "maximize": self.maximize,
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "space": space_to_dict(self.space),
+        }
+
+
+def search(plan: Plan, progress: Progress | None = None, begun: float | None = None) -> SearchResult:
+    """Run a search, or resume the one of that name, until its budget is spent.
+
+    Args:
+        plan: What to do.
+        progress: Who to tell.
+        begun: ``time.time()`` from which a wall-clock budget counts; now by default.
+
+    Returns:
+        The whole study. Ctrl-C raises KeyboardInterrupt after the running trials were ended cleanly; the same plan
+        resumes.
+
+    Raises:
+        InputError: Wrong use, found before the first trial.
+        StudyError: The study belongs to other settings, is in use, or its storage cannot be reached.
+    """
+    begun = begun or time.time()
+    if plan.jobs < 0:
+        raise InputError(f"jobs must be at least 1 (0 chooses), got {plan.jobs}.")
+    plan = replace(plan, device=resolve_device(plan.device))
+    plan = replace(plan, jobs=plan.jobs or device_count(plan.device))
+    make_folder(plan.folder)
+    with _only_one(plan.folder):
+        return _Search(plan, begun, progress or Silent()).run()
+
+
+class _Search:
+    """One session of a search, under the run folder's lock."""
+
+    def __init__(self, plan: Plan, begun: float, progress: Progress) -> None:
+        self.plan, self.begun, self.progress = plan, begun, progress
+        self.storage = open_storage(plan.where)
+        known = self._known()
+        self.ledger = Ledger(plan.budget, plan.epochs, _spent(known, plan.budget), begun)
+        self.tally = Tally(self.ledger, plan.maximize)
+        for trial in known.trials if known else ():
+            self.tally.add(trial)
+        self.terms = Terms(
+            plan.space,
+            plan.metric,
+            plan.maximize,
+            plan.epochs,
+            plan.seed,
+            plan.device,
+            self.ledger.deadline,
+        )
+        self.failures: list[str] = []
+
+    def run(self) -> SearchResult:
+        study, started = self._open()
+        self.progress.start(self.plan.study, self.tally)
+        try:
+            if self.plan.jobs > 1:
+                self._parallel(study)
+            else:
+                self._alone(study, started)
+        finally:
+            self.progress.stop()
+        return load_result(self.storage, self.plan.study, str(self.plan.folder))
+
+    def _known(self) -> SearchResult | None:
+        try:
+            return load_result(self.storage, self.plan.study)
+        except StudyError:
+            return None
+
+    def _open(self) -> tuple[Study, Started | None]:
+        """Open the study; a fresh one only after the objective has proved itself for an epoch."""
+        plan, fresh, started = self.plan, not self.tally.outcomes, None
+        if fresh:
+            first = next(iter(baselines(plan.space).values()))
+            started = start(plan.objective, first, self.terms)
+        skipped = sum(self.tally.outcomes.get(o, 0) for o in ("interrupted", "running", "out of budget"))
+        sampler = make_sampler(plan.sampler, plan.seed, skipped)
+        study = open_study(self.storage, plan.study, plan.settings(), sampler, make_pruner(plan.pruner, plan.epochs))
+        if not study.get_trials(deepcopy=False):
+            for title, schedule in baselines(plan.space).items():
+                notes = {"baseline": title, "schedule": schedule.to_dict()}
+                study.enqueue_trial(plan.space.params(schedule), user_attrs=notes)
+        if stale := requeue_stale(study):
+            self.progress.note(f"{stale} trial(s) were cut off when the last session ended; they run again.")
+        session = {
+            **plan.context,
+            "started": self.begun,
+            "budget": str(plan.budget),
+            **{k: getattr(plan, k) for k in ("sampler", "pruner", "jobs", "device")},
+        }
+        study.set_user_attr("sessions", [*study.user_attrs.get("sessions", []), session])
+        return study, started
+
+    def _alone(self, study: Study, started: Started | None) -> None:
+        while epochs := self.ledger.allot():
+            record = run_trial(study, self.plan.objective, self.terms, epochs=epochs, started=started)
+            started = None
+            self._count(epochs, record)
+
+    def _parallel(self, study: Study) -> None:
+        stop = self.plan.folder / ".stop"
+        stop.unlink(missing_ok=True)
+        work = partial(work_one, self.plan, self.terms, str(stop))
+        try:
+            with _stop_file_on_interrupt(stop, self.progress.note) as interrupted:
+                allot = lambda: 0 if stop.exists() else self.ledger.allot()  # noqa: E731
+                for epochs, record in run_parallel(work, allot, self.plan.jobs):
+                    self._count(epochs, record)
+        finally:
+            stop.unlink(missing_ok=True)
+            requeue_stale(study)
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+
+    def _count(self, allotted: int, record: TrialRecord) -> None:
+        self.ledger.settle(allotted, record.epochs, counted=record.counted)
+        self.tally.add(record)
+        self.progress.trial(record, self.tally)
+        self.failures = [*self.failures, record.reason] if record.outcome == "failed" else []
+        if self.failures[-EQUAL_FAILURES:] == [record.reason] * EQUAL_FAILURES:
+            raise StudyError(
+                f"{EQUAL_FAILURES} trials in a row failed the same way, so the search stops: {record.reason}"
+            )
+
+
+def _spent(known: SearchResult | None, budget: Budget) -> float:
+    """What earlier sessions spent, as the budget counts; a session ends with the last news of its trials."""
+    if known is None:
+        return 0.0
+    if budget.kind == "trials":
+        return sum(t.counted for t in known.trials)
+    if budget.kind == "epochs":
+        return sum(t.epochs for t in known.trials)
+    starts = [float(s["started"]) for s in known.sessions]
+    news = [d.timestamp() for t in known.trials for d in (t.started, t.ended) if d is not None]
+    ends = [max((n for n in news if a <= n < b), default=a) for a, b in pairwise([*starts, math.inf])]
+    return sum(end - begin for begin, end in zip(starts, ends, strict=True))
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold the run folder's lock; the system frees it when the process dies."""
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise StudyError(
+            f"another lrsearch is running in {str(folder)!r}: wait for it, or choose another name with --study."
+        ) from None
+    with lock:
+        lock.release()  # the context manager holds it once more
+        yield
+
+
+@contextmanager
+def _stop_file_on_interrupt(stop: Path, note: Callable[[str], None]) -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a file that workers see at their next epoch; the second one acts at once."""
+    interrupted = threading.Event()
+
+    def handle(number: int, frame: Any) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+        stop.touch()
+        note("stopping at the end of the running epochs; press Ctrl-C again to stop at once.")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,166 @@
+"""Studies in storage: opening, checking, mending after a kill, reading back."""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+
+from ..errors import InputError, StudyError
+from .records import SearchResult, to_record
+
+JOURNAL = "journal.log"
+_REDACTED = re.compile(r"(?<=://)([^:/@]+):[^@]*@")
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def folder_name(study: str) -> str:
+    """The study's name as a folder name: anything unusual becomes a dash."""
+    return re.sub(r"[^\w.-]+", "-", study).strip("-.") or "study"
+
+
+def redact(url: str) -> str:
+    """A storage URL without its password."""
+    return _REDACTED.sub(r"\1:***@", url)
+
+
+def open_storage(where: str) -> BaseStorage:
+    """The storage at `where`: a URL as Optuna takes them, or the path of a journal file.
+
+    Raises:
+        StudyError: It cannot be reached or written.
+    """
+    try:
+        if "://" not in where:
+            return JournalStorage(JournalFileBackend(where))
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        return optuna.storages.get_storage(where)
+    except Exception as error:  # each database driver raises its own
+        reason = redact(str(error).strip().splitlines()[0])
+        raise StudyError(f"the storage {redact(where)!r} cannot be opened: {reason}") from None
+
+
+def make_folder(folder: Path) -> None:
+    """Create the run folder; raises `InputError` if it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"the run folder {str(folder)!r} cannot be written ({error.strerror}): "
+            "pass --out DIR with a folder that can."
+        ) from None
+
+
+def open_study(
+    storage: BaseStorage,
+    name: str,
+    settings: Mapping[str, Any],
+    sampler: BaseSampler,
+    pruner: BasePruner,
+) -> Study:
+    """The study of that name, made if it is new.
+
+    Raises:
+        StudyError: It exists with other settings, so that its trials cannot be compared with new ones.
+    """
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        sampler=sampler,
+        pruner=pruner,
+        direction="maximize" if settings["maximize"] else "minimize",
+        load_if_exists=True,
+    )
+    stored = study.user_attrs.get("settings")
+    if stored is None:
+        if study.get_trials(deepcopy=False):
+            raise StudyError(f"the study {name!r} was not made by lrsearch: choose another name with --study.")
+        study.set_user_attr("settings", dict(settings))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names([settings["metric"]])
+    elif differing := [k for k in sorted({*stored, *settings}) if stored.get(k) != settings.get(k)]:
+        raise StudyError(
+            f"the study {name!r} has other settings ({_differences(stored, settings, differing)}): "
+            "use the same ones to resume it, or another name with --study."
+        )
+    return study
+
+
+def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any], keys: list[str]) -> str:
+    def shown(key: str) -> str:
+        if key == "space":
+            return "the search space"
+        return f"{key}: {stored.get(key)} there, {asked.get(key)} now"
+
+    return "; ".join(shown(key) for key in keys)
+
+
+def requeue_stale(study: Study) -> int:
+    """Mark trials left running by a dead process as interrupted and queue them again; how many there were.
+
+    Only call this while holding the run's lock.
+    """
+    stale = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    for frozen in stale:
+        end_interrupted(study, Trial(study, frozen._trial_id), "the process ended")
+    return len(stale)
+
+
+def end_interrupted(study: Study, trial: Trial, reason: str) -> None:
+    """End a trial that was stopped through no fault of its own, and queue its parameters again."""
+    notes = {k: v for k, v in trial.user_attrs.items() if k in ("baseline", "schedule")}
+    end(study, trial, "interrupted", reason)
+    study.enqueue_trial(trial.params, user_attrs=notes)
+
+
+def end(study: Study, trial: Trial, outcome: str, reason: str = "", value: float | None = None) -> None:
+    """Tell Optuna how a trial ended, with our word for it.
+
+    A diverged trial is COMPLETE with an infinite value: TPE ranks it last and GPSampler clips it to the worst
+    finite value, so that both learn where the wall is, while FAIL would be ignored. Interrupted, out-of-budget and
+    failed trials say nothing about their schedule and are FAIL.
+    """
+    states = {"complete": None, "diverged": None, "pruned": TrialState.PRUNED}
+    trial.set_user_attr("outcome", outcome)
+    if reason:
+        trial.set_user_attr("reason", reason)
+    with suppress(RuntimeError, ValueError):  # somebody else has ended it already
+        state = states.get(outcome, TrialState.FAIL)
+        study.tell(trial, value if state is None else None, state=state)
+
+
+def load_result(storage: BaseStorage, name: str | None, folder: str | None = None) -> SearchResult:
+    """Read a study back; raises `StudyError` if it is not there or not ours."""
+    names = optuna.get_all_study_names(storage)
+    if name is None:
+        if len(names) != 1:
+            raise StudyError(f"name the study, one of: {', '.join(names) or 'none is there'}.")
+        name = names[0]
+    if name not in names:
+        raise StudyError(f"there is no study {name!r} there; found: {', '.join(names) or 'none'}.")
+    study = optuna.load_study(study_name=name, storage=storage)
+    attrs = study.user_attrs
+    if "settings" not in attrs:
+        raise StudyError(f"the study {name!r} was not made by lrsearch.")
+    metric = attrs["settings"]["metric"]
+    trials = (t for t in study.get_trials(deepcopy=False) if t.state != TrialState.WAITING)
+    records = tuple(to_record(t, metric) for t in trials)
+    return SearchResult(name, attrs["settings"], attrs.get("sessions", []), records, folder)

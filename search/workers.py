@@ -1,0 +1,96 @@
+"""Worker processes, joblib's: each runs one trial after another with its share of the machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+from joblib import Parallel, cpu_count, delayed
+from optuna.study import Study
+
+from ..objectives import device_count
+from .pruners import make_pruner
+from .records import TrialRecord
+from .samplers import make_sampler
+from .store import open_storage
+from .trial import Terms, run_trial
+
+if TYPE_CHECKING:
+    from .runner import Plan
+
+
+def run_parallel(
+    work: Callable[[int], tuple[int, TrialRecord]], allot: Callable[[], int], jobs: int
+) -> Iterator[tuple[int, TrialRecord]]:
+    """Run trials in `jobs` processes as long as `allot` grants epochs; yields each as it ends.
+
+    Epochs that a pruned trial gave back are granted in another round, so that a budget of epochs is used up exactly.
+    """
+    while True:
+        granted = iter(allot, 0)
+        found = False
+        parallel = Parallel(n_jobs=jobs, batch_size=1, pre_dispatch=jobs, return_as="generator_unordered")
+        for result in parallel(delayed(work)(epochs) for epochs in granted):
+            found = True
+            yield result
+        if not found:
+            return
+
+
+def work_one(plan: Plan, terms: Terms, stop: str, epochs: int) -> tuple[int, TrialRecord]:
+    """Run one trial in a worker process; returns the epochs it was granted and its record."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; it leaves the stop file
+    device = _own_device(plan.device, plan.jobs, str(plan.folder))
+    study = _study(plan.where, plan.study, plan.pruner, plan.epochs)
+    study.sampler = make_sampler(plan.sampler, plan.seed)
+    record = run_trial(
+        study,
+        plan.objective,
+        replace(terms, device=device),
+        epochs=epochs,
+        stop=lambda: os.path.exists(stop),
+    )
+    return epochs, record
+
+
+@lru_cache(maxsize=1)
+def _own_device(device: str, jobs: int, folder: str) -> str:
+    """This process's device and share of the threads, settled once: workers take turns over the GPUs."""
+    import torch
+
+    torch.set_num_threads(max(1, cpu_count() // jobs))
+    devices = device_count(device)
+    if device != "cuda" or devices < 2:
+        return device
+    return f"cuda:{_slot(jobs, folder) % devices}"
+
+
+def _slot(jobs: int, folder: str) -> int:
+    """A number that no other live worker of this run has; its lock is freed when the process ends."""
+    for number in range(jobs):
+        lock = FileLock(Path(folder) / f".worker-{number}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            continue
+        _LOCKS.append(lock)
+        return number
+    return os.getpid()
+
+
+_LOCKS: list[FileLock] = []
+
+
+@lru_cache(maxsize=1)
+def _study(where: str, name: str, pruner: str, epochs: int) -> Study:
+    import optuna
+
+    return optuna.load_study(study_name=name, storage=open_storage(where), pruner=make_pruner(pruner, epochs))

@@ -1,0 +1,26 @@
+"""What a schedule is: families, curves, PyTorch schedulers, search ranges."""
+
+from .families import DEFAULT_FAMILIES, FAMILIES, Choice, Family, Param, Range, get_family
+from .schedule import Interval, Schedule
+from .space import BASE_LR, ScheduleSpace, default_space
+from .toml import read_space, space_from_dict, space_from_toml, space_to_dict, space_to_toml
+
+__all__ = [
+    "BASE_LR",
+    "DEFAULT_FAMILIES",
+    "FAMILIES",
+    "Choice",
+    "Family",
+    "Interval",
+    "Param",
+    "Range",
+    "Schedule",
+    "ScheduleSpace",
+    "default_space",
+    "get_family",
+    "read_space",
+    "space_from_dict",
+    "space_from_toml",
+    "space_to_dict",
+    "space_to_toml",
+]

@@ -1,0 +1,142 @@
+"""What a schedule family is: its parameters, its closed form, and the PyTorch classes that make it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import InputError
+
+Array = npt.NDArray[np.float64]
+Unit = Literal["epochs", "per epoch", "lr", "factor", "choice"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """An interval to search, ends included.
+
+    Attributes:
+        low: Smallest value.
+        high: Largest value; equal to `low` for a fixed value.
+        log: Whether to search on a logarithmic scale.
+        step: Grid width from `low` on; None for any value. Not together with `log`.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.low) and np.isfinite(self.high)):
+            raise InputError(f"a range needs finite ends, got low={self.low}, high={self.high}.")
+        if self.low > self.high:
+            raise InputError(f"a range needs low <= high, got low={self.low:g}, high={self.high:g}: swap the two.")
+        if self.log and self.low <= 0:
+            raise InputError(f"a log range needs low > 0, got low={self.low:g}: raise it or drop log.")
+        if self.step is not None and (self.log or not self.step > 0):
+            raise InputError(f"step must be > 0 and cannot go with log, got step={self.step}, log={self.log}.")
+
+    @property
+    def middle(self) -> float:
+        """The midpoint on the range's own scale."""
+        return float(np.sqrt(self.low * self.high)) if self.log else (self.low + self.high) / 2
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A set of names to choose from."""
+
+    options: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.options or len(set(self.options)) != len(self.options):
+            raise InputError(f"a choice needs distinct names, at least one, got {list(self.options)}.")
+
+
+@dataclass(frozen=True)
+class Expr:
+    """A number used to build a scheduler, with the Python text that computes it in exported code."""
+
+    value: Any
+    text: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One PyTorch scheduler class, its arguments, and how many scheduler steps it lasts (None: to the end)."""
+
+    cls: str
+    kwargs: Mapping[str, Expr]
+    length: Expr | None = None
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter of a family.
+
+    Attributes:
+        name: PyTorch's own word where there is one.
+        unit: "epochs" is a length; "per epoch" a decay factor per epoch; "lr" a learning rate, searched as a
+            fraction of base_lr; "factor" a plain number; "choice" a name.
+        summary: One line for help texts.
+        search: The default range for a given horizon in epochs.
+        usual: The value people usually take for a given decay length in epochs.
+        valid: The largest sensible domain; values outside are refused.
+    """
+
+    name: str
+    unit: Unit
+    summary: str
+    search: Callable[[float], Range | Choice]
+    usual: Callable[[float], float | str]
+    valid: Range | Choice
+
+    def check(self, family: str, value: float | str) -> None:
+        """Raise `InputError` unless `value` lies in `valid`."""
+        if isinstance(self.valid, Choice):
+            if value not in self.valid.options:
+                raise InputError(f"{family}.{self.name} must be one of {', '.join(self.valid.options)}, got {value!r}.")
+        elif not isinstance(value, (int, float)) or not self.valid.low <= value <= self.valid.high:
+            raise InputError(
+                f"{family}.{self.name} must be between {self.valid.low:g} and {self.valid.high:g}, got {value!r}."
+            )
+
+
+@dataclass(frozen=True)
+class Family:
+    """A schedule family. Times are scheduler steps counted from the end of the warm-up.
+
+    Attributes:
+        name: The word used on the command line and in stored studies.
+        summary: One line: what the curve looks like.
+        reference: Where the formula comes from.
+        params: Its parameters.
+        lr: ``lr(t, base_lr, decay, params)``: closed form at steps `t` (float array, shape ``(n,)``), where
+            `decay` is the number of steps after the warm-up and `params` are in scheduler steps.
+        stages: ``stages(decay, params)``: the same as PyTorch classes, for building and for exporting.
+        helpers: Imports that the text of the stages needs, e.g. ``import math``.
+    """
+
+    name: str
+    summary: str
+    reference: str
+    params: tuple[Param, ...]
+    lr: Callable[[Array, float, int, Mapping[str, Any]], Array]
+    stages: Callable[[Expr, Mapping[str, Expr]], tuple[Stage, ...]]
+    helpers: tuple[str, ...] = ()
+
+
+TINY, HUGE = 1e-9, 1e9
+LENGTH = Range(TINY, HUGE)
+DECAY = Range(TINY, 1.0)
+FRACTION = Range(0.0, 1.0)
+
+
+def number(value: float) -> Expr:
+    """A literal number, written so that Python reads back the same float."""
+    return Expr(value, repr(value))

@@ -1,0 +1,220 @@
+"""`Schedule`: one learning-rate schedule, as a closed form and as PyTorch's own scheduler classes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..errors import InputError
+from .families import Array, Expr, Family, Stage, get_family, number
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+Interval = Literal["step", "epoch"]
+WARMUP_START = 0.01
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning-rate schedule: a linear warm-up, then a family's decay.
+
+    Attributes:
+        family: Name of a registered family, e.g. ``"cosine"``.
+        base_lr: The rate at the end of the warm-up, > 0.
+        horizon: The length the schedule is made for, in epochs, > 0.
+        params: The family's parameters under PyTorch's names: lengths in epochs, ``gamma`` of ``exp`` per epoch,
+            ``eta_min`` a learning rate. Missing ones take their usual value.
+        warmup: Length of the warm-up in epochs, 0 <= warmup < horizon; 0 for none.
+        warmup_start: The first rate as a fraction of base_lr, in (0, 1].
+        interval: ``"step"``: the rate changes after every optimizer step; ``"epoch"``: after every epoch, lengths
+            being rounded to whole epochs.
+
+    Raises:
+        InputError: A value is outside its domain, or a parameter does not belong to the family.
+
+    >>> Schedule("exp", base_lr=0.1, horizon=3, params={"gamma": 0.5}, interval="epoch").curve(1).tolist()
+    [0.1, 0.05, 0.025]
+    """
+
+    family: str
+    base_lr: float
+    horizon: float
+    params: Mapping[str, float | str] = field(default_factory=dict)
+    warmup: float = 0.0
+    warmup_start: float = WARMUP_START
+    interval: Interval = "step"
+
+    def __post_init__(self) -> None:
+        family = get_family(self.family)
+        _positive("base_lr", self.base_lr)
+        _positive("horizon", self.horizon)
+        if not 0 <= self.warmup < self.horizon:
+            raise InputError(
+                f"warmup must be at least 0 and shorter than the horizon of {self.horizon:g} epochs, "
+                f"got {self.warmup!r}."
+            )
+        if not 0 < self.warmup_start <= 1:
+            raise InputError(f"warmup_start must be in (0, 1], got {self.warmup_start!r}.")
+        if self.interval not in ("step", "epoch"):
+            raise InputError(f"interval must be 'step' or 'epoch', got {self.interval!r}.")
+        object.__setattr__(self, "params", _complete(family, self.params, self.horizon - self.warmup))
+        if float(self.params.get("eta_min", 0.0)) > self.base_lr:
+            raise InputError(f"eta_min must not exceed base_lr={self.base_lr:g}, got {self.params['eta_min']!r}.")
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.to_dict(), sort_keys=True))
+
+    def curve(self, steps_per_epoch: int, epochs: float | None = None) -> Array:
+        """The rate used at every optimizer step.
+
+        Args:
+            steps_per_epoch: Optimizer steps in an epoch, >= 1.
+            epochs: Length of the answer in epochs; the horizon by default, longer is allowed.
+
+        Returns:
+            Learning rates, shape ``(round(epochs * steps_per_epoch),)``.
+        """
+        ticks = self._ticks(steps_per_epoch)
+        steps = np.arange(max(1, round((self.horizon if epochs is None else epochs) * steps_per_epoch)))
+        t = (steps if self.interval == "step" else steps // steps_per_epoch).astype(np.float64)
+        params = {name: expr.value for name, expr in self._resolved(steps_per_epoch).items()}
+        decayed = get_family(self.family).lr(np.maximum(t - ticks.warmup, 0.0), self.base_lr, ticks.decay, params)
+        if not ticks.warmup:
+            return decayed
+        rising = self.base_lr * (self.warmup_start + (1 - self.warmup_start) * t / ticks.warmup)
+        return np.where(t < ticks.warmup, rising, decayed)
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
+        """PyTorch's own scheduler for `optimizer`: step it after every optimizer step (or epoch, see `interval`).
+
+        The parameter groups' rates are set first: a group at the optimizer's default rate gets base_lr, others
+        keep their ratio to it.
+
+        Args:
+            optimizer: A fresh optimizer.
+            steps_per_epoch: Optimizer steps in an epoch, >= 1.
+        """
+        from torch.optim import lr_scheduler
+
+        default = float(optimizer.defaults["lr"])
+        for group in optimizer.param_groups:
+            group["lr"] = self.base_lr * (float(group["lr"]) / default if default else 1.0)
+            group.pop("initial_lr", None)
+        stages = self.stages(steps_per_epoch)
+        parts: list[LRScheduler] = [
+            getattr(lr_scheduler, s.cls)(optimizer, **{k: e.value for k, e in s.kwargs.items()}) for s in stages
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        lengths = [s.length.value for s in stages if s.length is not None]
+        return lr_scheduler.SequentialLR(optimizer, parts, milestones=list(np.cumsum(lengths).tolist()))
+
+    def stages(self, steps_per_epoch: int) -> tuple[Stage, ...]:
+        """The PyTorch classes that make this schedule, in order; stages of no length are left out."""
+        ticks = self._ticks(steps_per_epoch)
+        decay = Expr(ticks.decay, "decay_steps")
+        stages = get_family(self.family).stages(decay, self._resolved(steps_per_epoch))
+        if ticks.warmup:
+            length = Expr(ticks.warmup, "warmup_steps")
+            start = {"start_factor": number(self.warmup_start), "total_iters": length}
+            stages = (Stage("LinearLR", start, length=length), *stages)
+        return tuple(s for s in stages if s.length is None or s.length.value > 0)
+
+    def stretched(self, epochs: float) -> Schedule:
+        """The same shape over another horizon: lengths scale, per-epoch factors reach the same end."""
+        _positive("epochs", epochs)
+        k = epochs / self.horizon
+        scale = {"epochs": lambda v: v * k, "per epoch": lambda v: v ** (1 / k)}
+        params = {
+            p.name: scale[p.unit](self.params[p.name]) if p.unit in scale else self.params[p.name]
+            for p in get_family(self.family).params
+        }
+        return replace(self, horizon=epochs, warmup=self.warmup * k, params=params)
+
+    def rescaled(self, base_lr: float) -> Schedule:
+        """The same shape at another base_lr; `eta_min` keeps its ratio."""
+        _positive("base_lr", base_lr)
+        params = {
+            p.name: float(self.params[p.name]) * base_lr / self.base_lr if p.unit == "lr" else self.params[p.name]
+            for p in get_family(self.family).params
+        }
+        return replace(self, base_lr=base_lr, params=params)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary; `from_dict` reads it back."""
+        return {**asdict(self), "params": dict(self.params)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Schedule:
+        """The schedule of `to_dict`; raises `InputError` on missing or unknown keys."""
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise InputError(f"not a schedule: {error}; got the keys {sorted(data)}.") from None
+
+    def describe(self) -> str:
+        """One line in words, e.g. ``cosine, base_lr 0.1, T_max 9, eta_min 0, warmup 1 of 10 epochs``."""
+        shown = "".join(f", {k} {v if isinstance(v, str) else f'{v:.4g}'}" for k, v in self.params.items())
+        warmup = f", warmup {self.warmup:.4g}" if self.warmup else ", no warmup"
+        return f"{self.family}, base_lr {self.base_lr:.4g}{shown}{warmup}, {self.horizon:g} epochs"
+
+    def _ticks(self, steps_per_epoch: int) -> _Ticks:
+        if steps_per_epoch < 1:
+            raise InputError(f"steps_per_epoch must be at least 1, got {steps_per_epoch!r}.")
+        n = steps_per_epoch if self.interval == "step" else 1
+        warmup = round(self.warmup * n)
+        return _Ticks(n, warmup, max(1, round(self.horizon * n) - warmup))
+
+    def _resolved(self, steps_per_epoch: int) -> dict[str, Expr]:
+        """The parameters in scheduler steps, each with the text that computes it."""
+        n = self._ticks(steps_per_epoch).per_epoch
+        per_step = self.interval == "step"
+
+        def resolve(unit: str, value: Any) -> Expr:
+            if unit == "epochs":
+                steps = max(1, round(value * n))
+                return Expr(steps, ticks_text(value) if per_step else str(steps))
+            if unit == "per epoch" and per_step:
+                return Expr(value ** (1 / n), f"{value!r} ** (1 / steps_per_epoch)")
+            return number(value)
+
+        return {p.name: resolve(p.unit, self.params[p.name]) for p in get_family(self.family).params}
+
+
+@dataclass(frozen=True)
+class _Ticks:
+    """Lengths in scheduler steps."""
+
+    per_epoch: int
+    warmup: int
+    decay: int
+
+
+def ticks_text(epochs: float) -> str:
+    """Python text for a length in scheduler steps, at least one: exact for whole epochs."""
+    if epochs == int(epochs):
+        return f"{int(epochs)} * steps_per_epoch"
+    return f"max(1, round({epochs!r} * steps_per_epoch))"
+
+
+def _positive(name: str, value: float) -> None:
+    if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
+        raise InputError(f"{name} must be a finite number above 0, got {value!r}.")
+
+
+def _complete(family: Family, given: Mapping[str, float | str], decay: float) -> dict[str, float | str]:
+    names = [p.name for p in family.params]
+    if extra := [name for name in given if name not in names]:
+        takes = f"it takes {', '.join(names)}" if names else "it takes no parameters"
+        raise InputError(f"{family.name} has no parameter {extra[0]!r}; {takes}.")
+    params = {p.name: given.get(p.name, p.usual(decay)) for p in family.params}
+    for param in family.params:
+        param.check(family.name, params[param.name])
+    return params

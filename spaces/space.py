@@ -1,0 +1,212 @@
+"""`ScheduleSpace`: which families and which ranges a search draws its schedules from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import InputError
+from .families import DEFAULT_FAMILIES, Choice, Param, Range, get_family
+from .schedule import WARMUP_START, Interval, Schedule
+
+# Momentum SGD: 0.1 is the classic centre, divergence sets in around 1. Adam-type steps are normalised, and the
+# customary 1e-4 to 1e-3 stands in the middle; small networks take more.
+BASE_LR = {"sgd": Range(1e-3, 1.0, log=True), "adam": Range(1e-5, 3e-2, log=True)}
+
+
+class TrialLike(Protocol):
+    """The part of ``optuna.Trial`` that a space needs."""
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """Propose a number."""
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """Propose one of the choices."""
+
+
+@dataclass(frozen=True)
+class ScheduleSpace:
+    """Families and ranges to search.
+
+    Attributes:
+        families: Names of the families, at least one.
+        horizon: Length of every schedule in epochs.
+        base_lr: Range of the peak rate.
+        warmup: Range of the warm-up length in epochs; starts at 0 by default.
+        ranges: Ranges by ``"family.param"``, for every parameter of every family; missing ones take the family's
+            default. Lengths in epochs, gamma of ``exp`` per epoch, eta_min as a fraction of base_lr.
+        interval: Whether the rate changes every ``"step"`` or every ``"epoch"``.
+        warmup_start: First rate of the warm-up as a fraction of base_lr.
+    """
+
+    families: tuple[str, ...] = DEFAULT_FAMILIES
+    horizon: float = 10
+    base_lr: Range = BASE_LR["sgd"]
+    warmup: Range | None = None
+    ranges: Mapping[str, Range | Choice] = field(default_factory=dict)
+    interval: Interval = "step"
+    warmup_start: float = WARMUP_START
+
+    def __post_init__(self) -> None:
+        if not self.families or len(set(self.families)) != len(self.families):
+            raise InputError(f"families must be distinct and at least one, got {list(self.families)}.")
+        if not self.horizon > 0:
+            raise InputError(f"epochs must be above 0, got {self.horizon!r}.")
+        known = {f"{f}.{p.name}": p for f in self.families for p in get_family(f).params}
+        if strange := [key for key in self.ranges if key not in known]:
+            raise InputError(
+                f"{strange[0]!r} is not a parameter of {', '.join(self.families)}; "
+                f"choose from: {', '.join(known) or 'none'}."
+            )
+        if self.base_lr.low <= 0:
+            raise InputError(f"base_lr needs low > 0, got {self.base_lr.low:g}.")
+        warmup = self.warmup or default_warmup(self.horizon)
+        if not 0 <= warmup.low <= warmup.high < self.horizon:
+            raise InputError(
+                f"warmup must lie between 0 and the horizon of {self.horizon:g} epochs, "
+                f"got {warmup.low:g} to {warmup.high:g}."
+            )
+        object.__setattr__(self, "warmup", warmup)
+        ranges = {key: self.ranges.get(key) or _rounded(p.search(self.horizon)) for key, p in known.items()}
+        for key, param in known.items():
+            _check_range(key, param, ranges[key])
+        object.__setattr__(self, "ranges", ranges)
+
+    def suggest(self, trial: TrialLike) -> Schedule:
+        """Ask an Optuna trial for a schedule; parameters are ``family``, ``base_lr``, ``warmup``, ``exp.gamma``, …
+
+        Proposed numbers are rounded to four significant digits (six for gamma of ``exp``), so that what is
+        trained is exactly what is exported.
+        """
+        family = trial.suggest_categorical("family", list(self.families))
+        return self._schedule(family, lambda name, r: _suggest(trial, name, r))
+
+    def suggest_shared(self, trial: TrialLike) -> None:
+        """Ask a trial for the parameters that every family has: ``base_lr`` and ``warmup``."""
+        for name in ("base_lr", "warmup"):
+            _suggest(trial, name, self.range_of(name))
+
+    def sample(self, rng: np.random.Generator, n: int) -> list[Schedule]:
+        """`n` schedules drawn uniformly on each range's own scale."""
+        families = rng.choice(len(self.families), size=n)
+        return [self._schedule(self.families[i], lambda _, r: _draw(rng, r)) for i in families]
+
+    def params(self, schedule: Schedule) -> dict[str, float | str]:
+        """The Optuna parameters that give `schedule`; only the shared ones if its family is not searched."""
+        shared: dict[str, float | str] = {"base_lr": schedule.base_lr, "warmup": schedule.warmup}
+        if schedule.family not in self.families:
+            return shared
+        own = get_family(schedule.family).params
+        return {
+            "family": schedule.family,
+            **shared,
+            **{f"{schedule.family}.{p.name}": _to_search(p, schedule) for p in own},
+        }
+
+    def contains(self, schedule: Schedule) -> bool:
+        """Whether `suggest` could give this schedule (up to rounding)."""
+        if schedule.family not in self.families:
+            return False
+        found = self.params(schedule)
+        del found["family"]
+        return all(_inside(value, self.range_of(name)) for name, value in found.items())
+
+    def range_of(self, name: str) -> Range | Choice:
+        """The range of an Optuna parameter name."""
+        assert self.warmup is not None
+        return {"base_lr": self.base_lr, "warmup": self.warmup, **self.ranges}[name]
+
+    def _schedule(self, family: str, pick: Any) -> Schedule:
+        base_lr = _digits(pick("base_lr", self.base_lr), 4)
+        warmup = self._length(pick("warmup", self.warmup))
+        if warmup >= self.horizon:  # rounded up to whole epochs
+            warmup = float(np.ceil(self.horizon)) - 1
+        params: dict[str, float | str] = {}
+        for p in get_family(family).params:
+            key = f"{family}.{p.name}"
+            value = pick(key, self.ranges[key])
+            if p.unit == "epochs":
+                value = max(self._length(value), 1.0) if self.interval == "epoch" else self._length(value)
+            elif p.unit == "lr":
+                value = _digits(value * base_lr, 4)
+            elif p.unit != "choice":
+                value = _digits(value, 6 if p.unit == "per epoch" else 4)
+            params[p.name] = value
+        return Schedule(family, base_lr, self.horizon, params, warmup, self.warmup_start, self.interval)
+
+    def _length(self, epochs: float) -> float:
+        if self.interval == "step":
+            return _digits(epochs, 4)
+        return float(round(epochs))
+
+
+def default_warmup(horizon: float) -> Range:
+    """Zero to a fifth of the horizon, in tenths of that, so that no warm-up is among the proposals."""
+    step = _digits(horizon / 50, 3)
+    return Range(0.0, _digits(10 * step, 6), step=step)
+
+
+def default_space(
+    optimizer: str = "sgd",
+    horizon: float = 10,
+    families: tuple[str, ...] = DEFAULT_FAMILIES,
+    interval: Interval = "step",
+) -> ScheduleSpace:
+    """The ranges that practitioners would accept for the optimizer: ``"sgd"`` or an Adam type."""
+    kind = "sgd" if optimizer == "sgd" else "adam"
+    return ScheduleSpace(families=families, horizon=horizon, base_lr=BASE_LR[kind], interval=interval)
+
+
+def _check_range(key: str, param: Param, found: Range | Choice) -> None:
+    if isinstance(found, Choice) != isinstance(param.valid, Choice):
+        wanted = "a list of names" if isinstance(param.valid, Choice) else "low and high"
+        raise InputError(f"{key} takes {wanted}, got {found}.")
+    valid = Range(0.0, 1.0) if param.unit == "lr" else param.valid
+    ends = found.options if isinstance(found, Choice) else (found.low, found.high)
+    for end in ends:
+        if not _inside(end, valid):
+            of = " as a fraction of base_lr" if param.unit == "lr" else ""
+            shown = valid.options if isinstance(valid, Choice) else f"{valid.low:g} to {valid.high:g}"
+            raise InputError(f"{key} must stay within {shown}{of}, got {end!r}.")
+
+
+def _inside(value: float | str, valid: Range | Choice) -> bool:
+    if isinstance(valid, Choice):
+        return value in valid.options
+    return isinstance(value, (int, float)) and valid.low <= value <= valid.high
+
+
+def _suggest(trial: TrialLike, name: str, found: Range | Choice) -> float | str:
+    if isinstance(found, Choice):
+        return str(trial.suggest_categorical(name, list(found.options)))
+    return trial.suggest_float(name, found.low, found.high, log=found.log, step=found.step)
+
+
+def _draw(rng: np.random.Generator, found: Range | Choice) -> float | str:
+    if isinstance(found, Choice):
+        return found.options[rng.integers(len(found.options))]
+    if found.step is not None:
+        return found.low + found.step * float(rng.integers(int((found.high - found.low) / found.step + 1.5)))
+    if found.log:
+        return float(np.exp(rng.uniform(np.log(found.low), np.log(found.high))))
+    return float(rng.uniform(found.low, found.high))
+
+
+def _to_search(param: Param, schedule: Schedule) -> float | str:
+    value = schedule.params[param.name]
+    return float(value) / schedule.base_lr if param.unit == "lr" else value
+
+
+def _rounded(found: Range | Choice) -> Range | Choice:
+    if isinstance(found, Choice):
+        return found
+    return Range(_digits(found.low, 4), _digits(found.high, 4), found.log, found.step)
+
+
+def _digits(value: float, n: int) -> float:
+    return float(f"{value:.{n}g}")

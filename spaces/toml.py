@@ -1,0 +1,165 @@
+"""Search spaces as TOML: what a person edits, and what a report prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .families import Choice, Range, get_family
+from .space import ScheduleSpace
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_HEAD = """\
+# lrsearch search space, made for {horizon:g} epochs. Edit, then: lrsearch run --space FILE
+# A range is {{ low, high }}, with log = true for a logarithmic scale or step for a grid; a plain value is fixed.
+# Lengths are in epochs (or text like "50%" of the horizon); warm-up and decay share the horizon.
+"""
+_UNITS = {
+    "epochs": "epochs",
+    "per epoch": "factor per epoch",
+    "lr": "fraction of base_lr",
+    "factor": "",
+    "choice": "",
+}
+_TOP = {"families", "interval", "base_lr", "warmup", "warmup_start"}
+
+
+def space_to_toml(space: ScheduleSpace) -> str:
+    """The space as commented TOML that `space_from_toml` reads back."""
+    assert space.warmup is not None
+    lines = [
+        _HEAD.format(horizon=space.horizon),
+        f"families = {json.dumps(list(space.families))}",
+        f"interval = {json.dumps(space.interval)}  # the rate changes every step or every epoch",
+        f"warmup_start = {space.warmup_start!r}  # first rate of the warm-up, fraction of base_lr",
+        f"base_lr = {_dump(space.base_lr)}",
+        f"warmup = {_dump(space.warmup)}  # epochs",
+    ]
+    for name in space.families:
+        family = get_family(name)
+        if not family.params:
+            continue
+        lines += ["", f"[{name}]  # {family.summary}"]
+        for p in family.params:
+            note = "; ".join(filter(None, [_UNITS[p.unit], p.summary]))
+            lines.append(f"{p.name} = {_dump(space.ranges[f'{name}.{p.name}'])}  # {note}")
+    return "\n".join(lines) + "\n"
+
+
+def space_from_toml(text: str, base: ScheduleSpace) -> ScheduleSpace:
+    """`base` with what the TOML `text` says in place; raises `InputError` naming the key."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"the space is not valid TOML: {error}.") from None
+    families = tuple(_names("families", data.get("families", list(base.families))))
+    known = {f: {p.name: p for p in get_family(f).params} for f in families}
+    if strange := [k for k in data if k not in _TOP and k not in known]:
+        raise InputError(
+            f"unknown key {strange[0]!r} in the space; choose from: {', '.join(sorted(_TOP | set(known)))}."
+        )
+    ranges: dict[str, Range | Choice] = {}
+    for family in families:
+        table = data.get(family, {})
+        if not isinstance(table, dict):
+            raise InputError(f"[{family}] must be a table of ranges, got {table!r}.")
+        for name, value in table.items():
+            if name not in known[family]:
+                raise InputError(f"{family} has no parameter {name!r}; it has: {', '.join(known[family])}.")
+            length = known[family][name].unit == "epochs"
+            ranges[f"{family}.{name}"] = _range(f"{family}.{name}", value, base.horizon if length else None)
+    base_lr = _range("base_lr", data["base_lr"], None) if "base_lr" in data else base.base_lr
+    warmup = _range("warmup", data["warmup"], base.horizon) if "warmup" in data else base.warmup
+    for key, found in (("base_lr", base_lr), ("warmup", warmup)):
+        if isinstance(found, Choice):
+            raise InputError(f"{key} takes low and high, got a list of names.")
+    assert isinstance(base_lr, Range)
+    assert not isinstance(warmup, Choice)
+    return replace(
+        base,
+        families=families,
+        base_lr=base_lr,
+        warmup=warmup,
+        ranges=ranges,
+        interval=data.get("interval", base.interval),
+        warmup_start=_number("warmup_start", data.get("warmup_start", base.warmup_start), None),
+    )
+
+
+def read_space(path: str | Path, base: ScheduleSpace) -> ScheduleSpace:
+    """The space in a TOML file, on top of `base`."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"cannot read the space {str(path)!r}: {error}. "
+            "Write a starter file with: lrsearch families --toml > my.toml"
+        ) from None
+    try:
+        return space_from_toml(text, base)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def space_to_dict(space: ScheduleSpace) -> dict[str, Any]:
+    """A JSON-ready dictionary that `space_from_dict` reads back."""
+    return {"horizon": space.horizon, "toml": space_to_toml(space)}
+
+
+def space_from_dict(data: Mapping[str, Any]) -> ScheduleSpace:
+    """The space of `space_to_dict`."""
+    return space_from_toml(data["toml"], ScheduleSpace(horizon=data["horizon"]))
+
+
+def _dump(found: Range | Choice) -> str:
+    if isinstance(found, Choice):
+        return json.dumps(list(found.options))
+    if found.low == found.high:
+        return repr(float(found.low))
+    extra = ", log = true" if found.log else f", step = {found.step!r}" if found.step else ""
+    return f"{{ low = {float(found.low)!r}, high = {float(found.high)!r}{extra} }}"
+
+
+def _range(key: str, value: Any, horizon: float | None) -> Range | Choice:
+    if isinstance(value, list):
+        return Choice(tuple(_names(key, value)))
+    if not isinstance(value, dict):
+        fixed = _number(key, value, horizon)
+        return Range(fixed, fixed)
+    if not {"low", "high"} <= set(value) or not set(value) <= {"low", "high", "log", "step"}:
+        raise InputError(f"{key} needs low and high, and may have log or step; got {', '.join(value) or 'nothing'}.")
+    if not isinstance(value.get("log", False), bool):
+        raise InputError(f"{key}: log must be true or false, got {value['log']!r}.")
+    low, high = (_number(f"{key}.{end}", value[end], horizon) for end in ("low", "high"))
+    step = _number(f"{key}.step", value["step"], horizon) if "step" in value else None
+    try:
+        return Range(low, high, value.get("log", False), step)
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
+
+
+def _number(key: str, value: Any, horizon: float | None) -> float:
+    if isinstance(value, str) and horizon is not None and value.endswith("%"):
+        try:
+            return float(value[:-1]) / 100 * horizon
+        except ValueError:
+            pass
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        also = ' or text like "50%"' if horizon is not None else ""
+        raise InputError(f"{key} must be a number{also}, got {value!r}.")
+    return float(value)
+
+
+def _names(key: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise InputError(f"{key} must be a list of names, got {value!r}.")
+    return value
