@@ -1,1 +1,67 @@
-"""lrsearch finds a learning-rate schedule for a PyTorch training job, with evidence."""
+"""lrsearch finds a learning-rate schedule for a PyTorch training job, with evidence.
+
+>>> from lrsearch import Schedule
+>>> Schedule("cosine", base_lr=0.1, horizon=150).curve(steps_per_epoch=1)[[0, 75]].round(6).tolist()
+[0.1, 0.05]
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import load, run
+    from .errors import DataError, InputError, LrsearchError, MissingPartError, ObjectiveError, StudyError
+    from .objectives import Measurement, Objective, Run, TaskOptions, UserObjective
+    from .search import Budget, SearchResult, TrialRecord
+    from .spaces import Choice, Range, Schedule, ScheduleSpace, default_space
+
+__all__ = [
+    "Budget",
+    "Choice",
+    "DataError",
+    "InputError",
+    "LrsearchError",
+    "Measurement",
+    "MissingPartError",
+    "Objective",
+    "ObjectiveError",
+    "Range",
+    "Run",
+    "Schedule",
+    "ScheduleSpace",
+    "SearchResult",
+    "StudyError",
+    "TaskOptions",
+    "TrialRecord",
+    "UserObjective",
+    "default_space",
+    "load",
+    "run",
+]
+
+_HOME = {
+    "api": ("load", "run"),
+    "errors": ("DataError", "InputError", "LrsearchError", "MissingPartError", "ObjectiveError", "StudyError"),
+    "objectives": ("Measurement", "Objective", "Run", "TaskOptions", "UserObjective"),
+    "search": ("Budget", "SearchResult", "TrialRecord"),
+    "spaces": ("Choice", "Range", "Schedule", "ScheduleSpace", "default_space"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that ``import lrsearch`` costs nothing."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("lrsearch")
+    if name not in _MODULE:
+        raise AttributeError(f"module 'lrsearch' has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_MODULE[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return [*__all__, "__version__"]

@@ -12,12 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError, unknown
 from ..spaces import Schedule
 from .objective import Measurement, Run
 
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+_AFTER = {"step": "optimizer step, and pass their true number as steps_per_epoch", "epoch": "epoch"}
 _ORDER = r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step\(\)`"
 _WRITE = 'write "def objective(run): ...; yield {\\"train_loss\\": ..., \\"val_loss\\": ...}"'
 
@@ -27,9 +32,11 @@ class UserObjective:
 
     Args:
         spec: ``path/to/train.py:name``, ``package.module:name``, or the function itself.
-        optimizer: ``"sgd"`` or ``"adamw"``: which default base_lr range suits the job.
+        optimizer: ``"sgd"`` or ``"adamw"``: which default base_lr range suits the job; None to find out by running
+            the job until it asks for its scheduler.
         epochs: Default horizon.
         interval: How often the job steps its scheduler; checked after every epoch.
+        device: Where to find out.
 
     Raises:
         ObjectiveError: The name is missing or is not a generator function.
@@ -38,16 +45,21 @@ class UserObjective:
     start_loss: float | None = None
 
     def __init__(
-        self, spec: str | Callable[..., Any], optimizer: str = "sgd", epochs: int = 10, interval: str = "step"
+        self,
+        spec: str | Callable[..., Any],
+        optimizer: str | None = None,
+        epochs: int = 10,
+        interval: str = "step",
+        device: str = "cpu",
     ) -> None:
         self.spec = spec if isinstance(spec, str) else None
         self._function = None if isinstance(spec, str) else spec
         self.name = spec.rpartition(":")[2] if isinstance(spec, str) else getattr(spec, "__name__", "objective")
-        self.optimizer = optimizer
         self.epochs = epochs
         self.interval = interval
         self.steps_per_epoch: int | None = None
         _check_generator(self.function, self.name)
+        self.optimizer = optimizer or self._find_optimizer(device)
 
     @property
     def function(self) -> Callable[[Run], Iterator[Any]]:
@@ -97,6 +109,19 @@ class UserObjective:
         """See `Objective.settings`."""
         return {"objective": self.spec or self.name, "optimizer": self.optimizer}
 
+    def _find_optimizer(self, device: str) -> str:
+        """Run the job until it asks for its scheduler; its optimizer's class name tells."""
+        steps = self.function(_Probe(Schedule("constant", 1e-6, self.epochs), self.epochs, 0, device))
+        try:
+            next(steps)
+        except _Found as found:
+            return "sgd" if "sgd" in found.optimizer.lower() else "adamw"
+        except Exception:  # the check before the first trial says what is wrong
+            return "sgd"
+        finally:
+            steps.close()  # type: ignore[attr-defined]
+        return "sgd"
+
     def _check_steps(self, run: Run, epoch: int) -> None:
         """A scheduler stepped once an epoch, though made for every step, would hardly move: say so."""
         self.steps_per_epoch = run.steps_per_epoch
@@ -107,8 +132,22 @@ class UserObjective:
             raise ObjectiveError(
                 f"{self.name} called scheduler.step() {run.scheduler_steps} times in {epoch} epoch(s), not "
                 f"{epoch * per_epoch}: with interval {self.interval!r} call it once after every "
-                f"{'optimizer step, and pass their true number as steps_per_epoch' if self.interval == 'step' else 'epoch'}."
+                f"{_AFTER[self.interval]}."
             )
+
+
+class _Found(BaseException):
+    """Carries the optimizer's class name out of the user's code, past its ``except Exception``."""
+
+    def __init__(self, optimizer: str) -> None:
+        self.optimizer = optimizer
+
+
+class _Probe(Run):
+    """A run that ends as soon as the job asks for its scheduler."""
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
+        raise _Found(type(optimizer).__name__)
 
 
 @lru_cache
@@ -161,7 +200,7 @@ def _metrics(found: Any, name: str) -> dict[str, float]:
         try:
             if isinstance(value, (str, bytes)):
                 raise TypeError
-            metrics[str(key)] = float(value)
+            metrics[str(key)] = float(value.detach() if hasattr(value, "detach") else value)
         except (TypeError, ValueError):
             raise ObjectiveError(f"{name} yielded {value!r} as {key}, which is not a number: {_WRITE}.") from None
     if not metrics:

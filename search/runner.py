@@ -30,8 +30,8 @@ from .store import JOURNAL, folder_name, load_result, make_folder, open_storage,
 from .trial import Started, Terms, run_trial, start
 from .workers import run_parallel, work_one
 
-EQUAL_FAILURES = 3
-"""After this many failures in a row for one reason the search stops."""
+EQUAL_FAILURES = {"before": 3, "after": 10}
+"""After this many failures in a row for one reason the search stops: before and after a first complete trial."""
 
 
 @dataclass(frozen=True)
@@ -213,10 +213,9 @@ class _Search:
         self.tally.add(record)
         self.progress.trial(record, self.tally)
         self.failures = [*self.failures, record.reason] if record.outcome == "failed" else []
-        if self.failures[-EQUAL_FAILURES:] == [record.reason] * EQUAL_FAILURES:
-            raise StudyError(
-                f"{EQUAL_FAILURES} trials in a row failed the same way, so the search stops: {record.reason}"
-            )
+        most = EQUAL_FAILURES["before" if self.tally.best is None else "after"]
+        if self.failures[-most:] == [record.reason] * most:
+            raise StudyError(f"{most} trials in a row failed the same way, so the search stops: {record.reason}")
 
 
 def _spent(known: SearchResult | None, budget: Budget) -> float:

@@ -60,7 +60,9 @@ class Repeatable(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """See `BaseSampler`."""
-        return self._sampler.sample_relative(study, trial, search_space)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Clip non-finite values")  # diverged trials, on purpose
+            return self._sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

@@ -93,9 +93,9 @@ def run_trial(
     """
     trial = study.ask()
     log = _Log(trial, study, objective, terms)
+    schedule = _schedule(trial, terms.space)
+    trial.set_user_attr("schedule", schedule.to_dict())
     try:
-        schedule = _schedule(trial, terms.space)
-        trial.set_user_attr("schedule", schedule.to_dict())
         outcome, reason, value = _follow(log, schedule, epochs or terms.epochs, started, stop)
     except KeyboardInterrupt:
         log.save()

@@ -55,11 +55,7 @@ class Schedule:
         family = get_family(self.family)
         _positive("base_lr", self.base_lr)
         _positive("horizon", self.horizon)
-        if not 0 <= self.warmup < self.horizon:
-            raise InputError(
-                f"warmup must be at least 0 and shorter than the horizon of {self.horizon:g} epochs, "
-                f"got {self.warmup!r}."
-            )
+        _check_warmup(self.warmup, self.horizon)
         if not 0 < self.warmup_start <= 1:
             raise InputError(f"warmup_start must be in (0, 1], got {self.warmup_start!r}.")
         if self.interval not in ("step", "epoch"):
@@ -94,18 +90,17 @@ class Schedule:
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
         """PyTorch's own scheduler for `optimizer`: step it after every optimizer step (or epoch, see `interval`).
 
-        The parameter groups' rates are set first: a group at the optimizer's default rate gets base_lr, others
-        keep their ratio to it.
+        The parameter groups' rates are set first: the first group gets base_lr, others keep their ratio to it.
 
         Args:
-            optimizer: A fresh optimizer.
+            optimizer: Any optimizer; a scheduler it had before is forgotten.
             steps_per_epoch: Optimizer steps in an epoch, >= 1.
         """
         from torch.optim import lr_scheduler
 
-        default = float(optimizer.defaults["lr"])
-        for group in optimizer.param_groups:
-            group["lr"] = self.base_lr * (float(group["lr"]) / default if default else 1.0)
+        rates = [float(g.get("initial_lr", g["lr"])) for g in optimizer.param_groups]
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = self.base_lr * (rate / rates[0] if rates[0] else 1.0)
             group.pop("initial_lr", None)
         stages = self.stages(steps_per_epoch)
         parts: list[LRScheduler] = [
@@ -127,16 +122,26 @@ class Schedule:
             stages = (Stage("LinearLR", start, length=length), *stages)
         return tuple(s for s in stages if s.length is None or s.length.value > 0)
 
-    def stretched(self, epochs: float) -> Schedule:
-        """The same shape over another horizon: lengths scale, per-epoch factors reach the same end."""
+    def stretched(self, epochs: float, warmup: float | None = None) -> Schedule:
+        """The same shape over another horizon: lengths scale, per-epoch factors reach the same end.
+
+        Args:
+            epochs: The new horizon, > 0.
+            warmup: The new warm-up in epochs, 0 <= warmup < epochs; scaled like the rest by default.
+        """
         _positive("epochs", epochs)
         k = epochs / self.horizon
+        if warmup is None:
+            warmup = self.warmup * k
+        else:
+            _check_warmup(warmup, epochs)
+            k = (epochs - warmup) / (self.horizon - self.warmup)
         scale = {"epochs": lambda v: v * k, "per epoch": lambda v: v ** (1 / k)}
         params = {
             p.name: scale[p.unit](self.params[p.name]) if p.unit in scale else self.params[p.name]
             for p in get_family(self.family).params
         }
-        return replace(self, horizon=epochs, warmup=self.warmup * k, params=params)
+        return replace(self, horizon=epochs, warmup=warmup, params=params)
 
     def rescaled(self, base_lr: float) -> Schedule:
         """The same shape at another base_lr; `eta_min` keeps its ratio."""
@@ -207,6 +212,13 @@ def ticks_text(epochs: float) -> str:
 def _positive(name: str, value: float) -> None:
     if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
         raise InputError(f"{name} must be a finite number above 0, got {value!r}.")
+
+
+def _check_warmup(warmup: float, horizon: float) -> None:
+    if not 0 <= warmup < horizon:
+        raise InputError(
+            f"warmup must be at least 0 and shorter than the horizon of {horizon:g} epochs, got {warmup!r}."
+        )
 
 
 def _complete(family: Family, given: Mapping[str, float | str], decay: float) -> dict[str, float | str]:

@@ -57,6 +57,8 @@ class ScheduleSpace:
             raise InputError(f"families must be distinct and at least one, got {list(self.families)}.")
         if not self.horizon > 0:
             raise InputError(f"epochs must be above 0, got {self.horizon!r}.")
+        if self.interval not in ("step", "epoch"):
+            raise InputError(f"interval must be 'step' or 'epoch', got {self.interval!r}.")
         known = {f"{f}.{p.name}": p for f in self.families for p in get_family(f).params}
         if strange := [key for key in self.ranges if key not in known]:
             raise InputError(

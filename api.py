@@ -1,0 +1,274 @@
+"""The Python API: `run` a search and `load` one again. The command line is a thin twin of these."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import InputError, StudyError
+from .objectives import DEFAULT_TASK, Objective, TaskObjective, TaskOptions, UserObjective, get_task, resolve_device
+from .search import (
+    DEFAULT_PRUNER,
+    DEFAULT_SAMPLER,
+    JOURNAL,
+    Budget,
+    Plan,
+    Progress,
+    SearchResult,
+    folder_name,
+    load_result,
+    open_storage,
+    redact,
+    search,
+)
+from .spaces import DEFAULT_FAMILIES, Interval, ScheduleSpace, default_space, read_space
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+USER_EPOCHS = 10
+_PACKAGES = ("lrsearch", "torch", "torchvision", "optuna", "numpy", "plotly", "joblib")
+
+
+def run(
+    objective: str | Callable[..., Any] | Objective = DEFAULT_TASK,
+    *,
+    budget: str | int | Budget = 60,
+    space: ScheduleSpace | str | PathLike[str] | None = None,
+    families: Sequence[str] | None = None,
+    epochs: int | None = None,
+    interval: Interval | None = None,
+    optimizer: str | None = None,
+    study: str | None = None,
+    storage: str | None = None,
+    out: str | PathLike[str] = "runs",
+    jobs: int = 0,
+    device: str = "auto",
+    sampler: str = DEFAULT_SAMPLER,
+    pruner: str = DEFAULT_PRUNER,
+    metric: str = "val_loss",
+    maximize: bool = False,
+    seed: int = 0,
+    task_options: TaskOptions | None = None,
+    progress: Progress | None = None,
+    begun: float | None = None,
+) -> SearchResult:
+    """Search for a schedule, or resume the study of that name; writes ``report.html``, ``best.json``, ``best.py``.
+
+    Args:
+        objective: A built-in task's name, ``file.py:name``, ``module:name``, a generator function, or an `Objective`.
+        budget: Trials (60), wall time ("30m") or epochs ("500ep").
+        space: What to search: a `ScheduleSpace`, or the path of a TOML file.
+        families: Schedule families; those of the space by default.
+        epochs: Horizon; the task's own by default.
+        interval: Whether the rate changes every "step" or every "epoch".
+        optimizer: "sgd" or "adamw"; found out from a user's objective by default.
+        study: Name; the objective's by default.
+        storage: An Optuna URL; a journal file in the run folder by default.
+        out: Folder of the run folders.
+        jobs: Worker processes; 0 for one per GPU, or one on a CPU.
+        device: Torch device, or "auto".
+        sampler: How schedules are proposed.
+        pruner: How hopeless trials are stopped.
+        metric: Metric that ranks trials.
+        maximize: Whether larger is better.
+        seed: Seed of the search and of every trial.
+        task_options: Options of a built-in task.
+        progress: Who to tell.
+        begun: ``time.time()`` from which a wall-clock budget counts; now by default.
+
+    Raises:
+        InputError: Wrong use, found before the first trial.
+        StudyError: The study has other settings, is in use, or cannot be reached.
+        KeyboardInterrupt: After Ctrl-C; the study and the report of what there is are kept.
+    """
+    plan = make_plan(
+        objective,
+        budget=Budget.parse(budget),
+        space=space,
+        families=families,
+        epochs=epochs,
+        interval=interval,
+        optimizer=optimizer,
+        study=study,
+        task_options=task_options,
+        device=device,
+        storage=storage,
+        out=str(out),
+        jobs=jobs,
+        sampler=sampler,
+        pruner=pruner,
+        metric=metric,
+        maximize=maximize,
+        seed=seed,
+        context=_context(),
+    )
+    try:
+        result = search(plan, progress, begun)
+    except (KeyboardInterrupt, StudyError):
+        _write_what_there_is(plan)
+        raise
+    write_outputs(result)
+    return result
+
+
+def make_plan(
+    objective: str | Callable[..., Any] | Objective,
+    *,
+    space: ScheduleSpace | str | PathLike[str] | None,
+    families: Sequence[str] | None,
+    epochs: int | None,
+    interval: Interval | None,
+    optimizer: str | None,
+    study: str | None,
+    task_options: TaskOptions | None,
+    device: str,
+    **rest: Any,
+) -> Plan:
+    """Resolve names, files and defaults into a `Plan`; raises `InputError`."""
+    if epochs is not None and (epochs != int(epochs) or epochs < 1):
+        raise InputError(f"epochs must be a whole number of at least 1, got {epochs}.")
+    device = resolve_device(device)
+    found = make_objective(objective, optimizer, epochs, interval or "step", device, task_options)
+    found_space = make_space(space, families, epochs or found.epochs, interval, found.optimizer)
+    if isinstance(found, UserObjective):
+        found.interval = found_space.interval
+    name = study or found.name
+    if not name.strip() or len(name) > 200:
+        raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")
+    return Plan(objective=found, space=found_space, study=name, device=device, **rest)
+
+
+def make_objective(
+    objective: str | Callable[..., Any] | Objective,
+    optimizer: str | None,
+    epochs: int | None,
+    interval: str,
+    device: str,
+    options: TaskOptions | None,
+) -> Objective:
+    """The objective that was asked for: a built-in task by name, or the user's own generator."""
+    if isinstance(objective, str) and ":" not in objective:
+        if objective.endswith(".py"):
+            raise InputError(f"name the function in {objective}: write {objective}:objective.")
+        options = options or TaskOptions()
+        return TaskObjective(get_task(objective), replace(options, optimizer=optimizer or options.optimizer))
+    if isinstance(objective, str) or (callable(objective) and not hasattr(objective, "run")):
+        if options not in (None, TaskOptions()):
+            raise InputError(
+                "--model, --batch-size, --data-dir, --download, --subset and --bf16 are for built-in tasks."
+            )
+        return UserObjective(objective, optimizer, epochs or USER_EPOCHS, interval, device)
+    return objective
+
+
+def make_space(
+    space: ScheduleSpace | str | PathLike[str] | None,
+    families: Sequence[str] | None,
+    epochs: int,
+    interval: Interval | None,
+    optimizer: str,
+) -> ScheduleSpace:
+    """The space that was asked for: ready-made, from TOML, or the default for the optimizer."""
+    if isinstance(space, ScheduleSpace):
+        return space
+    chosen = tuple(families) if families else DEFAULT_FAMILIES
+    base = default_space(optimizer, epochs, chosen, interval or "step")
+    if space is None:
+        return base
+    found = read_space(space, base)
+    if families and set(families) != set(found.families):
+        raise InputError(f"--families {','.join(families)} differs from {space}, which has {','.join(found.families)}.")
+    return found
+
+
+def load(path: str | PathLike[str], study: str | None = None, storage: str | None = None) -> Any:
+    """Read a search again: a `SearchResult` from a run folder or a journal, a `TrialRecord` from ``best.json``.
+
+    Args:
+        path: A run folder, a ``journal.log``, a ``best.json``, or a study's name under ``runs/``.
+        study: The study's name where a storage holds several.
+        storage: An Optuna URL, instead of the run folder's journal.
+
+    Raises:
+        InputError: There is no such run.
+        StudyError: The storage cannot be read.
+    """
+    from .reports.export import read_best
+
+    where = Path(path)
+    if where.suffix == ".json":
+        return read_best(where)
+    if storage is not None:
+        return load_result(open_storage(storage), study or where.name, str(where) if where.is_dir() else None)
+    journal = Path(locate(path))
+    return load_result(open_storage(str(journal)), study, str(journal.parent))
+
+
+def locate(path: str | PathLike[str], storage: str | None = None) -> str:
+    """Where a run's study is stored: the URL given, or its journal; raises `InputError` if there is none."""
+    if storage is not None:
+        return storage
+    folder = Path(path) if Path(path).exists() else Path("runs") / folder_name(str(path))
+    journal = folder if folder.is_file() else folder / JOURNAL
+    if not journal.is_file():
+        raise InputError(
+            f"there is no run at {str(path)!r} (looked for {str(journal)!r}): give a run folder, "
+            "or --storage URL with the study's name; lrsearch runs lists those here."
+        )
+    return str(journal)
+
+
+def write_outputs(result: SearchResult) -> None:
+    """Write the report, and ``best.json`` and ``best.py`` if a trial is complete, into the run folder."""
+    from .reports.export import write_best
+
+    assert result.folder is not None
+    folder = Path(result.folder)
+    write_report(result, folder / "report.html")
+    if result.ranking:
+        write_best(result, folder)
+
+
+def write_report(result: SearchResult, path: Path) -> Path:
+    """Write the HTML report, with the winner's code in it."""
+    from .reports import page
+    from .reports.export import export
+
+    code = export(result.best, result, "torch") if result.ranking else ""
+    return page.write_report(result, path, code=code)
+
+
+def _write_what_there_is(plan: Plan) -> None:
+    try:
+        result = load_result(open_storage(plan.where), plan.study, str(plan.folder))
+    except StudyError:
+        return
+    if result.trials:
+        write_outputs(result)
+
+
+def _context() -> dict[str, Any]:
+    """What the report says of the machine and the command."""
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *(redact(a) for a in sys.argv[1:])]),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: _version(name) for name in _PACKAGES},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+__all__ = ["load", "locate", "make_plan", "run", "write_outputs", "write_report"]

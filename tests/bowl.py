@@ -1,0 +1,35 @@
+"""Objectives with a known best answer, which need no training; importable by worker processes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from lrsearch.objectives import Measurement
+from lrsearch.spaces import Schedule
+
+
+class Bowl:
+    """Loss falls with the distance of log10(base_lr) from -1; above 0.5 it diverges. No training, known answer."""
+
+    name, optimizer, epochs, steps_per_epoch, start_loss = "bowl", "sgd", 5, 4, 10.0
+
+    def run(self, schedule: Schedule, *, epochs: int, seed: int, device: str) -> Iterator[Measurement]:
+        for epoch in range(1, epochs + 1):
+            loss = (math.log10(schedule.base_lr) + 1) ** 2 + 1 / epoch
+            metrics = {"train_loss": loss, "val_loss": math.nan if schedule.base_lr > 0.5 else loss}
+            yield Measurement(epoch, metrics, schedule.base_lr, 0.001)
+
+    def settings(self) -> dict[str, Any]:
+        return {"objective": self.name}
+
+
+class Slow(Bowl):
+    """A tenth of a second per epoch."""
+
+    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+        for measurement in super().run(schedule, **how):
+            time.sleep(0.1)
+            yield measurement

@@ -1,0 +1,41 @@
+"""Shared pieces: a tiny objective with a known best answer, and runs made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bowl import Bowl
+from hypothesis import settings
+
+from lrsearch.objectives import TaskObjective, get_task
+from lrsearch.search import Budget, Plan, SearchResult, search
+from lrsearch.spaces import default_space
+
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
+
+
+@pytest.fixture
+def make_plan(tmp_path: Path) -> Callable[..., Plan]:
+    """A plan on `Bowl` in a temporary folder, with anything changed."""
+
+    def make(budget: str = "12", **changes: Any) -> Plan:
+        objective = changes.pop("objective", Bowl())
+        space = changes.pop("space", default_space("sgd", objective.epochs))
+        given = {"study": "bowl", "out": str(tmp_path), "jobs": 1, "device": "cpu", **changes}
+        return Plan(objective, space, Budget.parse(budget), **given)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
+    """A real search of 14 trials on digits."""
+    out = tmp_path_factory.mktemp("runs")
+    plan = Plan(
+        TaskObjective(get_task("digits")), default_space("sgd", 6), Budget.parse("14"), "digits", str(out), device="cpu"
+    )
+    return search(plan)

@@ -1,0 +1,323 @@
+"""The search: budgets that hold, repeatability, resuming, divergence, failures, workers."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import optuna
+import pytest
+from bowl import Bowl, Slow
+
+from lrsearch.errors import InputError, StudyError
+from lrsearch.objectives import Measurement, Run, UserObjective
+from lrsearch.search import PRUNERS, SAMPLERS, Plan, SearchResult, Tally, TrialRecord, load_result, open_storage, search
+from lrsearch.spaces import Schedule, default_space
+
+
+MakePlan = Callable[..., Plan]
+
+
+class Counting:
+    """Progress that stops the search after some trials, as Ctrl-C would."""
+
+    def __init__(self, stop_after: int) -> None:
+        self.left = stop_after
+        self.notes: list[str] = []
+
+    def start(self, name: str, tally: Tally) -> None:
+        pass
+
+    def trial(self, trial: TrialRecord, tally: Tally) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def stop(self) -> None:
+        pass
+
+
+def facts(result: SearchResult) -> list[Any]:
+    return [(t.params, t.value, t.outcome, t.metrics) for t in result.trials if t.outcome != "interrupted"]
+
+
+def reload(plan: Plan) -> SearchResult:
+    return load_result(open_storage(plan.where), plan.study, str(plan.folder))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_budget_of_trials_is_exact(make_plan: MakePlan, jobs: int) -> None:
+    result = search(make_plan("11", jobs=jobs))
+    assert len(result.trials) == 11
+    assert all(t.counted for t in result.trials)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_budget_of_epochs_is_exact(make_plan: MakePlan, jobs: int) -> None:
+    result = search(make_plan("43ep", jobs=jobs, pruner="none", sampler="random"))
+    assert sum(t.epochs for t in result.trials) == 43
+    assert result.counts()["out of budget"] == 1
+    pruned = search(make_plan("43ep", study="pruned", jobs=jobs))
+    assert sum(t.epochs for t in pruned.trials) == 43
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_budget_of_time_ends_within_an_epoch(make_plan: MakePlan, jobs: int) -> None:
+    plan = make_plan("2s", jobs=jobs, objective=Slow())
+    if jobs > 1:
+        search(replace(plan, study="warm", budget=replace(plan.budget, amount=8)))  # start the worker processes
+    begun = time.time()
+    result = search(plan)
+    assert 1.9 < time.time() - begun < 2.0 + 0.1 + 0.9
+    last = result.trials[-1]
+    assert last.outcome in ("out of budget", "complete", "pruned")
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_one_seed_gives_one_search(make_plan: MakePlan, sampler: str) -> None:
+    first, second = (search(make_plan("14", study=name, sampler=sampler)) for name in ("a", "b"))
+    assert facts(first) == facts(second)
+    other = search(make_plan("14", study="c", sampler=sampler, seed=1))
+    assert facts(first)[5:] != facts(other)[5:]
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_every_pruner_keeps_the_best(make_plan: MakePlan, pruner: str) -> None:
+    result = search(make_plan("30", pruner=pruner))
+    assert result.best.schedule is not None
+    assert 0.03 < result.best.schedule.base_lr < 0.3
+    assert ("pruned" in result.counts()) == (pruner != "none")
+    for trial in result.trials:
+        if trial.outcome == "pruned":
+            assert trial.epochs < 5
+            assert trial.reason == f"pruned after epoch {trial.epochs}"
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
+def test_the_sampler_finds_a_known_optimum_and_learns_the_wall(make_plan: MakePlan, sampler: str) -> None:
+    """base_lr 0.1 is best, above 0.5 every trial diverges: 13 % of the log range."""
+    result = search(make_plan("45", sampler=sampler, pruner="none"))
+    late = [t for t in result.trials[25:] if t.schedule]
+    assert result.best.value == pytest.approx(0.2, abs=0.02)
+    assert sum(t.outcome == "diverged" for t in late) <= 2
+
+
+def test_the_baselines_come_first(make_plan: MakePlan) -> None:
+    result = search(make_plan("5"))
+    assert [t.baseline for t in result.trials] == ["constant", "linear to zero", "cosine to zero", None, None]
+    assert [t.schedule.family for t in result.baselines if t.schedule] == ["constant", "linear", "cosine"]
+
+
+def test_resuming_gives_what_an_uninterrupted_search_gives(make_plan: MakePlan) -> None:
+    whole = search(make_plan("25", study="whole"))
+    plan = make_plan("25", study="parts")
+    for stop_after in (2, 9):
+        with pytest.raises(KeyboardInterrupt):
+            search(plan, Counting(stop_after))
+    assert len(reload(plan).trials) == 11
+    assert facts(search(plan)) == facts(whole)
+    assert len(search(plan).trials) == 25, "a spent budget runs nothing more"
+    assert len(search(replace(plan, budget=replace(plan.budget, amount=27))).trials) == 27
+
+
+class StopsOnce(Bowl):
+    """Is interrupted in the middle of its fifth trial, as by Ctrl-C."""
+
+    trials = 0
+
+    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+        type(self).trials += 1
+        for measurement in super().run(schedule, **how):
+            yield measurement
+            if type(self).trials == 5 and measurement.epoch == 2:
+                raise KeyboardInterrupt
+
+
+def test_a_trial_cut_off_by_ctrl_c_is_run_again(make_plan: MakePlan) -> None:
+    whole = search(make_plan("12", study="whole", sampler="random"))
+    plan = make_plan("12", objective=StopsOnce(), sampler="random")
+    with pytest.raises(KeyboardInterrupt):
+        search(plan)
+    cut = reload(plan).trials[-1]
+    assert (cut.outcome, cut.epochs, cut.reason) == ("interrupted", 2, "stopped by the user")
+    result = search(plan)
+    assert result.counts().get("interrupted") == 1
+    assert facts(result) == facts(whole)
+
+
+def test_a_trial_left_running_by_a_dead_process_is_run_again(make_plan: MakePlan) -> None:
+    plan = make_plan("6")
+    search(plan)
+    study = optuna.load_study(study_name="bowl", storage=open_storage(plan.where))
+    dead = study.ask()
+    plan.space.suggest(dead)
+    progress = Counting(99)
+    result = search(replace(plan, budget=replace(plan.budget, amount=8)), progress)
+    assert progress.notes == ["1 trial(s) were cut off when the last session ended; they run again."]
+    assert result.trials[6].outcome == "interrupted"
+    assert result.trials[7].params == dead.params
+    assert sum(t.counted for t in result.trials) == 8
+
+
+def test_other_settings_under_one_name_are_refused(make_plan: MakePlan) -> None:
+    search(make_plan("3"))
+    with pytest.raises(StudyError, match=r"other settings \(epochs: 5 there, 7 now.*--study"):
+        search(make_plan("5", space=default_space("sgd", 7)))
+    with pytest.raises(StudyError, match="seed: 0 there, 1 now"):
+        search(make_plan("5", seed=1))
+    assert len(search(make_plan("5", sampler="random")).trials) == 5
+
+
+def test_a_run_that_is_under_way_is_left_alone(make_plan: MakePlan) -> None:
+    from filelock import FileLock
+
+    plan = make_plan("3")
+    plan.folder.mkdir(parents=True)
+    with FileLock(plan.folder / ".lock"), pytest.raises(StudyError, match="another lrsearch is running"):
+        search(plan)
+
+
+class Broken(Bowl):
+    """Fails for small rates."""
+
+    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+        for measurement in super().run(schedule, **how):
+            if schedule.base_lr < 0.01 and measurement.epoch == 3:
+                raise RuntimeError("out of luck")
+            yield measurement
+
+
+def test_a_failing_trial_is_one_failed_trial(make_plan: MakePlan) -> None:
+    result = search(make_plan("20", objective=Broken(), pruner="none"))
+    failed = [t for t in result.trials if t.outcome == "failed"]
+    assert failed
+    assert {(t.reason, t.epochs, t.value) for t in failed} == {("RuntimeError: out of luck", 2, None)}
+    assert len(result.trials) == 20
+
+
+class AlwaysBroken(Broken):
+    """Fails after the first epoch, whatever the rate."""
+
+    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+        yield next(super().run(schedule, **how))
+        raise RuntimeError("a typo")
+
+
+def test_equal_failures_in_a_row_stop_the_search(make_plan: MakePlan) -> None:
+    plan = make_plan("20", objective=AlwaysBroken())
+    with pytest.raises(StudyError, match="3 trials in a row failed the same way.*a typo"):
+        search(plan)
+    assert len(reload(plan).trials) == 3
+
+
+class Exploding(Bowl):
+    """Finite, but far above its start."""
+
+    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+        for m in super().run(schedule, **how):
+            factor = 1e4 if schedule.base_lr > 0.05 and m.epoch > 1 else 1
+            yield replace(m, metrics={"val_loss": m.metrics["train_loss"] * factor})
+
+
+def test_nan_and_explosion_both_count_as_diverged(make_plan: MakePlan) -> None:
+    result = search(make_plan("25", pruner="none", sampler="random"))
+    diverged = [t for t in result.trials if t.outcome == "diverged"]
+    assert diverged
+    assert {t.epochs for t in diverged} == {1}
+    assert all(t.value == math.inf and t.reason == "val_loss was nan after epoch 1" for t in diverged)
+    assert all(t.schedule.base_lr > 0.5 for t in diverged if t.schedule)
+    exploded = search(make_plan("25", study="x", objective=Exploding(), sampler="random"))
+    assert any("from 10 at the start" in t.reason for t in exploded.trials if t.outcome == "diverged")
+
+
+def test_a_broken_objective_leaves_no_study_behind(make_plan: MakePlan) -> None:
+    def no_metric(run: Run) -> Iterator[dict[str, float]]:
+        yield {"accuracy": 1.0}
+
+    plan = make_plan("3", objective=UserObjective(no_metric, "sgd"))
+    with pytest.raises(InputError, match="yields no metric 'val_loss', only accuracy: choose one with --metric"):
+        search(plan)
+    with pytest.raises(StudyError, match="there is no study"):
+        reload(plan)
+
+
+def test_an_objective_that_ends_early_has_failed(make_plan: MakePlan) -> None:
+    def short(run: Run) -> Iterator[float]:
+        yield from (2.0, 1.0)
+
+    with pytest.raises(StudyError, match="ended after 2 of 5 epochs"):
+        search(make_plan("9", objective=UserObjective(short, "sgd", epochs=5)))
+
+
+def test_the_first_epoch_of_the_check_is_not_trained_twice(make_plan: MakePlan) -> None:
+    starts = []
+
+    def counted(run: Run) -> Iterator[float]:
+        starts.append(run.schedule.family)
+        yield from (1.0 / (epoch + 1) for epoch in range(run.epochs))
+
+    search(make_plan("4", objective=UserObjective(counted, "sgd", epochs=5)))
+    assert len(starts) == 4
+
+
+def test_maximizing_an_accuracy(make_plan: MakePlan) -> None:
+    class Accuracy(Bowl):
+        def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+            for m in super().run(schedule, **how):
+                yield replace(m, metrics={"accuracy": 1 - m.metrics["train_loss"] / 10})
+
+    result = search(make_plan("30", objective=Accuracy(), metric="accuracy", maximize=True))
+    values = [t.value for t in result.ranking]
+    assert values == sorted(values, reverse=True)  # type: ignore[type-var]
+    assert result.best.value == max(v for v in values if v is not None)
+
+
+def test_a_real_search_beats_its_baselines(digits_run: SearchResult) -> None:
+    assert digits_run.best.baseline is None
+    for trial in digits_run.trials:
+        assert trial.schedule is not None
+        assert trial.steps_per_epoch == 16
+        assert len(trial.lr) == trial.epochs == len(trial.metrics["train_loss"])
+
+
+def test_other_storages_work_and_unreachable_ones_are_explained(make_plan: MakePlan, tmp_path: Any) -> None:
+    result = search(make_plan("4", storage=f"sqlite:///{tmp_path}/study.db"))
+    assert len(result.trials) == 4
+    with pytest.raises(StudyError) as error:
+        search(make_plan("4", storage="mysql://me:secret@localhost:1/none"))
+    assert "cannot be opened" in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(("change", "says"), [({"sampler": "tpee"}, "'tpe'"), ({"pruner": "medium"}, "'median'")])
+def test_unknown_names_come_with_the_closest(make_plan: MakePlan, change: dict[str, str], says: str) -> None:
+    with pytest.raises(InputError, match=f"Did you mean {says}"):
+        search(make_plan("3", **change))
+
+
+def test_an_unwritable_folder_is_explained(make_plan: MakePlan, tmp_path: Any) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written"):
+        search(make_plan("3", out=str(tmp_path / "file")))
+
+
+def test_negative_jobs_are_refused(make_plan: MakePlan) -> None:
+    with pytest.raises(InputError, match="jobs must be at least 1"):
+        search(make_plan("3", jobs=-1))
+
+
+def test_the_trials_are_real_optuna_trials(make_plan: MakePlan) -> None:
+    plan = make_plan("20")
+    result = search(plan)
+    study = optuna.load_study(study_name="bowl", storage=open_storage(plan.where))
+    assert study.best_trial.number == result.best.number
+    assert study.metric_names == ["val_loss"]
+    complete = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+    finite = [t for t in complete if math.isfinite(t.values[0])]
+    assert all(len(t.intermediate_values) == 5 for t in finite)
