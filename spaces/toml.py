@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def space_from_toml(text: str, base: ScheduleSpace) -> ScheduleSpace:
     )
 
 
-def read_space(path: str | Path, base: ScheduleSpace) -> ScheduleSpace:
+def read_space(path: str | PathLike[str], base: ScheduleSpace) -> ScheduleSpace:
     """The space in a TOML file, on top of `base`."""
     try:
         text = Path(path).read_text(encoding="utf-8")

@@ -18,8 +18,7 @@ def _stages(decay: Expr, p: Any) -> tuple[Stage, ...]:
     n: int = decay.value
 
     def rex(t: int) -> float:
-        left = 1 - min(t, n) / n
-        return left / (0.5 + 0.5 * left)
+        return 2 * (1 - min(t / n, 1)) / (2 - min(t / n, 1))
 
     text = f"lambda t: 2 * (1 - min(t / ({decay.text}), 1)) / (2 - min(t / ({decay.text}), 1))"
     return (Stage("LambdaLR", {"lr_lambda": Expr(rex, text)}),)

@@ -1,0 +1,84 @@
+"""A schedule as code for a training script, or as data: what a search is for.
+
+Adding a format is adding a module with a `Format` and naming it in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ...errors import InputError, unknown
+from ...search import SearchResult, TrialRecord
+from . import _data, _lightning, _timm, _torch, _transformers
+from ._data import read_best
+from ._source import Format, InexpressibleError, Source, make_source
+
+__all__ = ["FORMATS", "Format", "export", "expressible", "read_best", "write_best"]
+
+FORMATS: dict[str, Format] = {
+    found.name: found
+    for found in (_torch.FORMAT, _lightning.FORMAT, _transformers.FORMAT, _timm.FORMAT, _data.JSON, _data.YAML)
+}
+
+
+def export(
+    record: TrialRecord,
+    result: SearchResult | None,
+    format: str,
+    *,
+    epochs: float | None = None,
+    steps_per_epoch: int | None = None,
+    base_lr: float | None = None,
+    keep_warmup: bool = False,
+) -> str:
+    """A trial's schedule as the text of a file.
+
+    Args:
+        record: The trial.
+        result: Its search, for saying where the numbers come from.
+        format: A name in `FORMATS`.
+        epochs: The real training length to stretch the schedule to; the trial's by default.
+        steps_per_epoch: Optimizer steps in an epoch of the real training; the trial's by default.
+        base_lr: Another base_lr to rescale to.
+        keep_warmup: When stretching, let the warm-up take as many optimizer steps as in the trial.
+
+    Raises:
+        InputError: An unknown format, or one that cannot express this schedule: the message names those that can.
+    """
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    source = make_source(
+        record, result, epochs=epochs, steps_per_epoch=steps_per_epoch, base_lr=base_lr, keep_warmup=keep_warmup
+    )
+    try:
+        return FORMATS[format].render(source)
+    except InexpressibleError as error:
+        able = ", ".join(name for name, other in FORMATS.items() if expressible(source, other))
+        raise InputError(f"{error} Formats that can: {able}. {error.instead}".rstrip()) from None
+
+
+def expressible(source: Source, format: Format) -> bool:
+    """Whether the format has words for the source's schedule."""
+    try:
+        format.render(source)
+    except (InexpressibleError, InputError):
+        return False
+    return True
+
+
+def write_best(result: SearchResult, folder: str | Path) -> tuple[Path, Path]:
+    """Write ``best.json`` and ``best.py`` into `folder`, each in one go; raises `StudyError` without a winner."""
+    source = make_source(result.best, result)
+    data, code = (
+        _write(Path(folder) / f"best{f.suffix}", f.render(source)) for f in (FORMATS["json"], FORMATS["torch"])
+    )
+    return data, code
+
+
+def _write(path: Path, text: str) -> Path:
+    """Replace the file at once, so that no reader ever sees half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+    return path

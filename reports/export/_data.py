@@ -1,0 +1,118 @@
+"""The facts as JSON or YAML, and JSON read back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ...search import TrialRecord
+from ...spaces import Schedule
+from ._source import Format, Source, lrsearch_version
+
+KIND = "lrsearch trial"
+_PLAIN = ("number", "outcome", "baseline", "reason", "steps_per_epoch", "device", "worker", "params")
+
+
+def facts(source: Source) -> dict[str, Any]:
+    """What is known of the trial, JSON-ready; numbers that are not finite stand as text, e.g. ``"inf"``."""
+    record = source.record
+    return {
+        "kind": KIND,
+        "lrsearch": lrsearch_version(),
+        "schedule": source.schedule.to_dict(),
+        "in_words": source.schedule.describe(),
+        **_changed(source),
+        **_search(source),
+        "value": _number(record.value),
+        **{name: getattr(record, name) for name in _PLAIN},
+        "params": dict(record.params),
+        "started": record.started.isoformat() if record.started else None,
+        "ended": record.ended.isoformat() if record.ended else None,
+        "metrics": {name: [_number(v) for v in values] for name, values in record.metrics.items()},
+        "lr": list(record.lr),
+        "seconds": list(record.seconds),
+    }
+
+
+def to_json(source: Source) -> str:
+    """The facts as JSON."""
+    text = json.dumps(facts(source), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # JSON writes a lone surrogate the same way
+
+
+def to_yaml(source: Source) -> str:
+    """The facts as YAML."""
+    import yaml  # type: ignore[import-untyped]
+
+    text: str = yaml.safe_dump(json.loads(to_json(source)), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def read_best(path: str | Path) -> TrialRecord:
+    """The trial in a ``best.json``, or in any file of ``--format json``.
+
+    Raises:
+        InputError: The file cannot be read or is something else.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{str(path)!r} is not JSON: {error}.") from None
+    if not isinstance(data, dict) or data.get("kind") != KIND:
+        raise InputError(f"{str(path)!r} is not an exported trial: lrsearch export RUN --format json writes one.")
+    try:
+        return _record(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{str(path)!r} is damaged: {error!r}. Export it again.") from None
+
+
+def _record(data: Mapping[str, Any]) -> TrialRecord:
+    return TrialRecord(
+        schedule=Schedule.from_dict(data["schedule"]),
+        value=None if data["value"] is None else float(data["value"]),
+        metrics={name: tuple(float(v) for v in values) for name, values in data["metrics"].items()},
+        lr=tuple(float(v) for v in data["lr"]),
+        seconds=tuple(float(v) for v in data["seconds"]),
+        started=datetime.fromisoformat(data["started"]) if data["started"] else None,
+        ended=datetime.fromisoformat(data["ended"]) if data["ended"] else None,
+        **{name: data[name] for name in _PLAIN},
+    )
+
+
+def _changed(source: Source) -> dict[str, Any]:
+    """The schedule of the trial, where another one is exported."""
+    trained = source.record.schedule
+    return {"trained_schedule": trained.to_dict()} if trained and trained != source.schedule else {}
+
+
+def _search(source: Source) -> dict[str, Any]:
+    result = source.result
+    if result is None:
+        return {}
+    baselines = [
+        {"name": t.baseline, "value": _number(t.value), "outcome": t.outcome, "schedule": t.schedule.to_dict()}
+        for t in result.baselines
+        if t.schedule
+    ]
+    return {
+        "study": result.name,
+        "metric": result.metric,
+        "maximize": result.maximize,
+        "baselines": baselines,
+        "settings": json.loads(json.dumps(result.settings, default=str)),
+    }
+
+
+def _number(value: float | None) -> float | str | None:
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+JSON = Format("json", "every fact, for programs; lrsearch.load reads it back", ".json", to_json)
+YAML = Format("yaml", "the same facts as YAML", ".yaml", to_yaml)

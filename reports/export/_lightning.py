@@ -1,0 +1,57 @@
+"""Code for PyTorch Lightning: what ``configure_optimizers`` returns."""
+
+from __future__ import annotations
+
+from ._python import title
+from ._source import Format, Source
+from ._torch import Builder, constants, make_builder, optimizer_class
+
+_WITH_STEPS = '''
+def with_scheduler(
+    optimizer: Optimizer,
+    trainer: Trainer,
+    steps_per_epoch: int | None = None,
+) -> dict[str, object]:
+    """What `configure_optimizers` returns."""
+    if steps_per_epoch is None:
+        steps = trainer.estimated_stepping_batches / (trainer.max_epochs or -1)
+        if steps < 1 or not steps.is_integer():
+            raise ValueError(f"pass steps_per_epoch: the trainer expects {steps} steps")
+        steps_per_epoch = int(steps)
+    scheduler = build_scheduler(optimizer, steps_per_epoch)
+    return {
+        "optimizer": optimizer,
+        "lr_scheduler": {"scheduler": scheduler, "interval": "INTERVAL"},
+    }
+'''
+
+_WITHOUT_STEPS = '''
+def with_scheduler(optimizer: Optimizer) -> dict[str, object]:
+    """What `configure_optimizers` returns."""
+    scheduler = build_scheduler(optimizer)
+    return {
+        "optimizer": optimizer,
+        "lr_scheduler": {"scheduler": scheduler, "interval": "INTERVAL"},
+    }
+'''
+
+
+def render(source: Source) -> str:
+    """The file."""
+    builder = make_builder(source.schedule, source.steps_per_epoch)
+    doc = f'"""{title(source, "for PyTorch Lightning")}\n\n{_usage(source, builder)}\n"""'
+    trainer = "from lightning.pytorch import Trainer\n" if builder.uses_steps else ""
+    function = (_WITH_STEPS if builder.uses_steps else _WITHOUT_STEPS).replace("INTERVAL", source.schedule.interval)
+    return f"{doc}\n\n{trainer}{builder.imports}\n\n{constants(source)}\n\n\n{builder.text}\n\n{function}"
+
+
+def _usage(source: Source, builder: Builder) -> str:
+    arguments = "optimizer, self.trainer" if builder.uses_steps else "optimizer"
+    return f"""Lightning steps the scheduler itself. In your LightningModule:
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.{optimizer_class(source)}(self.parameters(), lr=BASE_LR)
+        return with_scheduler({arguments})"""
+
+
+FORMAT = Format("lightning", "what configure_optimizers of a LightningModule returns", ".py", render)

@@ -1,0 +1,132 @@
+"""What every exporter starts from: the schedule to hand over, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from ...errors import InputError
+from ...search import SearchResult, TrialRecord
+from ...spaces import Schedule
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trial to export.
+
+    Attributes:
+        record: The trial.
+        result: Its search, where known: the text then says what the numbers come from.
+        schedule: The schedule to write, stretched and rescaled as asked.
+        steps_per_epoch: Optimizer steps in an epoch where the schedule will be used; None if unknown.
+    """
+
+    record: TrialRecord
+    result: SearchResult | None
+    schedule: Schedule
+    steps_per_epoch: int | None
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way to write a schedule down.
+
+    Attributes:
+        name: The word for ``--format``.
+        summary: One line for help texts.
+        suffix: File name suffix.
+        render: The text for a source; raises `InexpressibleError`.
+    """
+
+    name: str
+    summary: str
+    suffix: str
+    render: Callable[[Source], str]
+
+
+class InexpressibleError(Exception):
+    """The format has no words for this schedule; the message says for what, `instead` what to do."""
+
+    def __init__(self, message: str, instead: str = "") -> None:
+        super().__init__(message)
+        self.instead = instead
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """A schedule's lengths in scheduler steps.
+
+    Attributes:
+        n: Steps in an epoch.
+        warmup: Steps of the warm-up.
+        decay: Steps after it, at least one.
+        total: Steps to the horizon.
+    """
+
+    n: int
+    warmup: int
+    decay: int
+    total: int
+
+    def ticks(self, epochs: float | str) -> int:
+        """A length in scheduler steps, at least one."""
+        return max(1, round(float(epochs) * self.n))
+
+    def epochs(self, ticks: int, *, above: bool = False) -> float:
+        """The epochs that, times `n`, give `ticks` or the next float below it; with `above`, the next one above."""
+        found = ticks / self.n
+        wrong = found * self.n < ticks if above else found * self.n > ticks
+        return float(np.nextafter(found, np.inf if above else 0.0)) if wrong else found
+
+
+def lengths(source: Source) -> Lengths:
+    """The lengths of a source's schedule; raises `InputError` if steps_per_epoch is needed and unknown."""
+    schedule = source.schedule
+    n = 1
+    if schedule.interval == "step":
+        if source.steps_per_epoch is None:
+            raise InputError("the number of optimizer steps in an epoch is unknown: give it with --steps-per-epoch.")
+        n = source.steps_per_epoch
+    warmup, total = round(schedule.warmup * n), max(1, round(schedule.horizon * n))
+    return Lengths(n, warmup, max(1, total - warmup), total)
+
+
+def make_source(
+    record: TrialRecord,
+    result: SearchResult | None,
+    *,
+    epochs: float | None = None,
+    steps_per_epoch: int | None = None,
+    base_lr: float | None = None,
+    keep_warmup: bool = False,
+) -> Source:
+    """The source for a trial, stretched and rescaled as asked; raises `InputError`."""
+    if record.schedule is None:
+        raise InputError(f"trial {record.number} never got a schedule ({record.outcome}): choose another with --trial.")
+    if steps_per_epoch is not None and steps_per_epoch < 1:
+        raise InputError(f"steps_per_epoch must be at least 1, got {steps_per_epoch}.")
+    schedule = record.schedule
+    if epochs is not None:
+        kept = _kept_warmup(record, schedule, steps_per_epoch) if keep_warmup else None
+        schedule = schedule.stretched(epochs, kept)
+    if base_lr is not None:
+        schedule = schedule.rescaled(base_lr)
+    return Source(record, result, schedule, steps_per_epoch or record.steps_per_epoch)
+
+
+def lrsearch_version() -> str:
+    """The installed version."""
+    try:
+        return version("lrsearch")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _kept_warmup(record: TrialRecord, schedule: Schedule, steps_per_epoch: int | None) -> float:
+    """The warm-up in epochs of the new training that takes as many optimizer steps as the trial's did."""
+    if schedule.interval == "epoch" or not (steps_per_epoch and record.steps_per_epoch):
+        return schedule.warmup
+    return schedule.warmup * record.steps_per_epoch / steps_per_epoch

@@ -1,0 +1,141 @@
+"""Arguments for timm's ``create_scheduler_v2``.
+
+timm measures lengths in epochs and multiplies by the updates in an epoch; lengths are written so that the product is
+the whole number of updates or the next float below it, which timm's floor divisions treat alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ._python import title
+from ._source import Format, InexpressibleError, Lengths, Source, lengths
+from ._torch import constants, optimizer_class
+
+_BUILD = '''
+def build_scheduler(optimizer: Optimizer, steps_per_epoch: int) -> Scheduler:
+    """Set the rates; step the scheduler as shown above."""
+    for group in optimizer.param_groups:
+        group["lr"] = BASE_LR
+    scheduler, _ = create_scheduler_v2(
+        optimizer,
+ARGUMENTS
+        updates_per_epoch=steps_per_epoch,
+    )
+    return scheduler
+'''
+
+_IMPORTS = """from timm.scheduler import create_scheduler_v2
+from timm.scheduler.scheduler import Scheduler
+from torch.optim import Optimizer"""
+
+
+def render(source: Source) -> str:
+    """The file."""
+    doc = f'"""{title(source, "for timm")}\n\n{_usage(source)}\n"""'
+    found = arguments(source, lengths(source)).items()
+    lines = "\n".join(f'        {k}="{v}",' if isinstance(v, str) else f"        {k}={v!r}," for k, v in found)
+    return f"{doc}\n\n{_IMPORTS}\n\n{constants(source)}\n\n{_BUILD.replace('ARGUMENTS', lines)}"
+
+
+def arguments(source: Source, length: Lengths) -> dict[str, Any]:
+    """Keyword arguments of ``create_scheduler_v2``; raises `InexpressibleError`."""
+    schedule = source.schedule
+    if schedule.family not in _FAMILIES:
+        raise InexpressibleError(f"timm has no {schedule.family} decay.")
+    found = _FAMILIES[schedule.family](source, length)
+    if length.warmup:
+        found["warmup_epochs"] = _plain(length.epochs(length.warmup, above=schedule.family == "wsd"))
+        found["warmup_lr"] = schedule.base_lr * schedule.warmup_start
+        found["warmup_prefix"] = True
+    return {**found, "step_on_epochs": schedule.interval == "epoch"}
+
+
+def _constant(source: Source, length: Lengths) -> dict[str, Any]:
+    return {"sched": "constant", "num_epochs": _plain(length.epochs(length.decay))}
+
+
+def _step(source: Source, length: Lengths) -> dict[str, Any]:
+    size = length.ticks(source.schedule.params["step_size"])
+    return _stairs(length, size, float(source.schedule.params["gamma"]))
+
+
+def _exp(source: Source, length: Lengths) -> dict[str, Any]:
+    """A drop at every scheduler step."""
+    return _stairs(length, 1, float(source.schedule.params["gamma"]) ** (1 / length.n))
+
+
+def _stairs(length: Lengths, size: int, gamma: float) -> dict[str, Any]:
+    return {
+        "sched": "step",
+        "num_epochs": _plain(length.epochs(length.decay)),
+        "decay_epochs": _plain(length.epochs(size)),
+        "decay_rate": gamma,
+    }
+
+
+def _cosine(source: Source, length: Lengths) -> dict[str, Any]:
+    t_max = length.ticks(source.schedule.params["T_max"])
+    if t_max < length.decay - 1:
+        raise InexpressibleError("timm's cosine ends at its minimum, this one rises again: T_max is below the decay.")
+    return {
+        "sched": "cosine",
+        "num_epochs": _plain(t_max / length.n),
+        "min_lr": source.schedule.params["eta_min"],
+    }
+
+
+def _poly(source: Source, length: Lengths) -> dict[str, Any]:
+    schedule = source.schedule
+    return {
+        "sched": "poly",
+        "num_epochs": _plain(length.decay / length.n),
+        "decay_rate": float(schedule.params.get("power", 1.0)),
+        "min_lr": schedule.base_lr * float(schedule.params.get("end_factor", 0.0)),
+    }
+
+
+def _wsd(source: Source, length: Lengths) -> dict[str, Any]:
+    """Lengths are rounded up here: a square root leaves its start too fast. Below 1, timm reads a fraction."""
+    cooldown = min(length.ticks(source.schedule.params["cooldown"]), length.decay)
+    fraction = cooldown / length.decay * (1 - 1e-9)
+    return {
+        "sched": "wsd",
+        "num_epochs": _plain(length.epochs(length.decay, above=True)),
+        "decay_epochs": _plain(cooldown / length.n) if cooldown >= length.n else fraction,
+        "decay_fn": source.schedule.params["shape"],
+    }
+
+
+def _plain(epochs: float) -> float | int:
+    """A whole number without its point."""
+    return int(epochs) if epochs == int(epochs) else epochs
+
+
+def _usage(source: Source) -> str:
+    per_epoch = source.schedule.interval == "epoch"
+    after_step = "" if per_epoch else "\n            scheduler.step_update(num_updates=updates)"
+    after_epoch = "\n        scheduler.step(epoch + 1)" if per_epoch else ""
+    lengths = "" if per_epoch else f" Lengths are whole updates, {source.steps_per_epoch} in an epoch."
+    return f"""Step the scheduler after every {"epoch" if per_epoch else "update"}.{lengths}
+
+    optimizer = create_optimizer_v2(model, "{optimizer_class(source).lower()}", lr=BASE_LR)
+    scheduler = build_scheduler(optimizer, steps_per_epoch=len(train_loader))
+    for epoch in range({source.schedule.horizon:.10g}):
+        for updates, batch in enumerate(train_loader, 1 + epoch * len(train_loader)):
+            ...
+            optimizer.step(){after_step}{after_epoch}"""
+
+
+_FAMILIES: dict[str, Callable[[Source, Lengths], dict[str, Any]]] = {
+    "constant": _constant,
+    "cosine": _cosine,
+    "exp": _exp,
+    "linear": _poly,
+    "poly": _poly,
+    "step": _step,
+    "wsd": _wsd,
+}
+
+FORMAT = Format("timm", "arguments of timm's create_scheduler_v2", ".py", render)

@@ -1,0 +1,165 @@
+"""Code for PyTorch alone: the scheduler classes that `Schedule.scheduler` builds, written out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from ...spaces import Schedule, get_family
+from ...spaces.families import Stage
+from ...spaces.schedule import ticks_text
+from ._python import WIDTH, call, names, provenance, tidy, title
+from ._source import Format, Source
+
+MANY_STEPS = 1000
+"""Stands for an unknown number of steps in an epoch; any large one gives the same code."""
+
+_CLASSES = {"adamw": "AdamW", "sgd": "SGD"}
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A ``build_scheduler`` function: the imports it needs, its text, and whether `steps_per_epoch` matters."""
+
+    imports: str
+    text: str
+    uses_steps: bool
+
+
+def render(source: Source) -> str:
+    """The file."""
+    builder = make_builder(source.schedule, source.steps_per_epoch)
+    doc = f'"""{title(source, "for PyTorch")}\n\n{_usage(source)}\n"""'
+    return f"{doc}\n\n{builder.imports}\n\n{constants(source)}\n\n\n{builder.text}\n"
+
+
+def constants(source: Source) -> str:
+    """``BASE_LR``, under a comment on where it comes from."""
+    return f"{provenance(source)}\nBASE_LR = {source.schedule.base_lr!r}"
+
+
+def optimizer_class(source: Source) -> str:
+    """The class of torch.optim that the trial was trained with, for examples."""
+    used = str(source.result.settings.get("optimizer")) if source.result else ""
+    return _CLASSES.get(used, "SGD")
+
+
+def make_builder(schedule: Schedule, steps_per_epoch: int | None) -> Builder:
+    """The function that builds `schedule`, equal to ``schedule.scheduler`` to the last bit.
+
+    Args:
+        schedule: What to build.
+        steps_per_epoch: Decides which stages there are: a warm-up that is rounded to nothing there is left out.
+    """
+    stages = schedule.stages(steps_per_epoch or MANY_STEPS)
+    kwargs = [{k: tidy(e.text) for k, e in s.kwargs.items()} for s in stages]
+    ends = list(accumulate((tidy(s.length.text) for s in stages if s.length), "{} + {}".format))
+    variables = _shared(schedule, [*(t for kw in kwargs for t in kw.values()), *ends])
+    kwargs = [{k: _replaced(t, variables) for k, t in kw.items()} for kw in kwargs]
+    ends = [_replaced(e, variables) for e in ends]
+    used = names([*(t for kw in kwargs for t in kw.values()), *ends, *variables.values()])
+    variables = {**_lengths(schedule, used), **variables}
+    body = [f"    {name} = {text}" for name, text in variables.items()]
+    body += [line for kw in kwargs if "lr_lambda" in kw for line in _factor(kw)]
+    body += _stages(stages, kwargs, ends)
+    uses_steps = "steps_per_epoch" in used | names(variables.values())
+    return Builder(_imports(stages), "\n".join([*_opening(schedule, uses_steps=uses_steps), *body]), uses_steps)
+
+
+def _usage(source: Source) -> str:
+    """How to train with it, scheduler.step() in the right place."""
+    step = "scheduler.step()"
+    within, after = ("", f"\n        {step}") if source.schedule.interval == "epoch" else (f"\n            {step}", "")
+    when = "every epoch" if source.schedule.interval == "epoch" else "every optimizer step"
+    return f"""Step the scheduler after {when}:
+
+    optimizer = torch.optim.{optimizer_class(source)}(model.parameters(), lr=BASE_LR)
+    scheduler = build_scheduler(optimizer, steps_per_epoch=len(train_loader))
+    for epoch in range({math.ceil(source.schedule.horizon)}):
+        for batch in train_loader:
+            ...
+            optimizer.step(){within}{after}"""
+
+
+def _opening(schedule: Schedule, *, uses_steps: bool) -> list[str]:
+    when = "every epoch" if schedule.interval == "epoch" else "every optimizer step"
+    doc = f'    """Set the rates; step the scheduler after {when}.'
+    unused = ["", "    `steps_per_epoch` makes no difference to this schedule.", '    """']
+    steps = "steps_per_epoch: int" if uses_steps else "steps_per_epoch: int = 1"
+    return [
+        f"def build_scheduler(optimizer: Optimizer, {steps}) -> LRScheduler:",
+        *([f'{doc}"""'] if uses_steps else [doc, *unused]),
+        "    # A group with a rate of its own keeps its ratio to the others.",
+        "    for group in optimizer.param_groups:",
+        '        group["lr"] = BASE_LR * (group["lr"] / optimizer.defaults["lr"])',
+    ]
+
+
+def _factor(kwargs: dict[str, str]) -> list[str]:
+    """A named function in place of a lambda."""
+    body = kwargs["lr_lambda"].removeprefix("lambda t: ")
+    kwargs["lr_lambda"] = "factor"
+    progress = re.search(r"min\(t / .*?, 1\)", body)
+    lines = []
+    if progress:
+        lines = [f"        progress = {progress[0]}"]
+        body = body.replace(progress[0], "progress").replace("progress ** ", "progress**")
+    return ["", "    def factor(t: int) -> float:", *lines, f"        return {body}", ""]
+
+
+def _imports(stages: Sequence[Stage]) -> str:
+    classes = {"LRScheduler", *(s.cls for s in stages), *(["SequentialLR"] if len(stages) > 1 else [])}
+    found = sorted(classes, key=str.lower)
+    line = f"from torch.optim.lr_scheduler import {', '.join(found)}"
+    if len(line) > WIDTH:
+        line = "\n".join(["from torch.optim.lr_scheduler import (", *(f"    {c}," for c in found), ")"])
+    return f"from torch.optim import Optimizer\n{line}"
+
+
+def _shared(schedule: Schedule, texts: Sequence[str]) -> dict[str, str]:
+    """Names for the lengths that are cut at the end of the decay and occur more than once."""
+    found = {}
+    for param in get_family(schedule.family).params:
+        if param.unit == "epochs":
+            text = tidy(f"min({_length(schedule, float(schedule.params[param.name]))}, decay_steps)")
+            if sum(t.count(text) for t in texts) > 1:
+                found[f"{param.name}_steps"] = text
+    return found
+
+
+def _replaced(text: str, variables: Mapping[str, str]) -> str:
+    for name, value in variables.items():
+        text = text.replace(value, name)
+    return text
+
+
+def _lengths(schedule: Schedule, used: set[str]) -> dict[str, str]:
+    """``warmup_steps`` and ``decay_steps``, as far as they are used."""
+    warmup = {"warmup_steps": _length(schedule, schedule.warmup)} if "warmup_steps" in used else {}
+    decay = _length(schedule, schedule.horizon)
+    if warmup:
+        decay = f"{decay} - warmup_steps"
+        sure = schedule.warmup <= schedule.horizon / 2 and schedule.horizon == int(schedule.horizon)
+        decay = decay if sure else f"max(1, {decay})"
+    return {**warmup, **({"decay_steps": decay} if "decay_steps" in used else {})}
+
+
+def _length(schedule: Schedule, epochs: float) -> str:
+    return tidy(ticks_text(epochs)) if schedule.interval == "step" else str(max(1, round(epochs)))
+
+
+def _stages(stages: Sequence[Stage], kwargs: Sequence[Mapping[str, str]], ends: Sequence[str]) -> list[str]:
+    arguments = [["optimizer", *(f"{k}={v}" for k, v in kw.items())] for kw in kwargs]
+    if len(stages) == 1:
+        return [call(f"return {stages[0].cls}", arguments[0])]
+    first = ["warmup"] if stages[0].length and stages[0].length.text == "warmup_steps" else []
+    roles = [*first, *["stable"] * (len(stages) - len(first) - 1), "decay"]
+    made = [call(f"{role} = {s.cls}", a) for role, s, a in zip(roles, stages, arguments, strict=True)]
+    milestones = f"milestones=[{', '.join(ends)}]"
+    return [*made, call("return SequentialLR", ["optimizer", f"[{', '.join(roles)}]", milestones])]
+
+
+FORMAT = Format("torch", "PyTorch's own scheduler classes, in a function for your training script", ".py", render)

@@ -1,0 +1,105 @@
+"""Arguments for transformers' Trainer, where one of its own schedules is this one exactly.
+
+Its warm-ups start at a rate of 0, ours do not, except in ``cosine_warmup_with_min_lr``: that one reaches the peak a
+step before its warm-up ends, so it is asked for one step more. Its ``num_cycles`` counts full waves until the end
+of training, ``T_max`` the steps of half a wave.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...spaces import Schedule
+from ._python import mapping, provenance, title
+from ._source import Format, InexpressibleError, Lengths, Source, lengths
+
+HAND_OVER = (
+    "The scheduler of --format torch fits its Trainer as it is: "
+    "Trainer(..., optimizers=(optimizer, build_scheduler(optimizer, steps_per_epoch)))."
+)
+
+_NATIVE = ("constant", "cosine", "linear", "poly", "wsd")
+_WORDS = {"exp": "exponential", "rex": "REX"}
+
+Native = tuple[str, dict[str, Any]]
+"""``lr_scheduler_type`` and ``lr_scheduler_kwargs``."""
+
+USAGE = """Train with it:
+
+    arguments = TrainingArguments(output_dir="out", **TRAINING_ARGUMENTS)
+    trainer = Trainer(model, arguments, train_dataset=train_dataset)"""
+
+
+def render(source: Source) -> str:
+    """The file."""
+    doc = f'"""{title(source, "for transformers")}\n\n{USAGE}\n"""'
+    notes = {"max_steps": f"{source.schedule.horizon:.10g} epochs of {source.steps_per_epoch} steps"}
+    return f"{doc}\n\n{provenance(source)}\n{mapping('TRAINING_ARGUMENTS', arguments(source), notes)}\n"
+
+
+def arguments(source: Source) -> dict[str, Any]:
+    """Keyword arguments of ``TrainingArguments``; raises `InexpressibleError`."""
+    _check(source.schedule)
+    length = lengths(source)
+    name, more = _warmed(source, length) if length.warmup else _cold(source, length)
+    found: dict[str, Any] = {"learning_rate": source.schedule.base_lr, "lr_scheduler_type": name}
+    if more:
+        found["lr_scheduler_kwargs"] = more
+    if length.warmup:
+        found["warmup_steps"] = length.warmup + 1
+    return {**found, "max_steps": length.total}
+
+
+def _check(schedule: Schedule) -> None:
+    if schedule.interval == "epoch":
+        raise InexpressibleError("transformers' Trainer changes the rate after every step, this schedule every epoch.")
+    if schedule.family not in _NATIVE:
+        raise InexpressibleError(
+            f"transformers has no {_WORDS.get(schedule.family, schedule.family)} decay.", HAND_OVER
+        )
+
+
+def _warmed(source: Source, length: Lengths) -> Native:
+    schedule = source.schedule
+    if schedule.family != "cosine":
+        start = f"{schedule.warmup_start:g} * base_lr"
+        raise InexpressibleError(
+            f"transformers starts the warm-up of a {schedule.family} schedule at 0, this one starts at {start}.",
+            HAND_OVER,
+        )
+    decay = max(1, length.total - length.warmup - 1)
+    return "cosine_warmup_with_min_lr", {
+        "min_lr_rate": float(schedule.params["eta_min"]) / schedule.base_lr,
+        "warmup_lr_rate": schedule.warmup_start,
+        "num_cycles": 0.5 * decay / length.ticks(schedule.params["T_max"]),
+    }
+
+
+def _cold(source: Source, length: Lengths) -> Native:
+    """The families without a warm-up."""
+    schedule, params = source.schedule, source.schedule.params
+    if schedule.family == "cosine":
+        return _cosine(source, length)
+    if schedule.family == "wsd":
+        cooldown = min(length.ticks(params["cooldown"]), length.decay)
+        return "warmup_stable_decay", {"num_decay_steps": cooldown, "decay_type": params["shape"]}
+    if schedule.family == "poly":
+        return "polynomial", {"power": params["power"], "lr_end": 0.0}
+    end = float(params.get("end_factor", 1.0))
+    if schedule.family == "constant" or end == 1.0:
+        return "constant", {}
+    if end == 0.0:
+        return "linear", {}
+    return "polynomial", {"power": 1.0, "lr_end": end * schedule.base_lr}
+
+
+def _cosine(source: Source, length: Lengths) -> Native:
+    schedule = source.schedule
+    eta_min, t_max = float(schedule.params["eta_min"]), length.ticks(schedule.params["T_max"])
+    cycles = {} if t_max == length.decay else {"num_cycles": 0.5 * length.decay / t_max}
+    if eta_min:
+        return "cosine_with_min_lr", {"min_lr_rate": eta_min / schedule.base_lr, **cycles}
+    return "cosine", cycles
+
+
+FORMAT = Format("transformers", "TrainingArguments, where a schedule of its Trainer is this one exactly", ".py", render)
