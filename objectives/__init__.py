@@ -6,7 +6,8 @@ from .device import device_count, resolve_device
 from .objective import Measurement, Objective, Run
 from .task import OPTIMIZERS, Task, TaskObjective, TaskOptions
 from .tasks import DEFAULT_TASK, TASKS, get_task
-from .user import UserObjective
+from .tensor_task import TensorObjective, TensorTask
+from .user import UserObjective, load_function
 
 __all__ = [
     "DEFAULT_TASK",
@@ -18,8 +19,11 @@ __all__ = [
     "Task",
     "TaskObjective",
     "TaskOptions",
+    "TensorObjective",
+    "TensorTask",
     "UserObjective",
     "device_count",
     "get_task",
+    "load_function",
     "resolve_device",
 ]

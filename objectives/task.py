@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, unknown
-from ..spaces import Schedule
-from .objective import Measurement
+from .tensor_task import TensorObjective
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from .training import Splits
+    from .training import Recipe, Splits
 
 OPTIMIZERS = ("sgd", "adamw")
 
@@ -70,7 +69,7 @@ class Task:
     augment: Callable[[Tensor, Any], Tensor] | None = None
 
 
-class TaskObjective:
+class TaskObjective(TensorObjective):
     """A `Task` with its options, as an `Objective`; data is loaded once per process and device."""
 
     def __init__(self, task: Task, options: TaskOptions | None = None) -> None:
@@ -88,32 +87,27 @@ class TaskObjective:
         self.name = task.name if len(task.models) == 1 else f"{task.name}-{self.model}"
         self.optimizer = options.optimizer
         self.epochs = task.epochs
-        self.start_loss: float | None = math.log(task.classes)
-        self.steps_per_epoch: int | None = None
+        self.start_loss = math.log(task.classes)
 
-    def data(self, device: str = "cpu") -> Splits:
-        """The splits on `device`; raises `DataError` if they are not there."""
-        splits = _load(self.task.name, self.options, device)
-        self.steps_per_epoch = len(splits.train.y) // self.batch_size
-        if not self.steps_per_epoch:
-            raise InputError(
-                f"a batch of {self.batch_size} exceeds the {len(splits.train.y)} training samples: lower --batch-size."
-            )
-        return splits
+    def recipe(self) -> Recipe:
+        """See `TensorObjective.recipe`."""
+        from torch.nn import functional
 
-    def run(self, schedule: Schedule, *, epochs: int, seed: int, device: str) -> Iterator[Measurement]:
-        """See `Objective.run`."""
-        from .training import Recipe, train
+        from .training import Recipe, correct, make_optimizer
 
-        recipe = Recipe(
+        return Recipe(
             self.task.models[self.model],
-            self.optimizer,
-            self.task.weight_decay,
+            partial(make_optimizer, self.optimizer, self.task.weight_decay),
+            functional.cross_entropy,
             self.batch_size,
+            {"val_accuracy": correct},
             self.task.augment,
             self.options.bf16,
         )
-        yield from train(recipe, self.data(device), schedule, epochs=epochs, seed=seed, device=device)
+
+    def splits(self, device: str) -> Splits:
+        """See `TensorObjective.splits`; raises `DataError` if they are not there."""
+        return _load(self.task.name, self.options, device)
 
     def settings(self) -> dict[str, Any]:
         """See `Objective.settings`."""

@@ -1,19 +1,23 @@
-"""The training loop of the built-in tasks: tensors on the device, no per-sample Python work."""
+"""The training loop over tensors: data on the device, no per-sample Python work."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.optim import Optimizer
 
+from ..errors import InputError
 from ..spaces import Schedule
 from .objective import Measurement
 
 EVAL_BATCH = 2048
+
+PerBatch = Callable[[Tensor, Tensor], Tensor]
+"""Maps outputs and targets of a batch to a tensor."""
 
 
 @dataclass(frozen=True)
@@ -43,40 +47,69 @@ class Splits:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything of a training run but the schedule.
+    """Everything of a training run but the schedule and the data.
 
     Attributes:
         model: Makes the model, after the seed is set.
-        optimizer: ``"sgd"`` (momentum 0.9, Nesterov) or ``"adamw"``.
-        weight_decay: Of the optimizer.
+        optimizer: Makes the optimizer of a model. The schedule sets its rate; groups keep their ratio to it.
+        loss: Maps outputs ``(b, ...)`` and targets ``(b, ...)`` to the mean loss of the batch, a scalar.
         batch_size: Samples in a step; an incomplete last batch is dropped.
+        metrics: Further validation metrics by name; each gives a value per sample, ``(b,)``, of which the mean counts.
         augment: Maps a batch ``(b, ...)`` to another of the same shape, on the device; None for no augmentation.
-        bf16: Autocast forward passes to bfloat16.
+        bf16: Autocast the model to bfloat16; the loss is always computed in float32.
     """
 
     model: Callable[[], nn.Module]
-    optimizer: str
-    weight_decay: float
+    optimizer: Callable[[nn.Module], Optimizer]
+    loss: PerBatch
     batch_size: int
+    metrics: Mapping[str, PerBatch] = field(default_factory=dict)
     augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
     bf16: bool = False
 
+    def predict(self, model: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """The outputs of `model` for a batch, under autocast if wanted, in float32 then."""
+        if not self.bf16:
+            return model(x)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            outputs = model(x)
+        return outputs.float()
 
-def make_optimizer(name: str, model: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
+    def scores(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """Loss and metrics of a batch, each summed over its samples: ``(1 + number of metrics,)``."""
+        values = [metric(outputs, y).float() for metric in self.metrics.values()]
+        sums = [v.sum() * (len(y) / v.numel()) for v in values]
+        return torch.stack([self.loss(outputs, y) * len(y), *sums])
+
+    def steps(self, data: Splits) -> int:
+        """Optimizer steps in an epoch; raises `InputError` if there is not a single batch."""
+        if steps := len(data.train.y) // self.batch_size:
+            return steps
+        raise InputError(
+            f"a batch of {self.batch_size} exceeds the {len(data.train.y)} training samples: lower --batch-size."
+        )
+
+
+def make_optimizer(name: str, weight_decay: float, model: nn.Module) -> Optimizer:
     """SGD with Nesterov momentum 0.9, or AdamW."""
     if name == "sgd":
-        return torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, nesterov=True, weight_decay=weight_decay)
-    return torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+        return torch.optim.SGD(model.parameters(), momentum=0.9, nesterov=True, weight_decay=weight_decay)
+    return torch.optim.AdamW(model.parameters(), weight_decay=weight_decay)
+
+
+def correct(logits: Tensor, y: Tensor) -> Tensor:
+    """Whether the largest of the logits ``(b, classes)`` is that of the label, ``(b,)``; the mean is the accuracy."""
+    return logits.argmax(-1) == y
 
 
 def train(
     recipe: Recipe, data: Splits, schedule: Schedule, *, epochs: int, seed: int, device: str
 ) -> Iterator[Measurement]:
-    """Train for `epochs`, yielding after each: ``train_loss`` (mean over the epoch), ``val_loss``, ``val_accuracy``."""
+    """Train for `epochs`, yielding after each: ``train_loss`` (mean over the epoch), ``val_loss``, further metrics."""
     torch.manual_seed(seed)
     model = recipe.model().to(device)
-    optimizer = make_optimizer(recipe.optimizer, model, schedule.base_lr, recipe.weight_decay)
-    steps = len(data.train.y) // recipe.batch_size
+    optimizer = recipe.optimizer(model)
+    steps = recipe.steps(data)
     scheduler = schedule.scheduler(optimizer, steps)
     order = torch.Generator().manual_seed(seed)
     noise = torch.Generator(device=device).manual_seed(seed)
@@ -86,37 +119,34 @@ def train(
         start = time.perf_counter()
         model.train()
         total = torch.zeros((), device=device)
-        batches = torch.randperm(len(data.train.y), generator=order)[: steps * recipe.batch_size]
-        for batch in batches.to(device).view(steps, recipe.batch_size):
+        for batch in shuffled(len(data.train.y), recipe.batch_size, order).to(device):
             x, y = data.train.x[batch], data.train.y[batch]
             if recipe.augment is not None:
                 x = recipe.augment(x, noise)
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bf16):
-                loss = functional.cross_entropy(model(x), y)
+            loss = recipe.loss(recipe.predict(model, x), y)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             if per_step:
                 scheduler.step()
             total += loss.detach()
         if not per_step:
             scheduler.step()
-        val_loss, val_accuracy = evaluate(model, data.val, bf16=recipe.bf16)
-        metrics = {"train_loss": total.item() / steps, "val_loss": val_loss, "val_accuracy": val_accuracy}
-        lr = float(lrs[(epoch + 1) * steps - 1])
-        yield Measurement(epoch + 1, metrics, lr, time.perf_counter() - start)
+        metrics = {"train_loss": total.item() / steps, **evaluate(recipe, model, data.val)}
+        yield Measurement(epoch + 1, metrics, float(lrs[(epoch + 1) * steps - 1]), time.perf_counter() - start)
+
+
+def shuffled(samples: int, batch_size: int, order: torch.Generator) -> Tensor:
+    """An epoch's batches in random order, sample indices ``(steps, batch_size)``."""
+    steps = samples // batch_size
+    return torch.randperm(samples, generator=order)[: steps * batch_size].view(steps, batch_size)
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, data: Split, *, bf16: bool = False) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy in evaluation mode."""
+def evaluate(recipe: Recipe, model: nn.Module, data: Split) -> dict[str, float]:
+    """``val_loss`` and the recipe's metrics in evaluation mode, means over all samples."""
     model.eval()
-    loss = torch.zeros((), device=data.x.device)
-    right = torch.zeros((), device=data.x.device)
-    for start in range(0, len(data.y), EVAL_BATCH):
-        x, y = data.x[start : start + EVAL_BATCH], data.y[start : start + EVAL_BATCH]
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
-            logits = model(x)
-        loss += functional.cross_entropy(logits.float(), y, reduction="sum")
-        right += (logits.argmax(1) == y).sum()
-    return loss.item() / len(data.y), right.item() / len(data.y)
+    sums = torch.zeros(1 + len(recipe.metrics), device=data.x.device)
+    for x, y in zip(data.x.split(EVAL_BATCH), data.y.split(EVAL_BATCH), strict=True):
+        sums += recipe.scores(recipe.predict(model, x), y)
+    return {n: v / len(data.y) for n, v in zip(["val_loss", *recipe.metrics], sums.tolist(), strict=True)}

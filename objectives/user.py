@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import cloudpickle
+
 from ..errors import ObjectiveError, unknown
 from ..spaces import Schedule
 from .objective import Measurement, Run
@@ -66,7 +68,7 @@ class UserObjective:
         """The user's function; loaded again in each process, since a file is not importable by name."""
         if self._function is None:
             assert self.spec is not None
-            self._function = _load(self.spec)
+            self._function = load_function(self.spec)
         return self._function
 
     def __getstate__(self) -> dict[str, Any]:
@@ -151,14 +153,14 @@ class _Probe(Run):
 
 
 @lru_cache
-def _load(spec: str) -> Callable[..., Any]:
+def load_function(spec: str) -> Any:
+    """What ``file.py:name`` or ``module:name`` names; raises `ObjectiveError`. Loaded once per process."""
     where, _, name = spec.rpartition(":")
     module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
     if not hasattr(module, name):
         functions = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__]
         raise unknown(f"function in {where}:", name, functions or ["(none)"], ObjectiveError)
-    found: Callable[..., Any] = getattr(module, name)
-    return found
+    return getattr(module, name)
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -174,6 +176,7 @@ def _load_file(path: Path) -> ModuleType:
         module_spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise ObjectiveError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    cloudpickle.register_pickle_by_value(module)  # worker processes cannot import it by name
     return module
 
 

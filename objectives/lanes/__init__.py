@@ -1,0 +1,12 @@
+"""Many trials at once on one device: lanes of one batched model, each with its own schedule, epoch and seed.
+
+What a lane computes is what the trial computes alone, but for rounding (and the masks of random layers).
+"""
+
+from __future__ import annotations
+
+from .choose import LaneChoice, choose_lanes, supports_lanes
+from .lanes import Lanes
+from .optim import LaneOptimizer
+
+__all__ = ["LaneChoice", "LaneOptimizer", "Lanes", "choose_lanes", "supports_lanes"]
