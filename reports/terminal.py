@@ -16,6 +16,8 @@ from rich.text import Text
 from ..search import SearchResult, Tally, TrialRecord, duration
 from .braille import lr_plot, sparkline
 
+CAVEAT = "One seed, and baselines at the middle base_lr of the space: a lead to follow, not a proof."
+
 
 class LiveProgress:
     """A bar that stays in place: trials by outcome, the best so far, the time left."""
@@ -71,9 +73,11 @@ class LineProgress:
 
     def trial(self, trial: TrialRecord, tally: Tally) -> None:
         """Say how the trial ended."""
-        value = "" if trial.value is None else f"{self.metric} {trial.value:.4g}"
+        found = trial.reason
+        if trial.outcome in ("complete", "pruned") and trial.value is not None:
+            found = f"{self.metric} {trial.value:.4g}"
         what = trial.schedule.describe() if trial.schedule else ""
-        self._print(f"[{_spent(tally)}] trial {trial.number} {trial.outcome}: {value or trial.reason}; {what}")
+        self._print(f"[{_spent(tally)}] trial {trial.number} {trial.outcome}: {found}; {what}")
 
     def note(self, text: str) -> None:
         """Print it."""
@@ -140,10 +144,10 @@ def print_summary(result: SearchResult, console: Console) -> None:
         best = result.best
         assert best.schedule is not None
         console.print(Text.assemble(("Best: ", "bold"), (best.schedule.describe(), "bold cyan")))
-        console.print(_value_line(result), highlight=False, markup=False)
+        console.print(_value_line(result), highlight=False, markup=False, soft_wrap=True)
         console.print(lr_plot([best.schedule], ["lr"], console), end="")
         console.print(_table(result))
-        console.print(_caveat(result), style="dim", highlight=False)
+        console.print(CAVEAT, style="dim", highlight=False, soft_wrap=True)
     _next_steps(result, console)
 
 
@@ -185,35 +189,24 @@ def _best(tally: Tally, metric: str) -> str:
 
 def _value_line(result: SearchResult) -> str:
     best = result.best
-    others = [f"{k} {v[-1]:.4g}" for k, v in best.metrics.items() if k != result.metric and v]
-    counts = _outcomes(result.counts())
-    return f"{result.metric} {best.value:.4g} ({', '.join(others)}); trial {best.number}; {counts}"
+    others = "".join(f", {k} {v[-1]:.4g}" for k, v in best.metrics.items() if k != result.metric and v)
+    return f"{result.metric} {best.value:.4g}{others}; trial {best.number}; {_outcomes(result.counts())}"
 
 
 def _table(result: SearchResult) -> Table:
     """The three best and every baseline, each against the winner."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name, justify in (
-        ("trial", "right"),
-        (result.metric, "right"),
-        ("against best", "right"),
-        ("lr", "left"),
-        ("schedule", "left"),
-    ):
-        table.add_column(name, justify=justify, no_wrap=name != "schedule")  # type: ignore[arg-type]
-    shown = [*result.ranking[:3], *(t for t in result.baselines if t not in result.ranking[:3])]
-    for trial in shown:
-        if trial.schedule is None:
-            continue
-        what = (
-            f"{trial.baseline} (baseline), base_lr {trial.schedule.base_lr:.4g}"
-            if trial.baseline
-            else trial.schedule.describe()
-        )
-        steps = max(1, int(64 / trial.schedule.horizon))
-        table.add_row(
-            str(trial.number), _value(trial), _against(trial, result), sparkline(trial.schedule.curve(steps)), what
-        )
+    for name in ("trial", result.metric, "against best"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("lr", "family", "base_lr"):
+        table.add_column(name)
+    shown = {t.number: t for t in (*result.ranking[:3], *result.baselines)}
+    for trial in shown.values():
+        if trial.schedule is not None:
+            curve = sparkline(trial.schedule.curve(max(1, int(64 / trial.schedule.horizon))))
+            family = f"{trial.baseline} (baseline)" if trial.baseline else trial.schedule.family
+            base_lr = f"{trial.schedule.base_lr:.4g}"
+            table.add_row(str(trial.number), _value(trial), _against(trial, result), curve, family, base_lr)
     return table
 
 
@@ -228,13 +221,6 @@ def _against(trial: TrialRecord, result: SearchResult) -> str:
     if trial.outcome != "complete" or trial.value is None or best is None or trial is result.best:
         return ""
     return f"{trial.value - best:+.3g}"
-
-
-def _caveat(result: SearchResult) -> str:
-    return (
-        "Values are of one seed, and the baselines ran at the middle base_lr of the space: "
-        "a lead to follow, not a proof."
-    )
 
 
 def _next_steps(result: SearchResult, console: Console) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial
 
 from ..spaces import Range, ScheduleSpace
@@ -28,6 +27,8 @@ def importance(result: SearchResult) -> dict[str, float]:
     trials = [t for t in (_frozen(t, result.space) for t in result.ranking) if t is not None]
     if len(trials) < MIN_TRIALS:
         return {}
+    from optuna.importance import PedAnovaImportanceEvaluator  # takes a second: it brings scikit-learn along
+
     study = optuna.create_study(direction="maximize" if result.maximize else "minimize")
     study.add_trials(trials)
     evaluator = PedAnovaImportanceEvaluator(target_quantile=target_share(len(trials)))

@@ -1,0 +1,126 @@
+"""Made-up searches for the tests of the report: any size, any odd shape, no training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+
+from lrsearch.search import Outcome, SearchResult, TrialRecord
+from lrsearch.search.baselines import baselines
+from lrsearch.spaces import Schedule, ScheduleSpace, default_space, space_to_dict
+
+START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+
+
+def made_result(
+    n: int = 30,
+    *,
+    epochs: int = 10,
+    name: str = "made",
+    metric: str = "val_loss",
+    maximize: bool = False,
+    space: ScheduleSpace | None = None,
+    seed: int = 0,
+    pruned: float = 0.3,
+    wall: float = 0.6,
+    **changes: Any,
+) -> SearchResult:
+    """A search of `n` trials whose loss has its minimum near base_lr 0.1 and diverges above `wall`."""
+    space = space or default_space("sgd", epochs)
+    rng = np.random.default_rng(seed)
+    known = baselines(space)
+    schedules = [*known.values(), *space.sample(rng, max(0, n - len(known)))][:n]
+    titles = [*known, *[""] * n]
+    trials = []
+    for i, schedule in enumerate(schedules):
+        outcome: Outcome = "diverged" if schedule.base_lr > wall else "complete"
+        if outcome == "complete" and not titles[i] and rng.random() < pruned:
+            outcome = "pruned"
+        trials.append(made_trial(i, schedule, outcome, space, metric, maximize, titles[i]))
+    settings = {
+        "objective": "made",
+        "metric": metric,
+        "maximize": maximize,
+        "epochs": epochs,
+        "seed": seed,
+        "space": space_to_dict(space),
+    }
+    session = {
+        "command": "lrsearch run made --budget 30",
+        "started": START.timestamp(),
+        "budget": f"{n} trials",
+        "versions": {"torch": "2.13.0", "optuna": "5.0.0"},
+    }
+    return replace(SearchResult(name, settings, (session,), tuple(trials)), **changes)
+
+
+def made_trial(
+    number: int,
+    schedule: Schedule,
+    outcome: Outcome = "complete",
+    space: ScheduleSpace | None = None,
+    metric: str = "val_loss",
+    maximize: bool = False,
+    baseline: str = "",
+    **changes: Any,
+) -> TrialRecord:
+    """One trial with smooth curves; its final loss depends on log base_lr and on the last rate."""
+    total = int(schedule.horizon)
+    trained = {"complete": total, "pruned": max(1, total // 3), "diverged": 2}.get(outcome, 1)
+    final = 0.2 + 0.1 * (np.log10(schedule.base_lr) + 1) ** 2 + 0.01 * (number * 7919 % 13) / 13
+    loss = final + 2.0 * np.exp(-5.0 * np.arange(1, total + 1) / total)
+    metrics: dict[str, tuple[float, ...]] = {
+        "train_loss": tuple((0.8 * loss)[:trained].tolist()),
+        "val_loss": tuple(loss[:trained].tolist()),
+    }
+    if metric not in metrics:
+        metrics[metric] = tuple((1 / (1 + loss))[:trained].tolist())
+    value: float | None = metrics[metric][-1]
+    if outcome == "diverged":
+        metrics = {k: (*v[:-1], float("nan")) for k, v in metrics.items()}
+        value = -np.inf if maximize else np.inf
+    steps = 20
+    params: Mapping[str, Any] = space.params(schedule) if space else {"base_lr": schedule.base_lr}
+    begin = START + timedelta(seconds=number)
+    record = TrialRecord(
+        number=number,
+        outcome=outcome,
+        schedule=schedule,
+        value=value if outcome in ("complete", "pruned", "diverged") else None,
+        metrics=metrics,
+        lr=tuple(schedule.curve(steps)[steps - 1 :: steps][:trained].tolist()),
+        seconds=(0.1,) * trained,
+        params=params,
+        baseline=baseline or None,
+        reason={"diverged": "val_loss was nan after epoch 2", "pruned": f"pruned after epoch {trained}"}.get(
+            outcome, ""
+        ),
+        started=begin,
+        ended=begin + timedelta(seconds=0.9),
+        steps_per_epoch=steps,
+        device="cpu",
+        worker=1,
+    )
+    return replace(record, **changes)
+
+
+def lr_trial(number: int, base_lr: float, **changes: Any) -> TrialRecord:
+    """A trial of a plain exponential schedule."""
+    return made_trial(number, Schedule("exp", base_lr, 10), **changes)
+
+
+def only(*trials: TrialRecord, **changes: Any) -> SearchResult:
+    """A search with just these trials."""
+    return made_result(3, trials=trials, **changes)
+
+
+def resumed() -> SearchResult:
+    """A search of two sessions a day apart."""
+    made, day = made_result(20), timedelta(days=1)
+    moved = [replace(t, started=t.started + day, ended=t.ended + day) for t in made.trials if t.started and t.ended]
+    second = {**made.sessions[0], "started": (START + day).timestamp(), "command": "lrsearch run made --budget 60"}
+    return replace(made, trials=(*made.trials[:10], *moved[10:]), sessions=(made.sessions[0], second))
