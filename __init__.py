@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import load, run
     from .errors import DataError, InputError, LrsearchError, MissingPartError, ObjectiveError, StudyError
-    from .objectives import Measurement, Objective, Run, TaskOptions, UserObjective
+    from .objectives import Measurement, Objective, Run, TaskOptions, TensorTask, UserObjective
     from .search import Budget, SearchResult, TrialRecord
     from .spaces import Choice, Range, Schedule, ScheduleSpace, default_space
 
@@ -34,6 +34,7 @@ __all__ = [
     "SearchResult",
     "StudyError",
     "TaskOptions",
+    "TensorTask",
     "TrialRecord",
     "UserObjective",
     "default_space",
@@ -44,7 +45,7 @@ __all__ = [
 _HOME = {
     "api": ("load", "run"),
     "errors": ("DataError", "InputError", "LrsearchError", "MissingPartError", "ObjectiveError", "StudyError"),
-    "objectives": ("Measurement", "Objective", "Run", "TaskOptions", "UserObjective"),
+    "objectives": ("Measurement", "Objective", "Run", "TaskOptions", "TensorTask", "UserObjective"),
     "search": ("Budget", "SearchResult", "TrialRecord"),
     "spaces": ("Choice", "Range", "Schedule", "ScheduleSpace", "default_space"),
 }

@@ -12,8 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, StudyError
-from .objectives import DEFAULT_TASK, Objective, TaskObjective, TaskOptions, UserObjective, get_task, resolve_device
+from .objectives import (
+    DEFAULT_TASK,
+    Objective,
+    TaskObjective,
+    TaskOptions,
+    TensorObjective,
+    UserObjective,
+    get_task,
+    load_function,
+    resolve_device,
+)
 from .search import (
+    DEFAULT_ENGINE,
     DEFAULT_PRUNER,
     DEFAULT_SAMPLER,
     JOURNAL,
@@ -48,6 +59,7 @@ def run(
     study: str | None = None,
     storage: str | None = None,
     out: str | PathLike[str] = "runs",
+    engine: str = DEFAULT_ENGINE,
     jobs: int = 0,
     device: str = "auto",
     sampler: str = DEFAULT_SAMPLER,
@@ -72,7 +84,8 @@ def run(
         study: Name; the objective's by default.
         storage: An Optuna URL; a journal file in the run folder by default.
         out: Folder of the run folders.
-        jobs: Worker processes; 0 for one per GPU, or one on a CPU.
+        engine: How trials are run: "lanes", "processes", "single", or "auto" to measure and choose.
+        jobs: Worker processes; 0 to choose.
         device: Torch device, or "auto".
         sampler: How schedules are proposed.
         pruner: How hopeless trials are stopped.
@@ -101,6 +114,7 @@ def run(
         device=device,
         storage=storage,
         out=str(out),
+        engine=engine,
         jobs=jobs,
         sampler=sampler,
         pruner=pruner,
@@ -146,7 +160,7 @@ def make_plan(
 
 
 def make_objective(
-    objective: str | Callable[..., Any] | Objective,
+    objective: Any,
     optimizer: str | None,
     epochs: int | None,
     interval: str,
@@ -164,8 +178,11 @@ def make_objective(
             raise InputError(
                 "--model, --batch-size, --data-dir, --download, --subset and --bf16 are for built-in tasks."
             )
+        if isinstance(objective, str) and isinstance(found := load_function(objective), TensorObjective):
+            return found
         return UserObjective(objective, optimizer, epochs or USER_EPOCHS, interval, device)
-    return objective
+    made: Objective = objective
+    return made
 
 
 def make_space(

@@ -92,7 +92,8 @@ def _add_run(p: argparse.ArgumentParser) -> None:
     p.add_argument("--study", metavar="NAME", help="the study's name (default: the objective's)")
     p.add_argument("--out", metavar="DIR", default="runs", help="where run folders go (default runs)")
     p.add_argument("--storage", metavar="URL", help="Optuna storage (default: a journal file in the run folder)")
-    p.add_argument("--jobs", type=int, default=0, help="worker processes (default: one per GPU, or one)")
+    p.add_argument("--engine", default="auto", help="auto, lanes, processes or single (default auto: measured)")
+    p.add_argument("--jobs", type=int, default=0, help="worker processes (default: the engine's choice)")
     p.add_argument("--device", default="auto", help="torch device (default auto: CUDA if there is one)")
     p.add_argument("--sampler", default="tpe", help="tpe, gp, random or qmc (default tpe)")
     p.add_argument("--pruner", default="median", help="median, halving, hyperband or none (default median)")
@@ -131,7 +132,7 @@ def _add_export(p: argparse.ArgumentParser) -> None:
     p.add_argument("--trial", type=int, metavar="K", help="another trial than the best")
     p.add_argument("--epochs", type=float, help="stretch to the real training length")
     p.add_argument("--steps-per-epoch", type=int, metavar="M", help="the real number of optimizer steps in an epoch")
-    p.add_argument("--keep-warmup", action="store_true", help="keep the warm-up's length in epochs when stretching")
+    p.add_argument("--keep-warmup", action="store_true", help="do not stretch the warm-up: keep its length in steps")
     p.add_argument("--base-lr", type=float, help="rescale to another base_lr")
     p.add_argument("--output", metavar="FILE", help="write to a file instead of standard output")
 
@@ -160,7 +161,7 @@ def _run(args: argparse.Namespace) -> int:
     from .objectives import TaskOptions
     from .reports.terminal import make_progress, print_json, print_summary
 
-    keys = ("budget", "epochs", "families", "space", "interval", "study", "out", "storage", "jobs", "device")
+    keys = ("budget", "epochs", "families", "space", "interval", "study", "out", "storage", "engine", "jobs", "device")
     more = ("sampler", "pruner", "metric", "maximize", "seed", "optimizer")
     options = ("model", "batch_size", "data_dir", "download", "subset", "bf16")
     result = run(

@@ -2,6 +2,7 @@
 
 from .baselines import BASELINES, baselines
 from .budget import Budget, duration
+from .engines import DEFAULT_ENGINE, ENGINES
 from .progress import Progress, Silent, Tally
 from .pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
 from .records import Outcome, SearchResult, TrialRecord
@@ -11,8 +12,10 @@ from .store import JOURNAL, folder_name, load_result, open_storage, redact
 
 __all__ = [
     "BASELINES",
+    "DEFAULT_ENGINE",
     "DEFAULT_PRUNER",
     "DEFAULT_SAMPLER",
+    "ENGINES",
     "JOURNAL",
     "PRUNERS",
     "SAMPLERS",

@@ -148,29 +148,30 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
     intermediate values stand for the metric's curve.
     """
     attrs = trial.user_attrs
-    metrics = {name: tuple(_floats(values)) for name, values in attrs.get("metrics", {}).items()}
+    log = attrs.get("log", {})
+    metrics = {name: tuple(_floats(values)) for name, values in log.get("metrics", {}).items()}
     reported = tuple(v for _, v in sorted(trial.intermediate_values.items()))
     if not metrics and reported:
         metrics = {metric: reported}
     done = len(next(iter(metrics.values()), ()))
     schedule = Schedule.from_dict(attrs["schedule"]) if "schedule" in attrs else None
-    steps = attrs.get("steps_per_epoch")
+    steps = log.get("steps_per_epoch")
     return TrialRecord(
         number=trial.number,
         outcome=_outcome(trial),
         schedule=schedule,
         value=trial.value if trial.state != TrialState.PRUNED else (reported[-1] if reported else None),
         metrics=metrics,
-        lr=tuple(attrs.get("lr", ())) or _lr(schedule, steps, done),
-        seconds=tuple(attrs.get("seconds", ())),
+        lr=tuple(log.get("lr", ())) or _lr(schedule, steps, done),
+        seconds=tuple(log.get("seconds", ())),
         params=trial.params,
         baseline=attrs.get("baseline"),
         reason=attrs.get("reason", ""),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
         steps_per_epoch=steps,
-        device=attrs.get("device", ""),
-        worker=attrs.get("worker"),
+        device=log.get("device", ""),
+        worker=log.get("worker"),
     )
 
 

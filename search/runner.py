@@ -18,10 +18,11 @@ from filelock import FileLock, Timeout
 from optuna.study import Study
 
 from ..errors import InputError, StudyError
-from ..objectives import Objective, device_count, resolve_device
+from ..objectives import Objective, TensorObjective, resolve_device
 from ..spaces import ScheduleSpace, space_to_dict
 from .baselines import baselines
 from .budget import Budget, Ledger
+from .engines import DEFAULT_ENGINE, Engine, choose_engine, run_lanes
 from .progress import Progress, Silent, Tally
 from .pruners import DEFAULT_PRUNER, make_pruner
 from .records import SearchResult, TrialRecord
@@ -32,6 +33,8 @@ from .workers import run_parallel, work_one
 
 EQUAL_FAILURES = {"before": 3, "after": 10}
 """After this many failures in a row for one reason the search stops: before and after a first complete trial."""
+TIMED_TRIALS = 48
+"""How many trials a budget of wall time is taken for when the engine is chosen."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Plan:
         maximize: Whether larger is better.
         sampler: Name of the sampler.
         pruner: Name of the pruner.
-        jobs: Worker processes; 0 chooses: one per GPU, or one on a CPU.
+        engine: How trials are run: "lanes", "processes", "single", or "auto" to measure and choose.
+        jobs: Worker processes; 0 chooses.
         device: Torch device, or "auto".
         seed: Seed of the search and of every trial.
         context: Notes for the report: the command line, versions.
@@ -65,6 +69,7 @@ class Plan:
     maximize: bool = False
     sampler: str = DEFAULT_SAMPLER
     pruner: str = DEFAULT_PRUNER
+    engine: str = DEFAULT_ENGINE
     jobs: int = 0
     device: str = "auto"
     seed: int = 0
@@ -117,7 +122,6 @@ def search(plan: Plan, progress: Progress | None = None, begun: float | None = N
     if plan.jobs < 0:
         raise InputError(f"jobs must be at least 1 (0 chooses), got {plan.jobs}.")
     plan = replace(plan, device=resolve_device(plan.device))
-    plan = replace(plan, jobs=plan.jobs or device_count(plan.device))
     make_folder(plan.folder)
     with _only_one(plan.folder):
         return _Search(plan, begun, progress or Silent()).run()
@@ -147,10 +151,15 @@ class _Search:
 
     def run(self) -> SearchResult:
         study, started = self._open()
+        if not self._trials_left():
+            return load_result(self.storage, self.plan.study, str(self.plan.folder))
+        engine = self._engine(study)
         self.progress.start(self.plan.study, self.tally)
         try:
-            if self.plan.jobs > 1:
-                self._parallel(study)
+            if engine.name == "processes":
+                self._parallel(study, engine.width)
+            elif engine.name == "lanes":
+                self._in_lanes(study, engine.width)
             else:
                 self._alone(study, started)
         finally:
@@ -177,15 +186,37 @@ class _Search:
                 notes = {"baseline": title, "schedule": schedule.to_dict()}
                 study.enqueue_trial(plan.space.params(schedule), user_attrs=notes)
         if stale := requeue_stale(study):
+            self.tally.outcomes.pop("running", None)
+            self.tally.outcomes["interrupted"] = self.tally.outcomes.get("interrupted", 0) + stale
             self.progress.note(f"{stale} trial(s) were cut off when the last session ended; they run again.")
+        return study, started
+
+    def _trials_left(self) -> float:
+        """About how many full trials the budget still holds; unknown for wall time, and then many."""
+        budget, left = self.plan.budget, self.plan.budget.amount - self.ledger.spent
+        if budget.kind == "seconds":
+            return TIMED_TRIALS if left > 0 else 0
+        return max(0.0, left / (self.plan.epochs if budget.kind == "epochs" else 1))
+
+    def _engine(self, study: Study) -> Engine:
+        """Choose how to run, and note the session."""
+        plan = self.plan
+        engine = choose_engine(
+            plan.objective, self.terms, engine=plan.engine, jobs=plan.jobs, trials=self._trials_left()
+        )
         session = {
             **plan.context,
             "started": self.begun,
             "budget": str(plan.budget),
-            **{k: getattr(plan, k) for k in ("sampler", "pruner", "jobs", "device")},
+            "sampler": plan.sampler,
+            "pruner": plan.pruner,
+            "device": plan.device,
+            "engine": engine.name,
+            "width": engine.width,
+            "why": engine.why,
         }
         study.set_user_attr("sessions", [*study.user_attrs.get("sessions", []), session])
-        return study, started
+        return engine
 
     def _alone(self, study: Study, started: Started | None) -> None:
         while epochs := self.ledger.allot():
@@ -193,14 +224,19 @@ class _Search:
             started = None
             self._count(epochs, record)
 
-    def _parallel(self, study: Study) -> None:
+    def _in_lanes(self, study: Study, lanes: int) -> None:
+        assert isinstance(self.plan.objective, TensorObjective)
+        for epochs, record in run_lanes(study, self.plan.objective, self.terms, lanes, self.ledger.allot):
+            self._count(epochs, record)
+
+    def _parallel(self, study: Study, jobs: int) -> None:
         stop = self.plan.folder / ".stop"
         stop.unlink(missing_ok=True)
-        work = partial(work_one, self.plan, self.terms, str(stop))
+        work = partial(work_one, replace(self.plan, jobs=jobs), self.terms, str(stop))
         try:
             with _stop_file_on_interrupt(stop, self.progress.note) as interrupted:
                 allot = lambda: 0 if stop.exists() else self.ledger.allot()  # noqa: E731
-                for epochs, record in run_parallel(work, allot, self.plan.jobs):
+                for epochs, record in run_parallel(work, allot, jobs):
                     self._count(epochs, record)
         finally:
             stop.unlink(missing_ok=True)

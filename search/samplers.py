@@ -44,7 +44,7 @@ class Repeatable(BaseSampler):
         self._fixed = name in _SEQUENCES
         self._seed = seed
         self._skipped = skipped
-        self._sampler = self._fresh(0)
+        self._sampler = self._lasting = self._fresh(0)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Seed for this trial."""
@@ -53,8 +53,8 @@ class Repeatable(BaseSampler):
         self._sampler.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """See `BaseSampler`."""
-        return self._sampler.infer_relative_search_space(study, trial)
+        """See `BaseSampler`; no randomness in it, and the lasting sampler remembers the trials it has seen."""
+        return self._lasting.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]

@@ -91,34 +91,84 @@ def run_trial(
         The record. An exception of the objective makes it "failed"; KeyboardInterrupt ends the trial as interrupted
         and is raised again.
     """
-    trial = study.ask()
-    log = _Log(trial, study, objective, terms)
-    schedule = _schedule(trial, terms.space)
-    trial.set_user_attr("schedule", schedule.to_dict())
+    watch = Watch(study, objective, terms, epochs, stop)
     try:
-        outcome, reason, value = _follow(log, schedule, epochs or terms.epochs, started, stop)
+        for measurement in _measurements(objective, watch.schedule, terms, started):
+            if record := watch.see(measurement):
+                return record
     except KeyboardInterrupt:
-        log.save()
-        end_interrupted(study, trial, "stopped by the user")
+        watch.interrupt("stopped by the user")
         raise
     except Exception as error:  # whatever a user's training code raises
-        outcome, reason, value = "failed", f"{type(error).__name__}: {error}".strip(), None
-    log.save()
-    if outcome == "interrupted":
-        end_interrupted(study, trial, reason)
-    else:
-        end(study, trial, outcome, reason, value)
-    return to_record(study._storage.get_trial(trial._trial_id), terms.metric)
+        return watch.end("failed", f"{type(error).__name__}: {error}".strip())
+    done = len(watch.measurements)
+    return watch.end("failed", f"the objective ended after {done} of {terms.epochs} epochs: yield after every epoch")
 
 
-class _Log:
-    """Collects a trial's measurements; `save` writes them to storage in one go."""
+class Watch:
+    """A trial under way: it is shown every measurement, reports it to Optuna, and ends the trial when it is time.
 
-    def __init__(self, trial: Trial, study: Study, objective: Objective, terms: Terms) -> None:
-        self.trial, self.study, self.objective, self.terms = trial, study, objective, terms
+    Args:
+        study: The study to ask for a trial.
+        objective: What is trained.
+        terms: What all trials share.
+        epochs: Train no more than this many; a full trial by default.
+        stop: Checked after every epoch; true ends the trial as interrupted.
+
+    Attributes:
+        trial: Optuna's trial.
+        schedule: The schedule to train with.
+        measurements: What was seen so far.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        objective: Objective,
+        terms: Terms,
+        epochs: int | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.study, self.objective, self.terms = study, objective, terms
+        self.epochs, self.stop = epochs or terms.epochs, stop
         self.measurements: list[Measurement] = []
+        self.trial = study.ask()
+        self.schedule = _schedule(self.trial, terms.space)
+        self.trial.set_user_attr("schedule", self.schedule.to_dict())
 
-    def save(self) -> None:
+    def see(self, m: Measurement) -> TrialRecord | None:
+        """Report an epoch; the record if the trial ended with it."""
+        terms = self.terms
+        self.measurements.append(m)
+        value = _metric(m, terms.metric)
+        if why := diverged(m, self._start_loss()):
+            return self.end("diverged", why, -math.inf if terms.maximize else math.inf)
+        self.trial.report(value, m.epoch)
+        if m.epoch == terms.epochs:
+            return self.end("complete", value=value)
+        if self.stop():
+            return self.interrupt("stopped by the user")
+        if time.time() >= terms.deadline:
+            return self.end("out of budget", f"the time was up after epoch {m.epoch}")
+        if m.epoch == self.epochs:
+            return self.end("out of budget", f"no epochs were left after epoch {m.epoch}")
+        if self.trial.should_prune():
+            return self.end("pruned", f"pruned after epoch {m.epoch}")
+        return None
+
+    def end(self, outcome: str, reason: str = "", value: float | None = None) -> TrialRecord:
+        """End the trial; returns its record."""
+        self._save()
+        end(self.study, self.trial, outcome, reason, value)
+        return self._record()
+
+    def interrupt(self, reason: str) -> TrialRecord:
+        """End the trial and queue it again; returns its record."""
+        self._save()
+        end_interrupted(self.study, self.trial, reason)
+        return self._record()
+
+    def _save(self) -> None:
         notes: dict[str, object] = {"device": self.terms.device, "worker": os.getpid()}
         if self.objective.steps_per_epoch:
             notes["steps_per_epoch"] = self.objective.steps_per_epoch
@@ -127,37 +177,25 @@ class _Log:
             notes["metrics"] = {n: [_json(m.metrics.get(n, math.nan)) for m in self.measurements] for n in names}
             notes["lr"] = [m.lr for m in self.measurements]
             notes["seconds"] = [round(m.seconds, 6) for m in self.measurements]
-        for key, value in notes.items():
-            self.trial.set_user_attr(key, value)
+        self.trial.set_user_attr("log", notes)  # one write: each costs a flush to the disk
+
+    def _record(self) -> TrialRecord:
+        return to_record(self.study._storage.get_trial(self.trial._trial_id), self.terms.metric)
+
+    def _start_loss(self) -> float:
+        """The untrained model's loss where known, else the first epoch's largest."""
+        if self.objective.start_loss:
+            return self.objective.start_loss
+        first = self.measurements[0].metrics
+        return max((v for k, v in first.items() if "loss" in k and math.isfinite(v)), default=0.0)
 
 
-def _follow(
-    log: _Log, schedule: Schedule, epochs: int, started: Started | None, stop: Callable[[], bool]
-) -> tuple[str, str, float | None]:
-    terms, trial = log.terms, log.trial
+def _measurements(
+    objective: Objective, schedule: Schedule, terms: Terms, started: Started | None
+) -> Iterator[Measurement]:
     if started is not None and started.schedule == schedule:
-        steps: Iterator[Measurement] = itertools.chain([started.first], started.rest)
-    else:
-        steps = log.objective.run(schedule, epochs=terms.epochs, seed=terms.seed, device=terms.device)
-    value = None
-    for m in itertools.islice(steps, epochs):
-        log.measurements.append(m)
-        value = _metric(m, terms.metric)
-        if why := diverged(m, log.objective.start_loss or _first_loss(log)):
-            return "diverged", why, -math.inf if terms.maximize else math.inf
-        trial.report(value, m.epoch)
-        if m.epoch == terms.epochs:
-            return "complete", "", value
-        if stop():
-            return "interrupted", "stopped by the user", None
-        if time.time() >= terms.deadline:
-            return "out of budget", f"the time was up after epoch {m.epoch}", None
-        if trial.should_prune():
-            return "pruned", f"pruned after epoch {m.epoch}", None
-    done = len(log.measurements)
-    if done < epochs:
-        return "failed", f"the objective ended after {done} of {epochs} epochs: yield after every epoch", None
-    return "out of budget", f"no epochs were left after epoch {done}", None
+        return itertools.chain([started.first], started.rest)
+    return objective.run(schedule, epochs=terms.epochs, seed=terms.seed, device=terms.device)
 
 
 def diverged(m: Measurement, start_loss: float) -> str:
@@ -171,11 +209,6 @@ def diverged(m: Measurement, start_loss: float) -> str:
         if "loss" in name and start_loss > 0 and value > DIVERGED_FACTOR * start_loss:
             return f"{name} rose to {value:.3g} after epoch {m.epoch}, from {start_loss:.3g} at the start"
     return ""
-
-
-def _first_loss(log: _Log) -> float:
-    first = log.measurements[0].metrics
-    return max((v for k, v in first.items() if "loss" in k and math.isfinite(v)), default=0.0)
 
 
 def _metric(m: Measurement, name: str) -> float:

@@ -57,7 +57,7 @@ def assert_same_rates(schedule: Schedule, steps_per_epoch: int, *lrs: float) -> 
     ours, theirs = optimizer(*lrs), optimizer(*lrs)
     expected = rates(ours, schedule.scheduler(ours, steps_per_epoch), ticks)
     found = rates(theirs, names["build_scheduler"](theirs, steps_per_epoch), ticks)
-    tolerance = 1e-14 if schedule.family == "rex" else 0.0  # its text and its function are rounded differently
+    tolerance = 0.0
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=0)
 
 

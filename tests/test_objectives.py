@@ -210,7 +210,9 @@ def test_a_users_module_and_function_run_too(tmp_path: Path, monkeypatch: pytest
     assert [m.metrics for m in run_it(two_numbers)] == [{"val_loss": 2.0}, {"val_loss": 1.0}]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("SGD", "sgd"), ("Adam", "adamw"), ("AdamW", "adamw"), ("RMSprop", "adamw")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("SGD", "sgd"), ("Adam", "adamw"), ("AdamW", "adamw"), ("RMSprop", "adamw")]
+)
 def test_the_optimizer_is_found_out(tmp_path: Path, name: str, kind: str) -> None:
     assert UserObjective(make_file(tmp_path, optimizer=name)).optimizer == kind
 
@@ -250,7 +252,7 @@ def test_what_cannot_be_loaded_is_explained(tmp_path: Path) -> None:
         UserObjective("no_such_package.train:objective")
     broken = tmp_path / "broken.py"
     broken.write_text("import no_such_package\n")
-    with pytest.raises(ObjectiveError, match="broken.py cannot be loaded: ModuleNotFoundError"):
+    with pytest.raises(ObjectiveError, match=r"broken\.py cannot be loaded: ModuleNotFoundError"):
         UserObjective(f"{broken}:objective")
     with pytest.raises(ObjectiveError, match="a plain function, not a generator"):
         UserObjective(lambda run: None)

@@ -17,7 +17,6 @@ from lrsearch.objectives import Measurement, Run, UserObjective
 from lrsearch.search import PRUNERS, SAMPLERS, Plan, SearchResult, Tally, TrialRecord, load_result, open_storage, search
 from lrsearch.spaces import Schedule, default_space
 
-
 MakePlan = Callable[..., Plan]
 
 
@@ -211,7 +210,7 @@ class AlwaysBroken(Broken):
 
 def test_equal_failures_in_a_row_stop_the_search(make_plan: MakePlan) -> None:
     plan = make_plan("20", objective=AlwaysBroken())
-    with pytest.raises(StudyError, match="3 trials in a row failed the same way.*a typo"):
+    with pytest.raises(StudyError, match=r"3 trials in a row failed the same way.*a typo"):
         search(plan)
     assert len(reload(plan).trials) == 3
 

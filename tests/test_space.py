@@ -17,7 +17,6 @@ from lrsearch.spaces import (
     Choice,
     Range,
     Schedule,
-    ScheduleSpace,
     default_space,
     read_space,
     space_from_dict,

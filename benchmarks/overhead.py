@@ -1,0 +1,81 @@
+"""What lrsearch itself costs: start-up of commands, and a trial's books with many trials in the study.
+
+Usage: uv run python benchmarks/overhead.py [--trials 1000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from lrsearch.search import SAMPLERS, make_sampler, open_storage
+from lrsearch.search.pruners import make_pruner
+from lrsearch.search.store import end, open_study
+from lrsearch.spaces import default_space, space_to_dict
+
+SPACE = default_space("sgd", 20)
+COUNT = 30
+
+
+def startup(words: list[str], times: int = 7) -> list[float]:
+    """Seconds of the whole process, sorted."""
+    found = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "lrsearch", *words], check=True, capture_output=True)
+        found.append(time.perf_counter() - begun)
+    return sorted(found)
+
+
+def books(sampler: str, trials: int, folder: Path) -> dict[str, list[float]]:
+    """Milliseconds of ask, of one report, and of tell, with `trials` trials of one report each in the study."""
+    settings = {"metric": "val_loss", "maximize": False, "space": space_to_dict(SPACE)}
+    storage = open_storage(str(folder / f"{sampler}.log"))
+    study = open_study(storage, sampler, settings, make_sampler("random", 0), make_pruner("median", 20))
+    found: dict[str, list[float]] = {"ask": [], "report": [], "tell": []}
+    for number in range(trials + COUNT):
+        if number == trials:
+            study.sampler = make_sampler(sampler, 0)
+        begun = time.perf_counter()
+        trial = study.ask()
+        schedule = SPACE.suggest(trial)
+        asked = time.perf_counter()
+        value = float(np.log10(schedule.base_lr) + 1) ** 2
+        trial.report(value, 1)
+        trial.should_prune()
+        reported = time.perf_counter()
+        end(study, trial, "complete", value=value)
+        told = time.perf_counter()
+        if number > trials:  # the first one fills the sampler's caches
+            for name, seconds in zip(found, (asked - begun, reported - asked, told - reported), strict=True):
+                found[name].append(1e3 * seconds)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=1000)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        run = ["run", "--budget", "1", "--epochs", "1", "--out"]
+        for number, words in enumerate((["--help"], ["preview", "--family", "exp"], ["tasks"], run)):
+            times = startup([*words, f"{name}/{number}"] if words is run else words)
+            print(
+                f"{' '.join(words[:1]):<10} median {statistics.median(times):.2f} s, {times[0]:.2f} to {times[-1]:.2f}"
+            )
+        for sampler in SAMPLERS:
+            found = books(sampler, args.trials, Path(name))
+            shown = ", ".join(f"{k} {statistics.median(v):.1f}" for k, v in found.items())
+            total = statistics.median(map(sum, zip(*found.values(), strict=True)))
+            print(f"{sampler:<8} {args.trials} trials: {shown}; together {total:.1f} ms (medians, n={COUNT - 1})")
+
+
+if __name__ == "__main__":
+    main()

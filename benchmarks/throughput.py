@@ -1,0 +1,194 @@
+"""Trials per minute: lrsearch against what people write with Optuna (and Ray Tune, where installed).
+
+(a) plain: study.optimize, a DataLoader, TPE and MedianPruner at their defaults.
+(b) tensors: the same with tensors on the device instead of the DataLoader, and n_jobs=2.
+(c) ray: Ray Tune with ASHA on the function of (b), a trial per core.
+lrsearch: `lrsearch.run`, its report included. All draw from the same space and train the same model on the same data.
+
+Each contender runs in a process of its own after its imports, in turn, so that the machine's moods hit all alike.
+Usage: uv run python benchmarks/throughput.py --task digits --trials 60 --repeat 3 [--data-dir DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+EPOCHS = {"digits": 20, "fashion-mnist-mlp": 5, "fashion-mnist-cnn": 3}
+
+
+def objective_of(args: argparse.Namespace) -> Any:
+    from lrsearch.objectives import TaskObjective, TaskOptions, get_task
+
+    name, _, model = args.task.rpartition("-") if args.task != "digits" else ("digits", "", "mlp")
+    return TaskObjective(get_task(name), TaskOptions(model=model, data_dir=args.data_dir, subset=args.subset))
+
+
+def device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def with_loader(recipe: Any, data: Any, schedule: Any, epochs: int) -> Any:
+    """The loop that tutorials show: a DataLoader, `.to(device)`, `loss.item()`."""
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    where = device()
+    train = DataLoader(
+        TensorDataset(data.train.x, data.train.y), batch_size=recipe.batch_size, shuffle=True, drop_last=True
+    )
+    val = DataLoader(TensorDataset(data.val.x, data.val.y), batch_size=512)
+    model = recipe.model().to(where)
+    optimizer = recipe.optimizer(model)
+    scheduler = schedule.scheduler(optimizer, len(train))
+    for _ in range(epochs):
+        model.train()
+        for x, y in train:
+            loss = recipe.loss(model(x.to(where)), y.to(where))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+        model.eval()
+        with torch.no_grad():
+            losses = [recipe.loss(model(x.to(where)), y.to(where)).item() * len(y) for x, y in val]
+        yield sum(losses) / len(data.val.y)
+
+
+def optuna_study(args: argparse.Namespace, *, loader: bool) -> int:
+    """(a) and (b); returns the epochs trained."""
+    import optuna
+
+    from lrsearch.objectives.training import train
+    from lrsearch.spaces import default_space
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    epochs, space, objective = EPOCHS[args.task], default_space("sgd", EPOCHS[args.task]), objective_of(args)
+    data, recipe, trained = objective.data("cpu" if loader else device()), objective.recipe(), []
+
+    def run(trial: optuna.Trial) -> float:
+        schedule = space.suggest(trial)
+        if loader:
+            losses = with_loader(recipe, data, schedule, epochs)
+        else:
+            found = train(recipe, data, schedule, epochs=epochs, seed=0, device=device())
+            losses = (m.metrics["val_loss"] for m in found)
+        loss = float("nan")
+        for epoch, loss in enumerate(losses):
+            trained.append(1)
+            trial.report(loss, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return loss
+
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0), pruner=optuna.pruners.MedianPruner())
+    study.optimize(run, n_trials=args.trials, n_jobs=1 if loader else 2)
+    return len(trained)
+
+
+def ray_tune(args: argparse.Namespace) -> int:
+    """(c); returns the epochs trained."""
+    import numpy as np
+    from ray import init, tune
+    from ray.tune.schedulers import ASHAScheduler
+
+    from lrsearch.objectives.training import train
+    from lrsearch.spaces import Schedule, default_space
+
+    init(include_dashboard=False, log_to_driver=False)
+    epochs = EPOCHS[args.task]
+    schedules = default_space("sgd", epochs).sample(np.random.default_rng(0), args.trials)
+    place = argparse.Namespace(**vars(args) | {"data_dir": os.path.abspath(args.data_dir)})
+
+    def run(config: dict[str, Any]) -> None:
+        objective = objective_of(place)
+        schedule = Schedule.from_dict(config["schedule"])
+        data, recipe = objective.data(device()), objective.recipe()
+        for m in train(recipe, data, schedule, epochs=epochs, seed=0, device=device()):
+            tune.report({"val_loss": m.metrics["val_loss"], "epoch": m.epoch})
+
+    tuner = tune.Tuner(
+        run,
+        param_space={"schedule": tune.grid_search([s.to_dict() for s in schedules])},
+        tune_config=tune.TuneConfig(
+            metric="val_loss", mode="min", scheduler=ASHAScheduler(time_attr="epoch", max_t=epochs)
+        ),
+        run_config=tune.RunConfig(verbose=0),
+    )
+    return sum(int(r.metrics["epoch"]) for r in tuner.fit() if r.metrics)
+
+
+def ours(args: argparse.Namespace) -> int:
+    """lrsearch with its report; returns the epochs trained."""
+    import lrsearch
+
+    with tempfile.TemporaryDirectory() as out:
+        result = lrsearch.run(
+            objective_of(args), budget=args.trials, epochs=EPOCHS[args.task], out=out, engine=args.engine
+        )
+        print(result.sessions[-1]["why"], file=sys.stderr)
+        return sum(t.epochs for t in result.trials)
+
+
+CONTENDERS = {
+    "lrsearch": ours,
+    "a-plain": lambda args: optuna_study(args, loader=True),
+    "b-tensors": lambda args: optuna_study(args, loader=False),
+    "c-ray": ray_tune,
+}
+
+
+def once(args: argparse.Namespace) -> None:
+    """Run one contender in this process and print its seconds and epochs."""
+    import torch
+
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)  # its lazy imports, before the clock starts
+    objective_of(args).data()
+    begun = time.perf_counter()
+    epochs = CONTENDERS[args.once](args)
+    print(f"{time.perf_counter() - begun} {epochs}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", choices=EPOCHS, default="digits")
+    parser.add_argument("--trials", type=int, default=60)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--subset", type=int, default=0)
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--data-dir", default="data")
+    parser.add_argument("--contenders", default="lrsearch,a-plain,b-tensors")
+    parser.add_argument("--once", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.once:
+        return once(args)
+    names = args.contenders.split(",")
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    for _ in range(args.repeat):
+        for name in names:
+            words = [sys.executable, __file__, *sys.argv[1:], "--once", name]
+            out = subprocess.run(words, check=True, capture_output=True, text=True)
+            seconds, epochs = map(float, out.stdout.split()[-2:])
+            found[name].append((seconds, epochs))
+            print(f"{name}: {seconds:.1f} s, {epochs:.0f} epochs {out.stderr.strip()[-120:]}", flush=True)
+    for name in names:
+        seconds = [s for s, _ in found[name]]
+        ratios = [s / o for s, (o, _) in zip(seconds, found[names[0]], strict=True)]
+        print(
+            f"{args.task} {name:<10} {60 * args.trials / statistics.median(seconds):8.1f} trials/min; time over "
+            f"{names[0]}: median {statistics.median(ratios):.2f}, "
+            f"{min(ratios):.2f} to {max(ratios):.2f}, n={args.repeat}"
+        )
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""How trials are run: one after another, in lanes of one batched model, or in worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from joblib import cpu_count
+from optuna.study import Study
+
+from ..errors import InputError, StudyError, unknown
+from ..objectives import Objective, TensorObjective, device_count
+from .records import TrialRecord
+from .trial import Terms, Watch
+
+ENGINES = ("auto", "lanes", "processes", "single")
+DEFAULT_ENGINE = "auto"
+MAX_LANES = 64
+TRIALS_PER_LANE = 3
+"""A sampler proposes as many trials blindly as there are lanes; with fewer rounds than this it learns too little."""
+WORTHWHILE = 1.2
+"""An engine must be this many times as fast as trials one after another, since those let the sampler learn most."""
+STARTUP = 10.0
+"""Seconds that worker processes take to import torch and load the data."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The engine of a session.
+
+    Attributes:
+        name: What runs the trials.
+        width: Lanes or processes side by side.
+        why: Why this one, and what was measured, in a line.
+    """
+
+    name: Literal["lanes", "processes", "single"]
+    width: int
+    why: str
+
+
+def choose_engine(objective: Objective, terms: Terms, *, engine: str, jobs: int, trials: float) -> Engine:
+    """The engine that was asked for, or the fastest.
+
+    Args:
+        objective: What to train.
+        terms: What all trials share.
+        engine: One of `ENGINES`.
+        jobs: Worker processes asked for; 0 for no wish.
+        trials: How many full trials are left, about.
+
+    Raises:
+        InputError: The wishes contradict each other.
+    """
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+    if jobs > 1 and engine in ("lanes", "single"):
+        raise InputError(f"--jobs {jobs} needs --engine processes, got --engine {engine}.")
+    devices = device_count(terms.device)
+    if engine == "processes" or (engine == "auto" and (jobs > 1 or devices > 1)):
+        width = jobs or (devices if terms.device.startswith("cuda") else cpu_count())
+        return Engine("processes", width, f"{width} worker processes, as asked for" if jobs else f"{width} devices")
+    if engine == "single" or jobs == 1:
+        return Engine("single", 1, "one trial after another, as asked for")
+    if not isinstance(objective, TensorObjective):
+        if engine == "lanes":
+            raise InputError("lanes need a job of tensors: a built-in task or a lrsearch.TensorTask.")
+        return Engine("single", 1, "one trial after another: a generator trains one model at a time (see --jobs)")
+    return _lanes(objective, terms, trials, asked=engine == "lanes")
+
+
+def lanes_for(trials: float) -> int:
+    """How many lanes suit a search of about so many trials: a power of two, a third of them at most."""
+    lanes = 1
+    while lanes < MAX_LANES and 2 * lanes * TRIALS_PER_LANE <= trials:
+        lanes *= 2
+    return lanes
+
+
+def _lanes(objective: TensorObjective, terms: Terms, trials: float, *, asked: bool) -> Engine:
+    """Lanes if they are possible and, unless asked for, worth it; else processes if those are, or nothing."""
+    from ..objectives.lanes import choose_lanes, supports_lanes
+
+    recipe, data = objective.recipe(), objective.data(terms.device)
+    lanes = lanes_for(trials)
+    if lanes < 2:
+        return Engine("single", 1, "one trial after another: too few trials for lanes")
+    if reason := supports_lanes(recipe, data, terms.device):
+        return _processes(objective, terms, trials, f"lanes are not possible ({reason})")
+    choice = choose_lanes(recipe, data, terms.device, limit=lanes)
+    lanes = min(lanes, choice.limit)
+    gain = choice.speeds.get(lanes, 0.0) / choice.speeds[1]
+    measured = f"{lanes} lanes train {gain:.1f} times as many trials as one alone" if gain else "lanes are slow here"
+    if asked or gain >= WORTHWHILE:
+        return Engine("lanes", lanes, measured)
+    return _processes(objective, terms, trials, measured)
+
+
+def _processes(objective: TensorObjective, terms: Terms, trials: float, why: str) -> Engine:
+    """Single-thread processes on a CPU, if they save more than they take to start."""
+    import torch
+
+    from ..objectives.lanes import choose_lanes
+
+    threads = torch.get_num_threads()
+    if terms.device != "cpu" or threads < 2:
+        return Engine("single", 1, f"one trial after another: {why}")
+    recipe, data = objective.recipe(), objective.data(terms.device)
+    alone = choose_lanes(recipe, data, "cpu", limit=1).speeds[1]
+    torch.set_num_threads(1)
+    one_thread = choose_lanes(recipe, data, "cpu", limit=1).speeds[1]
+    torch.set_num_threads(threads)
+    gain = threads * one_thread / alone
+    saved = trials * terms.epochs * recipe.steps(data) / alone * (1 - 1 / gain)
+    measured = f"{why}; {threads} single-thread processes train {gain:.1f} times as many trials as one alone"
+    if gain < WORTHWHILE or saved < STARTUP:
+        return Engine("single", 1, f"one trial after another: {measured}")
+    return Engine("processes", threads, measured)
+
+
+def run_lanes(
+    study: Study, objective: TensorObjective, terms: Terms, lanes: int, allot: Callable[[], int]
+) -> Iterator[tuple[int, TrialRecord]]:
+    """Run trials in lanes as long as `allot` grants epochs; a lane that comes free takes the next trial.
+
+    Yields:
+        The epochs granted and the record of each trial as it ends.
+
+    Raises:
+        StudyError: Training failed; the trials under way are queued again.
+    """
+    from ..objectives.lanes import Lanes
+
+    pool = Lanes(objective.recipe(), objective.data(terms.device), terms.device, lanes)
+    watches: dict[int, Watch] = {}
+    try:
+        while True:
+            while pool.room and (epochs := allot()):
+                watch = Watch(study, objective, terms, epochs)
+                watches[watch.trial.number] = watch
+                pool.put(watch.trial.number, watch.schedule, seed=terms.seed, epochs=terms.epochs)
+            if not watches:
+                return
+            for number, measurement in pool.run_epoch().items():
+                watch = watches[number]
+                if record := watch.see(measurement):
+                    pool.drop(number)
+                    del watches[number]
+                    yield watch.epochs, record
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StudyError(f"training in lanes failed ({reason}): try --engine single.") from error
+    finally:
+        for watch in watches.values():
+            watch.interrupt("stopped with the other lanes")
