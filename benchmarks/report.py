@@ -3,7 +3,7 @@
     python benchmarks/report.py [--trials 10 100 1000 10000] [--epochs 100] [--browser] [--keep DIR]
 
 The searches are made up (tests/results.py), so only the report is measured, in a warm process: after the imports and
-one report of 3 trials.
+one report of 30 trials.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="keep the reports in this folder")
     args = parser.parse_args()
     folder = args.keep or Path(tempfile.mkdtemp())
-    write_report(made_result(3), folder / "warm.html")
+    write_report(made_result(30), folder / "warm.html")
     print(f"Python {platform.python_version()}, {platform.machine()}, median of {args.repeat} (min to max)\n")
     print(
         "| trials | epochs | written in s | MB |" + (" text after ms | first figure after ms |" if args.browser else "")

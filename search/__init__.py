@@ -3,10 +3,11 @@
 from .baselines import BASELINES, baselines
 from .budget import Budget, duration
 from .engines import DEFAULT_ENGINE, ENGINES
+from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
 from .records import Outcome, SearchResult, TrialRecord
-from .runner import Plan, search
+from .runner import search
 from .samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
 from .store import JOURNAL, folder_name, load_result, open_storage, redact
 

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
-from filelock import FileLock, Timeout
 from optuna.study import Study
 
 from ..errors import InputError, StudyError
-from ..objectives import Objective, TensorObjective, resolve_device
-from ..spaces import ScheduleSpace, space_to_dict
+from ..objectives import TensorObjective, resolve_device
 from .baselines import baselines
 from .budget import Budget, Ledger
-from .engines import DEFAULT_ENGINE, Engine, choose_engine, run_lanes
+from .engines import Engine, choose_engine, run_lanes
+from .guard import only_one, stop_file_on_interrupt
+from .plan import Plan
 from .progress import Progress, Silent, Tally
-from .pruners import DEFAULT_PRUNER, make_pruner
+from .pruners import make_pruner
 from .records import SearchResult, TrialRecord
-from .samplers import DEFAULT_SAMPLER, make_sampler
-from .store import JOURNAL, folder_name, load_result, make_folder, open_storage, open_study, requeue_stale
+from .samplers import make_sampler
+from .store import load_result, make_folder, open_storage, open_study, requeue_stale
 from .trial import Started, Terms, run_trial, start
 from .workers import run_parallel, work_one
 
@@ -35,71 +29,6 @@ EQUAL_FAILURES = {"before": 3, "after": 10}
 """After this many failures in a row for one reason the search stops: before and after a first complete trial."""
 TIMED_TRIALS = 48
 """How many trials a budget of wall time is taken for when the engine is chosen."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything a search needs to know.
-
-    Attributes:
-        objective: What to train.
-        space: Where to look.
-        budget: How much to spend.
-        study: The study's name.
-        out: Folder that holds the run folders.
-        storage: An Optuna URL; None for a journal file in the run folder.
-        metric: Metric that ranks trials.
-        maximize: Whether larger is better.
-        sampler: Name of the sampler.
-        pruner: Name of the pruner.
-        engine: How trials are run: "lanes", "processes", "single", or "auto" to measure and choose.
-        jobs: Worker processes; 0 chooses.
-        device: Torch device, or "auto".
-        seed: Seed of the search and of every trial.
-        context: Notes for the report: the command line, versions.
-    """
-
-    objective: Objective
-    space: ScheduleSpace
-    budget: Budget
-    study: str
-    out: str = "runs"
-    storage: str | None = None
-    metric: str = "val_loss"
-    maximize: bool = False
-    sampler: str = DEFAULT_SAMPLER
-    pruner: str = DEFAULT_PRUNER
-    engine: str = DEFAULT_ENGINE
-    jobs: int = 0
-    device: str = "auto"
-    seed: int = 0
-    context: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def folder(self) -> Path:
-        """The run folder."""
-        return Path(self.out) / folder_name(self.study)
-
-    @property
-    def epochs(self) -> int:
-        """Epochs of a full trial."""
-        return int(self.space.horizon)
-
-    @property
-    def where(self) -> str:
-        """The storage: a URL, or the journal's path."""
-        return self.storage or str(self.folder / JOURNAL)
-
-    def settings(self) -> dict[str, Any]:
-        """What trials must share to be compared."""
-        return {
-            **self.objective.settings(),
-            "metric": self.metric,
-            "maximize": self.maximize,
-            "epochs": self.epochs,
-            "seed": self.seed,
-            "space": space_to_dict(self.space),
-        }
 
 
 def search(plan: Plan, progress: Progress | None = None, begun: float | None = None) -> SearchResult:
@@ -123,7 +52,7 @@ def search(plan: Plan, progress: Progress | None = None, begun: float | None = N
         raise InputError(f"jobs must be at least 1 (0 chooses), got {plan.jobs}.")
     plan = replace(plan, device=resolve_device(plan.device))
     make_folder(plan.folder)
-    with _only_one(plan.folder):
+    with only_one(plan.folder):
         return _Search(plan, begun, progress or Silent()).run()
 
 
@@ -234,7 +163,7 @@ class _Search:
         stop.unlink(missing_ok=True)
         work = partial(work_one, replace(self.plan, jobs=jobs), self.terms, str(stop))
         try:
-            with _stop_file_on_interrupt(stop, self.progress.note) as interrupted:
+            with stop_file_on_interrupt(stop, self.progress.note) as interrupted:
                 allot = lambda: 0 if stop.exists() else self.ledger.allot()  # noqa: E731
                 for epochs, record in run_parallel(work, allot, jobs):
                     self._count(epochs, record)
@@ -266,40 +195,3 @@ def _spent(known: SearchResult | None, budget: Budget) -> float:
     news = [d.timestamp() for t in known.trials for d in (t.started, t.ended) if d is not None]
     ends = [max((n for n in news if a <= n < b), default=a) for a, b in pairwise([*starts, math.inf])]
     return sum(end - begin for begin, end in zip(starts, ends, strict=True))
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Hold the run folder's lock; the system frees it when the process dies."""
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise StudyError(
-            f"another lrsearch is running in {str(folder)!r}: wait for it, or choose another name with --study."
-        ) from None
-    with lock:
-        lock.release()  # the context manager holds it once more
-        yield
-
-
-@contextmanager
-def _stop_file_on_interrupt(stop: Path, note: Callable[[str], None]) -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a file that workers see at their next epoch; the second one acts at once."""
-    interrupted = threading.Event()
-
-    def handle(number: int, frame: Any) -> None:
-        if interrupted.is_set():
-            raise KeyboardInterrupt
-        interrupted.set()
-        stop.touch()
-        note("stopping at the end of the running epochs; press Ctrl-C again to stop at once.")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)

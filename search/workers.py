@@ -23,7 +23,7 @@ from .store import open_storage
 from .trial import Terms, run_trial
 
 if TYPE_CHECKING:
-    from .runner import Plan
+    from .plan import Plan
 
 
 def run_parallel(

@@ -1,0 +1,81 @@
+"""`Plan`: everything a search needs to know, settled before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..objectives import Objective
+from ..spaces import ScheduleSpace, space_to_dict
+from .budget import Budget
+from .engines import DEFAULT_ENGINE
+from .pruners import DEFAULT_PRUNER
+from .samplers import DEFAULT_SAMPLER
+from .store import JOURNAL, folder_name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a search needs to know.
+
+    Attributes:
+        objective: What to train.
+        space: Where to look.
+        budget: How much to spend.
+        study: The study's name.
+        out: Folder that holds the run folders.
+        storage: An Optuna URL; None for a journal file in the run folder.
+        metric: Metric that ranks trials.
+        maximize: Whether larger is better.
+        sampler: Name of the sampler.
+        pruner: Name of the pruner.
+        engine: How trials are run: "lanes", "processes", "single", or "auto" to measure and choose.
+        jobs: Worker processes; 0 chooses.
+        device: Torch device, or "auto".
+        seed: Seed of the search and of every trial.
+        context: Notes for the report: the command line, versions.
+    """
+
+    objective: Objective
+    space: ScheduleSpace
+    budget: Budget
+    study: str
+    out: str = "runs"
+    storage: str | None = None
+    metric: str = "val_loss"
+    maximize: bool = False
+    sampler: str = DEFAULT_SAMPLER
+    pruner: str = DEFAULT_PRUNER
+    engine: str = DEFAULT_ENGINE
+    jobs: int = 0
+    device: str = "auto"
+    seed: int = 0
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return Path(self.out) / folder_name(self.study)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of a full trial."""
+        return int(self.space.horizon)
+
+    @property
+    def where(self) -> str:
+        """The storage: a URL, or the journal's path."""
+        return self.storage or str(self.folder / JOURNAL)
+
+    def settings(self) -> dict[str, Any]:
+        """What trials must share to be compared."""
+        return {
+            **self.objective.settings(),
+            "metric": self.metric,
+            "maximize": self.maximize,
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "space": space_to_dict(self.space),
+        }
