@@ -47,7 +47,8 @@ class LiveProgress:
         self.live.stop()
 
     def _draw(self) -> Group:
-        assert self.tally is not None
+        if self.tally is None:
+            return Group()
         ledger = self.tally.ledger
         done = min(ledger.spent, ledger.budget.amount)
         left = ledger.left

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests should not fight over a small machine's cores
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
