@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lrsearch.search import SAMPLERS, make_sampler, open_storage
+from lrsearch.search import make_sampler, open_storage
 from lrsearch.search.pruners import make_pruner
 from lrsearch.search.store import end, open_study
 from lrsearch.spaces import default_space, space_to_dict
@@ -27,9 +27,13 @@ COUNT = 30
 def startup(words: list[str], times: int = 7) -> list[float]:
     """Seconds of the whole process, sorted."""
     found = []
-    for _ in range(times):
+    for number in range(times):
         begun = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "lrsearch", *words], check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "lrsearch", *(w.replace("NUMBER", str(number)) for w in words)],
+            check=True,
+            capture_output=True,
+        )
         found.append(time.perf_counter() - begun)
     return sorted(found)
 
@@ -62,15 +66,17 @@ def books(sampler: str, trials: int, folder: Path) -> dict[str, list[float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--samplers", default="random,qmc,tpe", help="gp takes minutes at 1,000 trials")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        run = ["run", "--budget", "1", "--epochs", "1", "--out"]
-        for number, words in enumerate((["--help"], ["preview", "--family", "exp"], ["tasks"], run)):
-            times = startup([*words, f"{name}/{number}"] if words is run else words)
+        run = ["run", "--budget", "1", "--epochs", "1", "--out", f"{name}/NUMBER"]
+        for words in (["--help"], ["preview", "--family", "exp"], ["tasks"], run):
+            times = startup(words)
             print(
-                f"{' '.join(words[:1]):<10} median {statistics.median(times):.2f} s, {times[0]:.2f} to {times[-1]:.2f}"
+                f"{words[0]:<10} median {statistics.median(times):.2f} s, "
+                f"{times[0]:.2f} to {times[-1]:.2f}, n={len(times)}"
             )
-        for sampler in SAMPLERS:
+        for sampler in args.samplers.split(","):
             found = books(sampler, args.trials, Path(name))
             shown = ", ".join(f"{k} {statistics.median(v):.1f}" for k, v in found.items())
             total = statistics.median(map(sum, zip(*found.values(), strict=True)))

@@ -31,7 +31,7 @@ class LiveProgress:
     def start(self, name: str, tally: Tally) -> None:
         """Begin drawing."""
         self.tally = tally
-        self.console.print(start_line(name, tally))
+        self.console.print(start_line(name, tally), markup=False, highlight=False)
         self.live.start()
 
     def trial(self, trial: TrialRecord, tally: Tally) -> None:
@@ -40,7 +40,7 @@ class LiveProgress:
 
     def note(self, text: str) -> None:
         """Print above the bar."""
-        self.console.print(text, style="yellow", markup=False)
+        self.console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Take the bar away."""

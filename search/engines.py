@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -121,7 +121,7 @@ def _processes(objective: TensorObjective, terms: Terms, trials: float, why: str
 
 def run_lanes(
     study: Study, objective: TensorObjective, terms: Terms, lanes: int, allot: Callable[[], int]
-) -> Iterator[tuple[int, TrialRecord]]:
+) -> Generator[tuple[int, TrialRecord], None, None]:
     """Run trials in lanes as long as `allot` grants epochs; a lane that comes free takes the next trial.
 
     Yields:
@@ -137,7 +137,8 @@ def run_lanes(
     try:
         while True:
             while pool.room and (epochs := allot()):
-                watch = Watch(study, objective, terms, epochs)
+                lane = min(set(range(lanes)) - {w.worker for w in watches.values()})
+                watch = Watch(study, objective, terms, epochs, worker=lane)
                 watches[watch.trial.number] = watch
                 pool.put(watch.trial.number, watch.schedule, seed=terms.seed, epochs=terms.epochs)
             if not watches:

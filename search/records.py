@@ -39,7 +39,7 @@ class TrialRecord:
         ended: When it ended (aware), if it did.
         steps_per_epoch: Optimizer steps in an epoch; None if unknown.
         device: The torch device it ran on.
-        worker: Process that ran it.
+        worker: Lane, or process, that ran it.
     """
 
     number: int

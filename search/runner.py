@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -84,6 +85,7 @@ class _Search:
             return load_result(self.storage, self.plan.study, str(self.plan.folder))
         engine = self._engine(study)
         self.progress.start(self.plan.study, self.tally)
+        self.progress.note(f"Engine {engine.name}: {engine.why}")
         try:
             if engine.name == "processes":
                 self._parallel(study, engine.width)
@@ -155,8 +157,9 @@ class _Search:
 
     def _in_lanes(self, study: Study, lanes: int) -> None:
         assert isinstance(self.plan.objective, TensorObjective)
-        for epochs, record in run_lanes(study, self.plan.objective, self.terms, lanes, self.ledger.allot):
-            self._count(epochs, record)
+        with closing(run_lanes(study, self.plan.objective, self.terms, lanes, self.ledger.allot)) as ended:
+            for epochs, record in ended:
+                self._count(epochs, record)
 
     def _parallel(self, study: Study, jobs: int) -> None:
         stop = self.plan.folder / ".stop"
@@ -165,8 +168,9 @@ class _Search:
         try:
             with stop_file_on_interrupt(stop, self.progress.note) as interrupted:
                 allot = lambda: 0 if stop.exists() else self.ledger.allot()  # noqa: E731
-                for epochs, record in run_parallel(work, allot, jobs):
-                    self._count(epochs, record)
+                with closing(run_parallel(work, allot, jobs)) as ended:
+                    for epochs, record in ended:
+                        self._count(epochs, record)
         finally:
             stop.unlink(missing_ok=True)
             requeue_stale(study)

@@ -114,6 +114,7 @@ class Watch:
         terms: What all trials share.
         epochs: Train no more than this many; a full trial by default.
         stop: Checked after every epoch; true ends the trial as interrupted.
+        worker: Number of the lane or process; this process by default.
 
     Attributes:
         trial: Optuna's trial.
@@ -128,7 +129,9 @@ class Watch:
         terms: Terms,
         epochs: int | None = None,
         stop: Callable[[], bool] = lambda: False,
+        worker: int | None = None,
     ) -> None:
+        self.worker = os.getpid() if worker is None else worker
         self.study, self.objective, self.terms = study, objective, terms
         self.epochs, self.stop = epochs or terms.epochs, stop
         self.measurements: list[Measurement] = []
@@ -169,7 +172,7 @@ class Watch:
         return self._record()
 
     def _save(self) -> None:
-        notes: dict[str, object] = {"device": self.terms.device, "worker": os.getpid()}
+        notes: dict[str, object] = {"device": self.terms.device, "worker": self.worker}
         if self.objective.steps_per_epoch:
             notes["steps_per_epoch"] = self.objective.steps_per_epoch
         if self.measurements:

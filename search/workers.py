@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def run_parallel(
     work: Callable[[int], tuple[int, TrialRecord]], allot: Callable[[], int], jobs: int
-) -> Iterator[tuple[int, TrialRecord]]:
+) -> Generator[tuple[int, TrialRecord], None, None]:
     """Run trials in `jobs` processes as long as `allot` grants epochs; yields each as it ends.
 
     Epochs that a pruned trial gave back are granted in another round, so that a budget of epochs is used up exactly.

@@ -158,7 +158,7 @@ def test_a_trial_left_running_by_a_dead_process_is_run_again(make_plan: MakePlan
     plan.space.suggest(dead)
     progress = Counting(99)
     result = search(replace(plan, budget=replace(plan.budget, amount=8)), progress)
-    assert progress.notes == ["1 trial(s) were cut off when the last session ended; they run again."]
+    assert progress.notes[0] == "1 trial(s) were cut off when the last session ended; they run again."
     assert result.trials[6].outcome == "interrupted"
     assert result.trials[7].params == dead.params
     assert sum(t.counted for t in result.trials) == 8

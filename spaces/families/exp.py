@@ -12,7 +12,7 @@ FAMILY = Family(
         Param(
             "gamma",
             "per epoch",
-            "default: the last rate is 0.1 % to 90 % of base_lr",
+            "what is left of the rate after each epoch",
             search=lambda epochs: Range(0.001 ** (1 / epochs), 0.9 ** (1 / epochs)),
             usual=lambda decay: 0.05 ** (1 / decay),
             valid=DECAY,
