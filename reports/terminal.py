@@ -148,6 +148,8 @@ def print_summary(result: SearchResult, console: Console) -> None:
         console.print(_value_line(result), highlight=False, markup=False, soft_wrap=True)
         console.print(lr_plot([best.schedule], ["lr"], console), end="")
         console.print(_table(result))
+        if best.baseline:
+            console.print("A baseline did best so far: a larger --budget may find better.", style="yellow")
         console.print(CAVEAT, style="dim", highlight=False, soft_wrap=True)
     _next_steps(result, console)
 
@@ -197,14 +199,14 @@ def _value_line(result: SearchResult) -> str:
 def _table(result: SearchResult) -> Table:
     """The three best and every baseline, each against the winner."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("trial", result.metric, "against best"):
+    for name in ("trial", result.metric, "behind"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("lr", "family", "base_lr"):
         table.add_column(name)
     shown = {t.number: t for t in (*result.ranking[:3], *result.baselines)}
     for trial in shown.values():
         if trial.schedule is not None:
-            curve = sparkline(trial.schedule.curve(max(1, int(64 / trial.schedule.horizon))))
+            curve = sparkline(trial.schedule.curve(max(1, int(64 / trial.schedule.horizon))), width=12)
             family = f"{trial.baseline} (baseline)" if trial.baseline else trial.schedule.family
             base_lr = f"{trial.schedule.base_lr:.4g}"
             table.add_row(str(trial.number), _value(trial), _against(trial, result), curve, family, base_lr)
@@ -230,7 +232,7 @@ def _next_steps(result: SearchResult, console: Console) -> None:
     steps = Table.grid(padding=(0, 2))
     steps.add_row("Report", f"{result.folder}/report.html")
     if result.ranking:
-        steps.add_row("Use it", f"{result.folder}/best.py: build_scheduler(optimizer, steps_per_epoch)")
+        steps.add_row("Use it", f"{result.folder}/best.py has build_scheduler")
         steps.add_row("Export", f"lrsearch export {result.folder} --format lightning --epochs 100")
     steps.add_row("Dig in", f"lrsearch dashboard {result.folder}")
     steps.add_row("Go on", "the same command with a larger --budget")

@@ -11,7 +11,7 @@ from ..errors import unknown
 
 def _median(epochs: int) -> BasePruner:
     """Only from half of the horizon on: before, a rate that is still high looks worse than it ends."""
-    return MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 2))
+    return MedianPruner(n_startup_trials=5, n_warmup_steps=(epochs + 1) // 2)
 
 
 def _halving(epochs: int) -> BasePruner:
