@@ -1,39 +1,30 @@
-"""The command line: parses, wires, prints. What a command does is in the layers below."""
+"""The command line: wires and prints. What a command does is in the layers below; its options in `arguments`."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arguments import FAMILY_PARAMS, make_parser
 from .errors import InputError, LrsearchError
 
 if TYPE_CHECKING:
     from .search import SearchResult
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
-FORMATS = ("torch", "lightning", "transformers", "timm", "json", "yaml")
-FAMILY_PARAMS = ("gamma", "step_size", "T_max", "eta_min", "end_factor", "power", "cooldown", "shape")
 _BEGUN = time.time()
-_EXAMPLES = """\
-examples:
-  lrsearch run --budget 40                                 the built-in digits task, no download
-  lrsearch run train.py:objective --budget 2h --epochs 30  your own training job
-  lrsearch preview --family cosine --T-max 50 --T-max 150  look at curves first
-  lrsearch export runs/digits --format lightning           take the winner home
-"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted (and resumable)."""
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     try:
-        code: int = args.command(args)
-        return code
+        return COMMANDS[args.command](args)
     except InputError as error:
         return _complain(error, WRONG_USE)
     except LrsearchError as error:
@@ -51,110 +42,7 @@ def _complain(error: Exception, code: int) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lrsearch",
-        description="Find a learning-rate schedule for a PyTorch training job, with evidence.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action=_Version, help="print the version")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(command=command)
-        return sub
-
-    _add_run(add("run", _run, "Search for a schedule, or go on with the study of that name."))
-    _add_report(add("report", _report, "Write a run's HTML report again."))
-    _add_export(add("export", _export, "Print the winner (or another trial) as code for your training script."))
-    _add_dashboard(add("dashboard", _dashboard, "Open a run in optuna-dashboard."))
-    _add_preview(add("preview", _preview, "Draw schedules for several parameter values, without training."))
-    families = add("families", _families, "List the schedule families, or write a search space to edit.")
-    families.add_argument("--toml", action="store_true", help="print a search space as TOML, for --space")
-    families.add_argument("--families", type=_names, help="which ones (with --toml: exp,step,cosine)")
-    families.add_argument("--epochs", type=int, default=20, help="horizon the ranges are made for (default 20)")
-    families.add_argument("--optimizer", choices=("sgd", "adamw"), default="sgd", help="whose base_lr range")
-    add("tasks", _tasks, "List the built-in training jobs.")
-    runs = add("runs", _runs, "List the runs in a folder.")
-    runs.add_argument("folder", nargs="?", default="runs", help="where to look (default runs)")
-    return parser
-
-
-def _add_run(p: argparse.ArgumentParser) -> None:
-    p.add_argument("objective", nargs="?", default="digits", help="a task, train.py:objective or module:objective")
-    p.add_argument("--budget", default="60", help='trials "60", time "30m", or epochs "500ep" (default 60)')
-    p.add_argument("--epochs", type=int, help="length of a trial (default: the task's)")
-    p.add_argument("--families", type=_names, help="schedule families (default exp,step,cosine)")
-    p.add_argument("--space", metavar="FILE", help="search space as TOML; see: lrsearch families --toml")
-    p.add_argument("--interval", choices=("step", "epoch"), help="when the rate changes (default step)")
-    p.add_argument("--study", metavar="NAME", help="the study's name (default: the objective's)")
-    p.add_argument("--out", metavar="DIR", default="runs", help="where run folders go (default runs)")
-    p.add_argument("--storage", metavar="URL", help="Optuna storage (default: a journal file in the run folder)")
-    p.add_argument("--engine", default="auto", help="auto, lanes, processes or single (default auto: measured)")
-    p.add_argument("--jobs", type=int, default=0, help="worker processes (default: the engine's choice)")
-    p.add_argument("--device", default="auto", help="torch device (default auto: CUDA if there is one)")
-    p.add_argument("--sampler", default="tpe", help="tpe, gp, random or qmc (default tpe)")
-    p.add_argument("--pruner", default="median", help="median, halving, hyperband or none (default median)")
-    p.add_argument("--metric", default="val_loss", help="metric that ranks trials (default val_loss)")
-    p.add_argument("--maximize", action="store_true", help="larger is better")
-    p.add_argument("--seed", type=int, default=0, help="seed of the search and of every trial (default 0)")
-    p.add_argument("--json", action="store_true", help="one JSON object per line on standard output")
-    p.add_argument("--open", action="store_true", help="open the report when done")
-    p.add_argument("--optimizer", choices=("sgd", "adamw"), help="a task's optimizer; sets the base_lr range")
-    task = p.add_argument_group("built-in tasks")
-    task.add_argument("--model", default="", help="one of the task's models")
-    task.add_argument("--batch-size", type=int, default=0, help="samples in a step")
-    task.add_argument("--data-dir", default="data", help="folder with the datasets (default data)")
-    task.add_argument("--download", action="store_true", help="let torchvision fetch what is missing")
-    task.add_argument("--subset", type=int, default=0, help="train on this many samples only")
-    task.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
-
-
-def _add_run_argument(p: argparse.ArgumentParser) -> None:
-    p.add_argument("run", help="a run folder, or a study's name under runs/")
-    p.add_argument("--storage", metavar="URL", help="Optuna storage, if not the run folder's journal")
-    p.add_argument("--study", metavar="NAME", help="the study's name, if the storage has several")
-
-
-def _add_report(p: argparse.ArgumentParser) -> None:
-    _add_run_argument(p)
-    p.add_argument("--output", metavar="FILE", help="where to write it (default: report.html in the run folder)")
-    p.add_argument("--png", metavar="FILE", help="the lr and loss curves as an image, for slides")
-    p.add_argument("--svg", metavar="FILE", help="the same as SVG")
-    p.add_argument("--open", action="store_true", help="open it in the browser")
-
-
-def _add_export(p: argparse.ArgumentParser) -> None:
-    _add_run_argument(p)
-    p.add_argument("--format", choices=FORMATS, default="torch", help="default torch")
-    p.add_argument("--trial", type=int, metavar="K", help="another trial than the best")
-    p.add_argument("--epochs", type=float, help="stretch to the real training length")
-    p.add_argument("--steps-per-epoch", type=int, metavar="M", help="the real number of optimizer steps in an epoch")
-    p.add_argument("--keep-warmup", action="store_true", help="do not stretch the warm-up: keep its length in steps")
-    p.add_argument("--base-lr", type=float, help="rescale to another base_lr")
-    p.add_argument("--output", metavar="FILE", help="write to a file instead of standard output")
-
-
-def _add_dashboard(p: argparse.ArgumentParser) -> None:
-    _add_run_argument(p)
-    p.add_argument("--port", type=int, default=8080, help="default 8080")
-    p.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-
-
-def _add_preview(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--family", help="default: a gallery of exp, step, cosine and warm-up")
-    p.add_argument("--epochs", type=float, default=150, help="horizon (default 150)")
-    p.add_argument("--interval", choices=("step", "epoch"), default="epoch", help="default epoch")
-    p.add_argument("--html", metavar="FILE", help="also write an HTML plot")
-    more = p.add_argument_group("values", "each may be given several times; all combinations are drawn")
-    for name in ("base_lr", "warmup", *FAMILY_PARAMS):
-        kind = str if name == "shape" else float
-        more.add_argument(f"--{name.replace('_', '-')}", dest=name, type=kind, action="append", metavar="X")
-
-
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Namespace) -> int:
     from rich.console import Console
 
     from .api import run
@@ -180,7 +68,7 @@ def _run(args: argparse.Namespace) -> int:
     return OK if result.ranking else FAILED
 
 
-def _report(args: argparse.Namespace) -> int:
+def _report(args: Namespace) -> int:
     from .api import write_report
 
     result = _load(args)
@@ -196,13 +84,13 @@ def _report(args: argparse.Namespace) -> int:
     return OK
 
 
-def _default_report(result: SearchResult, args: argparse.Namespace) -> Path:
+def _default_report(result: SearchResult, args: Namespace) -> Path:
     from .search import folder_name
 
     return Path(result.folder or f"runs/{folder_name(result.name)}") / "report.html"
 
 
-def _export(args: argparse.Namespace) -> int:
+def _export(args: Namespace) -> int:
     from .reports.export import export
 
     result = _load(args)
@@ -222,7 +110,7 @@ def _export(args: argparse.Namespace) -> int:
     return OK
 
 
-def _dashboard(args: argparse.Namespace) -> int:
+def _dashboard(args: Namespace) -> int:
     from .api import locate
     from .reports.dashboard import serve
 
@@ -231,7 +119,7 @@ def _dashboard(args: argparse.Namespace) -> int:
     return OK
 
 
-def _preview(args: argparse.Namespace) -> int:
+def _preview(args: Namespace) -> int:
     from rich.console import Console
 
     from .reports.braille import lr_plot
@@ -258,7 +146,7 @@ def _preview(args: argparse.Namespace) -> int:
     return OK
 
 
-def _families(args: argparse.Namespace) -> int:
+def _families(args: Namespace) -> int:
     from .spaces import DEFAULT_FAMILIES, FAMILIES, default_space, get_family, space_to_toml
 
     if args.toml:
@@ -274,7 +162,7 @@ def _families(args: argparse.Namespace) -> int:
     return OK
 
 
-def _tasks(args: argparse.Namespace) -> int:
+def _tasks(args: Namespace) -> int:
     from .objectives import TASKS
 
     for name, task in TASKS.items():
@@ -283,7 +171,7 @@ def _tasks(args: argparse.Namespace) -> int:
     return OK
 
 
-def _runs(args: argparse.Namespace) -> int:
+def _runs(args: Namespace) -> int:
     from .api import load
     from .search import JOURNAL
 
@@ -302,7 +190,7 @@ def _runs(args: argparse.Namespace) -> int:
     return OK
 
 
-def _load(args: argparse.Namespace) -> SearchResult:
+def _load(args: Namespace) -> SearchResult:
     from .api import load
     from .search import SearchResult
 
@@ -326,18 +214,13 @@ def _open(path: Path) -> None:
     webbrowser.open(path.resolve().as_uri())
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-class _Version(argparse.Action):
-    """Prints the version; looked up only when asked for."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
-        super().__init__(option_strings, dest, nargs=0, help=help)
-
-    def __call__(self, parser: argparse.ArgumentParser, *rest: Any) -> None:
-        from importlib.metadata import version
-
-        print(f"lrsearch {version('lrsearch')}")
-        parser.exit()
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "run": _run,
+    "report": _report,
+    "export": _export,
+    "dashboard": _dashboard,
+    "preview": _preview,
+    "families": _families,
+    "tasks": _tasks,
+    "runs": _runs,
+}

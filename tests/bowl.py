@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lrsearch.objectives import Measurement
+from lrsearch.search import Silent, Tally, TrialRecord
 from lrsearch.spaces import Schedule
 
 
@@ -33,3 +34,19 @@ class Slow(Bowl):
         for measurement in super().run(schedule, **how):
             time.sleep(0.1)
             yield measurement
+
+
+class StopAfter(Silent):
+    """Progress that stops the search after some trials, as Ctrl-C would, and keeps the notes."""
+
+    def __init__(self, trials: int) -> None:
+        self.left = trials
+        self.notes: list[str] = []
+
+    def trial(self, trial: TrialRecord, tally: Tally) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import lrsearch
-from lrsearch.cli import FAMILY_PARAMS, FORMATS, main
+from lrsearch.arguments import FAMILY_PARAMS, FORMATS
+from lrsearch.cli import main
 from lrsearch.spaces import FAMILIES
 
 COMMAND = [sys.executable, "-m", "lrsearch"]

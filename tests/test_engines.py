@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from bowl import Bowl
+from bowl import Bowl, StopAfter
 from torch import Tensor, nn
 
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import TaskObjective, TensorTask, get_task
 from lrsearch.objectives.lanes import Lanes
-from lrsearch.search import Plan, Tally, TrialRecord, load_result, open_storage, search
+from lrsearch.search import Plan, load_result, open_storage, search
 from lrsearch.search.engines import Engine, choose_engine, lanes_for
 from lrsearch.search.trial import Terms
 from lrsearch.spaces import default_space
@@ -77,27 +77,6 @@ def test_a_lane_that_comes_free_takes_the_next_trial(digits: MakePlan, monkeypat
     assert "pruned" in result.counts()
     while_trials_last = widths[: len(widths) - EPOCHS]
     assert set(while_trials_last) == {8}, "every lane is busy until the last trials"
-
-
-class StopAfter:
-    """Progress that interrupts after some trials."""
-
-    def __init__(self, trials: int) -> None:
-        self.left = trials
-
-    def start(self, name: str, tally: Tally) -> None:
-        pass
-
-    def trial(self, trial: TrialRecord, tally: Tally) -> None:
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
-
-    def note(self, text: str) -> None:
-        pass
-
-    def stop(self) -> None:
-        pass
 
 
 def test_interrupted_lanes_are_queued_again(digits: MakePlan) -> None:

@@ -22,7 +22,7 @@ FOLDERS = ("spaces", "objectives", "search", "reports")
 
 def modules() -> list[str]:
     """Every module of the package, by walking its four folders."""
-    found = ["lrsearch", "lrsearch.api", "lrsearch.cli", "lrsearch.errors"]
+    found = ["lrsearch", "lrsearch.api", "lrsearch.arguments", "lrsearch.cli", "lrsearch.errors"]
     for folder in FOLDERS:
         package = importlib.import_module(f"lrsearch.{folder}")
         found += [package.__name__, *(m.name for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}."))]
@@ -62,7 +62,7 @@ def test_every_package_is_listed_for_the_wheel() -> None:
         for p in (ROOT / f).rglob("__init__.py")
     }
     assert found | {"lrsearch"} == {
-        name for name in listed if name not in ("lrsearch.cli", "lrsearch.api", "lrsearch.errors")
+        name for name in listed if name not in ("lrsearch.cli", "lrsearch.arguments", "lrsearch.api", "lrsearch.errors")
     }
 
 
@@ -81,14 +81,14 @@ def test_links_in_the_docs_lead_somewhere(path: str) -> None:
 
 def test_the_readmes_commands_are_understood() -> None:
     """Each lrsearch line of the README parses; the test suite runs the same commands elsewhere."""
-    from lrsearch.cli import _parser
+    from lrsearch.arguments import make_parser
 
     lines = re.findall(
         r"^    (?:pip install uv && )?(?:uv run )?lrsearch (.+)$", (ROOT / "README.md").read_text(), re.M
     )
     assert len(lines) >= 3
     for line in lines:
-        assert _parser().parse_args(line.split()).command
+        assert make_parser().parse_args(line.split()).command
 
 
 def test_the_readmes_objective_is_the_contract(tmp_path: Path) -> None:

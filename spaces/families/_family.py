@@ -119,7 +119,6 @@ class Family:
         lr: ``lr(t, base_lr, decay, params)``: closed form at steps `t` (float array, shape ``(n,)``), where
             `decay` is the number of steps after the warm-up and `params` are in scheduler steps.
         stages: ``stages(decay, params)``: the same as PyTorch classes, for building and for exporting.
-        helpers: Imports that the text of the stages needs, e.g. ``import math``.
     """
 
     name: str
@@ -128,7 +127,6 @@ class Family:
     params: tuple[Param, ...]
     lr: Callable[[Array, float, int, Mapping[str, Any]], Array]
     stages: Callable[[Expr, Mapping[str, Expr]], tuple[Stage, ...]]
-    helpers: tuple[str, ...] = ()
 
 
 TINY, HUGE = 1e-9, 1e9

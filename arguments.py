@@ -1,0 +1,138 @@
+"""The options of every command. Importing this costs nothing but argparse."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+FORMATS = ("torch", "lightning", "transformers", "timm", "json", "yaml")
+FAMILY_PARAMS = ("gamma", "step_size", "T_max", "eta_min", "end_factor", "power", "cooldown", "shape")
+_EXAMPLES = """\
+examples:
+  lrsearch run --budget 40                                 the built-in digits task, no download
+  lrsearch run train.py:objective --budget 2h --epochs 30  your own training job
+  lrsearch preview --family cosine --T-max 50 --T-max 150  look at curves first
+  lrsearch export runs/digits --format lightning           take the winner home
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Every command with its options; ``command`` of the parsed arguments is its name."""
+    parser = argparse.ArgumentParser(
+        prog="lrsearch",
+        description="Find a learning-rate schedule for a PyTorch training job, with evidence.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, help="print the version")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=name)
+        return sub
+
+    _add_run(add("run", "Search for a schedule, or go on with the study of that name."))
+    _add_report(add("report", "Write a run's HTML report again."))
+    _add_export(add("export", "Print the winner (or another trial) as code for your training script."))
+    _add_dashboard(add("dashboard", "Open a run in optuna-dashboard."))
+    _add_preview(add("preview", "Draw schedules for several parameter values, without training."))
+    families = add("families", "List the schedule families, or write a search space to edit.")
+    families.add_argument("--toml", action="store_true", help="print a search space as TOML, for --space")
+    families.add_argument("--families", type=_names, help="which ones (with --toml: exp,step,cosine)")
+    families.add_argument("--epochs", type=int, default=20, help="horizon the ranges are made for (default 20)")
+    families.add_argument("--optimizer", choices=("sgd", "adamw"), default="sgd", help="whose base_lr range")
+    add("tasks", "List the built-in training jobs.")
+    runs = add("runs", "List the runs in a folder.")
+    runs.add_argument("folder", nargs="?", default="runs", help="where to look (default runs)")
+    return parser
+
+
+def _add_run(p: argparse.ArgumentParser) -> None:
+    p.add_argument("objective", nargs="?", default="digits", help="a task, train.py:objective or module:objective")
+    p.add_argument("--budget", default="60", help='trials "60", time "30m", or epochs "500ep" (default 60)')
+    p.add_argument("--epochs", type=int, help="length of a trial (default: the task's)")
+    p.add_argument("--families", type=_names, help="schedule families (default exp,step,cosine)")
+    p.add_argument("--space", metavar="FILE", help="search space as TOML; see: lrsearch families --toml")
+    p.add_argument("--interval", choices=("step", "epoch"), help="when the rate changes (default step)")
+    p.add_argument("--study", metavar="NAME", help="the study's name (default: the objective's)")
+    p.add_argument("--out", metavar="DIR", default="runs", help="where run folders go (default runs)")
+    p.add_argument("--storage", metavar="URL", help="Optuna storage (default: a journal file in the run folder)")
+    p.add_argument("--engine", default="auto", help="auto, lanes, processes or single (default auto: measured)")
+    p.add_argument("--jobs", type=int, default=0, help="worker processes (default: the engine's choice)")
+    p.add_argument("--device", default="auto", help="torch device (default auto: CUDA if there is one)")
+    p.add_argument("--sampler", default="tpe", help="tpe, gp, random or qmc (default tpe)")
+    p.add_argument("--pruner", default="median", help="median, halving, hyperband or none (default median)")
+    p.add_argument("--metric", default="val_loss", help="metric that ranks trials (default val_loss)")
+    p.add_argument("--maximize", action="store_true", help="larger is better")
+    p.add_argument("--seed", type=int, default=0, help="seed of the search and of every trial (default 0)")
+    p.add_argument("--json", action="store_true", help="one JSON object per line on standard output")
+    p.add_argument("--open", action="store_true", help="open the report when done")
+    p.add_argument("--optimizer", choices=("sgd", "adamw"), help="a task's optimizer; sets the base_lr range")
+    task = p.add_argument_group("built-in tasks")
+    task.add_argument("--model", default="", help="one of the task's models")
+    task.add_argument("--batch-size", type=int, default=0, help="samples in a step")
+    task.add_argument("--data-dir", default="data", help="folder with the datasets (default data)")
+    task.add_argument("--download", action="store_true", help="let torchvision fetch what is missing")
+    task.add_argument("--subset", type=int, default=0, help="train on this many samples only")
+    task.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
+
+
+def _add_run_argument(p: argparse.ArgumentParser) -> None:
+    p.add_argument("run", help="a run folder, or a study's name under runs/")
+    p.add_argument("--storage", metavar="URL", help="Optuna storage, if not the run folder's journal")
+    p.add_argument("--study", metavar="NAME", help="the study's name, if the storage has several")
+
+
+def _add_report(p: argparse.ArgumentParser) -> None:
+    _add_run_argument(p)
+    p.add_argument("--output", metavar="FILE", help="where to write it (default: report.html in the run folder)")
+    p.add_argument("--png", metavar="FILE", help="the lr and loss curves as an image, for slides")
+    p.add_argument("--svg", metavar="FILE", help="the same as SVG")
+    p.add_argument("--open", action="store_true", help="open it in the browser")
+
+
+def _add_export(p: argparse.ArgumentParser) -> None:
+    _add_run_argument(p)
+    p.add_argument("--format", choices=FORMATS, default="torch", help="default torch")
+    p.add_argument("--trial", type=int, metavar="K", help="another trial than the best")
+    p.add_argument("--epochs", type=float, help="stretch to the real training length")
+    p.add_argument("--steps-per-epoch", type=int, metavar="M", help="the real number of optimizer steps in an epoch")
+    p.add_argument("--keep-warmup", action="store_true", help="do not stretch the warm-up: keep its length in steps")
+    p.add_argument("--base-lr", type=float, help="rescale to another base_lr")
+    p.add_argument("--output", metavar="FILE", help="write to a file instead of standard output")
+
+
+def _add_dashboard(p: argparse.ArgumentParser) -> None:
+    _add_run_argument(p)
+    p.add_argument("--port", type=int, default=8080, help="default 8080")
+    p.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+
+
+def _add_preview(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--family", help="default: a gallery of exp, step, cosine and warm-up")
+    p.add_argument("--epochs", type=float, default=150, help="horizon (default 150)")
+    p.add_argument("--interval", choices=("step", "epoch"), default="epoch", help="default epoch")
+    p.add_argument("--html", metavar="FILE", help="also write an HTML plot")
+    more = p.add_argument_group("values", "each may be given several times; all combinations are drawn")
+    for name in ("base_lr", "warmup", *FAMILY_PARAMS):
+        kind = str if name == "shape" else float
+        more.add_argument(f"--{name.replace('_', '-')}", dest=name, type=kind, action="append", metavar="X")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+class _Version(argparse.Action):
+    """Prints the version; looked up only when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *rest: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"lrsearch {version('lrsearch')}")
+        parser.exit()
