@@ -22,7 +22,7 @@ class Measurement:
         epoch: Epochs done so far, 1 for the first.
         metrics: Numbers by name, e.g. ``train_loss``, ``val_loss``, ``val_accuracy``; may be NaN or infinite.
         lr: The rate at the epoch's last step.
-        seconds: Wall time of the epoch.
+        seconds: Wall time of the epoch; in lanes, this trial's share of it.
     """
 
     epoch: int

@@ -51,7 +51,7 @@ def slide(result: SearchResult) -> Figure:
     figure["layout"] |= {
         "title": {"text": title, "x": 0.06, "y": 0.95},
         "font": {**figure["layout"]["font"], "size": 18},
-        "margin": {"l": 90, "r": 40, "t": 110, "b": 70},
+        "margin": {"l": 110, "r": 40, "t": 110, "b": 70},
         "width": WIDTH,
         "height": HEIGHT,
         "paper_bgcolor": "#ffffff",

@@ -31,7 +31,7 @@ class TrialRecord:
         value: The metric after its last epoch; None without one, infinite if diverged.
         metrics: Per-epoch values by name, e.g. ``{"train_loss": (…), "val_loss": (…)}``.
         lr: The rate at each epoch's last step.
-        seconds: Wall time of each epoch.
+        seconds: Wall time of each epoch; in lanes, this trial's share of it.
         params: Optuna's parameters.
         baseline: The baseline's name, if it is one.
         reason: Why it failed, diverged or was stopped, in words.

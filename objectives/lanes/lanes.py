@@ -109,8 +109,8 @@ class Lanes:
         """Train every trial for one epoch of its schedule and evaluate it.
 
         Returns:
-            A measurement by trial; ``seconds`` is the wall time that the trial shared with the others. Trials that
-            have done all their epochs have left.
+            A measurement by trial; ``seconds`` is its share of the epoch's wall time. Trials that have done all
+            their epochs have left.
         """
         self._settle()
         found: dict[int, Measurement] = {}
@@ -181,7 +181,7 @@ class Lanes:
             scores = self._model.evaluate(state, self._data.val)
         sums = torch.cat([losses[None], scores]).tolist()  # the one wait for the device
         batches.finish()
-        return self._measurements(lanes, sums, lrs[-1].tolist(), time.perf_counter() - begun)
+        return self._measurements(lanes, sums, lrs[-1].tolist(), (time.perf_counter() - begun) / len(lanes))
 
     def _train(self, state: LaneState, batches: EpochBatches, factors: Tensor) -> Tensor:
         """Losses summed over the epoch, ``(K,)``; nothing here waits for the device."""
