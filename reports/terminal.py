@@ -144,7 +144,7 @@ def print_summary(result: SearchResult, console: Console) -> None:
     else:
         best = result.best
         assert best.schedule is not None
-        console.print(Text.assemble(("Best: ", "bold"), (best.schedule.describe(), "bold cyan")))
+        console.print(Text.assemble(("Best: ", "bold"), (best.schedule.describe(), "bold cyan")), soft_wrap=True)
         console.print(_value_line(result), highlight=False, markup=False, soft_wrap=True)
         console.print(lr_plot([best.schedule], ["lr"], console), end="")
         console.print(_table(result))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from bowl import Bowl, StopAfter
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import TaskObjective, TensorTask, get_task
-from lrsearch.objectives.lanes import Lanes
+from lrsearch.objectives.lanes import Lanes, choose_lanes
 from lrsearch.search import Plan, load_result, open_storage, search
 from lrsearch.search.engines import Engine, choose_engine, lanes_for
 from lrsearch.search.trial import Terms
@@ -168,3 +169,17 @@ def test_explicit_wishes_are_followed() -> None:
 
 def test_lanes_leave_the_sampler_some_rounds() -> None:
     assert [lanes_for(n) for n in (1, 5, 6, 12, 40, 60, 100, 1e9)] == [1, 1, 2, 4, 8, 16, 32, 64]
+
+
+def test_the_seconds_of_lanes_add_up_to_the_wall_time_and_the_choice_knows() -> None:
+    objective = TaskObjective(get_task("digits"))
+    data, recipe = objective.data("cpu"), objective.recipe()
+    lanes = Lanes(recipe, data, "cpu", 4)
+    for trial, schedule in enumerate(default_space("sgd", EPOCHS).sample(np.random.default_rng(0), 4)):
+        lanes.put(trial, schedule, seed=0, epochs=2)
+    lanes.run_epoch()
+    begun = time.perf_counter()
+    seconds = sum(m.seconds for m in lanes.run_epoch().values())
+    assert 0.3 * (time.perf_counter() - begun) < seconds <= time.perf_counter() - begun
+    choice = choose_lanes(recipe, data, "cpu", limit=4)
+    assert choice.speeds[4] < 4 * choice.speeds[1], "four lanes are at most four times as fast, and here far less"
