@@ -34,7 +34,6 @@ OUTCOMES = {
     "interrupted": "#6d5f4b",
     "running": "#00805d",
 }
-OUTCOME_SYMBOLS = {"complete": "circle", "pruned": "circle-open", "diverged": "x", "failed": "cross-open"}
 RANKS = ("#08306b", "#1f5a9e", "#4a86c0", "#7fabd4", "#a5c0da", "#bccad9", "#c9ced6")
 """From the best seventh of the trials to the worst."""
 

@@ -77,22 +77,25 @@ class _Search:
             plan.device,
             self.ledger.deadline,
         )
+        self.started: Started | None = None
         self.failures: list[str] = []
 
     def run(self) -> SearchResult:
-        study, started = self._open()
+        study = self._open()
         if not self._trials_left():
             return load_result(self.storage, self.plan.study, str(self.plan.folder))
         engine = self._engine(study)
         self.progress.start(self.plan.study, self.tally)
         self.progress.note(f"Engine {engine.name}: {engine.why}")
+        if engine.name != "single":
+            self.started = None  # its model would stay in memory to the end
         try:
             if engine.name == "processes":
                 self._parallel(study, engine.width)
             elif engine.name == "lanes":
                 self._in_lanes(study, engine.width)
             else:
-                self._alone(study, started)
+                self._alone(study)
         finally:
             self.progress.stop()
         return load_result(self.storage, self.plan.study, str(self.plan.folder))
@@ -103,12 +106,12 @@ class _Search:
         except StudyError:
             return None
 
-    def _open(self) -> tuple[Study, Started | None]:
+    def _open(self) -> Study:
         """Open the study; a fresh one only after the objective has proved itself for an epoch."""
-        plan, fresh, started = self.plan, not self.tally.outcomes, None
-        if fresh:
+        plan = self.plan
+        if not self.tally.outcomes:
             first = next(iter(baselines(plan.space).values()))
-            started = start(plan.objective, first, self.terms)
+            self.started = start(plan.objective, first, self.terms)
         skipped = sum(self.tally.outcomes.get(o, 0) for o in ("interrupted", "running", "out of budget"))
         sampler = make_sampler(plan.sampler, plan.seed, skipped)
         study = open_study(self.storage, plan.study, plan.settings(), sampler, make_pruner(plan.pruner, plan.epochs))
@@ -120,7 +123,7 @@ class _Search:
             self.tally.outcomes.pop("running", None)
             self.tally.outcomes["interrupted"] = self.tally.outcomes.get("interrupted", 0) + stale
             self.progress.note(f"{stale} trial(s) were cut off when the last session ended; they run again.")
-        return study, started
+        return study
 
     def _trials_left(self) -> float:
         """About how many full trials the budget still holds; unknown for wall time, and then many."""
@@ -149,10 +152,10 @@ class _Search:
         study.set_user_attr("sessions", [*study.user_attrs.get("sessions", []), session])
         return engine
 
-    def _alone(self, study: Study, started: Started | None) -> None:
+    def _alone(self, study: Study) -> None:
         while epochs := self.ledger.allot():
+            started, self.started = self.started, None
             record = run_trial(study, self.plan.objective, self.terms, epochs=epochs, started=started)
-            started = None
             self._count(epochs, record)
 
     def _in_lanes(self, study: Study, lanes: int) -> None:

@@ -49,8 +49,7 @@ def work_one(plan: Plan, terms: Terms, stop: str, epochs: int) -> tuple[int, Tri
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; it leaves the stop file
     device = _own_device(plan.device, plan.jobs, str(plan.folder))
-    study = _study(plan.where, plan.study, plan.pruner, plan.epochs)
-    study.sampler = make_sampler(plan.sampler, plan.seed)
+    study = _study(plan.where, plan.study, plan.sampler, plan.seed, plan.pruner, plan.epochs)
     record = run_trial(
         study,
         plan.objective,
@@ -90,7 +89,13 @@ _LOCKS: list[FileLock] = []
 
 
 @lru_cache(maxsize=1)
-def _study(where: str, name: str, pruner: str, epochs: int) -> Study:
+def _study(where: str, name: str, sampler: str, seed: int, pruner: str, epochs: int) -> Study:
+    """The study, opened once per process; the sampler keeps what it remembers of the trials."""
     import optuna
 
-    return optuna.load_study(study_name=name, storage=open_storage(where), pruner=make_pruner(pruner, epochs))
+    return optuna.load_study(
+        study_name=name,
+        storage=open_storage(where),
+        sampler=make_sampler(sampler, seed),
+        pruner=make_pruner(pruner, epochs),
+    )
