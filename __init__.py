@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from .errors import DataError, InputError, LrsearchError, MissingPartError, ObjectiveError, StudyError
     from .objectives import Measurement, Objective, Run, TaskOptions, TensorTask, UserObjective
     from .search import Budget, SearchResult, TrialRecord
+    from .search.curve_sampler import CurvePruner, CurveSampler
     from .spaces import Choice, Range, Schedule, ScheduleSpace, default_space
 
 __all__ = [
     "Budget",
     "Choice",
+    "CurvePruner",
+    "CurveSampler",
     "DataError",
     "InputError",
     "LrsearchError",
@@ -47,6 +50,7 @@ _HOME = {
     "errors": ("DataError", "InputError", "LrsearchError", "MissingPartError", "ObjectiveError", "StudyError"),
     "objectives": ("Measurement", "Objective", "Run", "TaskOptions", "TensorTask", "UserObjective"),
     "search": ("Budget", "SearchResult", "TrialRecord"),
+    "search.curve_sampler": ("CurvePruner", "CurveSampler"),
     "spaces": ("Choice", "Range", "Schedule", "ScheduleSpace", "default_space"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial
 
-from ..spaces import Range, ScheduleSpace
+from ..spaces import ScheduleSpace
+from .distributions import distribution
 from .records import SearchResult, TrialRecord
 
 MIN_TRIALS = 10
@@ -49,16 +48,7 @@ def target_share(trials: int) -> float:
 def _frozen(record: TrialRecord, space: ScheduleSpace) -> FrozenTrial | None:
     """The record as a complete Optuna trial; None if its parameters are not of this space."""
     try:
-        distributions = {name: _distribution(name, space) for name in record.params}
+        distributions = {name: distribution(name, space) for name in record.params}
         return optuna.create_trial(params=dict(record.params), distributions=distributions, value=record.value)
     except (KeyError, ValueError):
         return None
-
-
-def _distribution(name: str, space: ScheduleSpace) -> BaseDistribution:
-    if name == "family":
-        return CategoricalDistribution(list(space.families))
-    found: Any = space.range_of(name)
-    if isinstance(found, Range):
-        return FloatDistribution(found.low, found.high, log=found.log, step=found.step)
-    return CategoricalDistribution(list(found.options))

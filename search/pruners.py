@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler
 
 from ..errors import unknown
+from ..spaces import ScheduleSpace
 
 
 def _median(epochs: int) -> BasePruner:
@@ -23,17 +25,25 @@ def _hyperband(epochs: int) -> BasePruner:
     return HyperbandPruner(min_resource=max(1, epochs // 9), max_resource=epochs, reduction_factor=3)
 
 
-PRUNERS: dict[str, Callable[[int], BasePruner]] = {
+PRUNERS: tuple[str, ...] = ("auto", "median", "halving", "hyperband", "none")
+DEFAULT_PRUNER = "auto"
+_OPTUNAS: dict[str, Callable[[int], BasePruner]] = {
     "median": _median,
     "halving": _halving,
     "hyperband": _hyperband,
     "none": lambda epochs: NopPruner(),
 }
-DEFAULT_PRUNER = "median"
 
 
-def make_pruner(name: str, epochs: int) -> BasePruner:
-    """The pruner of that name for trials of `epochs`; raises `InputError` with the closest one."""
+def make_pruner(name: str, space: ScheduleSpace, sampler: BaseSampler | None = None) -> BasePruner:
+    """The pruner of that name for schedules of `space`; raises `InputError` with the closest name.
+
+    ``auto`` judges by the curve; it shares the model of `sampler` if that has one.
+    """
     if name not in PRUNERS:
         raise unknown("pruner", name, PRUNERS)
-    return PRUNERS[name](epochs)
+    if name == "auto":
+        from .curve_sampler import CurvePruner, CurveSampler  # brings scikit-learn along, which takes seconds
+
+        return CurvePruner(sampler.model if isinstance(sampler, CurveSampler) else space)
+    return _OPTUNAS[name](int(space.horizon))

@@ -113,8 +113,9 @@ class _Search:
             first = next(iter(baselines(plan.space).values()))
             self.started = start(plan.objective, first, self.terms)
         skipped = sum(self.tally.outcomes.get(o, 0) for o in ("interrupted", "running", "out of budget"))
-        sampler = make_sampler(plan.sampler, plan.seed, skipped)
-        study = open_study(self.storage, plan.study, plan.settings(), sampler, make_pruner(plan.pruner, plan.epochs))
+        sampler = make_sampler(plan.sampler, plan.seed, plan.space, skipped)
+        pruner = make_pruner(plan.pruner, plan.space, sampler)
+        study = open_study(self.storage, plan.study, plan.settings(), sampler, pruner)
         if not study.get_trials(deepcopy=False):
             for title, schedule in baselines(plan.space).items():
                 notes = {"baseline": title, "schedule": schedule.to_dict()}

@@ -14,8 +14,11 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from ..errors import unknown
+from ..spaces import ScheduleSpace
 
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+SAMPLERS: tuple[str, ...] = ("curve", "tpe", "gp", "random", "qmc")
+DEFAULT_SAMPLER = "curve"
+_OPTUNAS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed),
     "gp": lambda seed: GPSampler(seed=seed, warn_independent_sampling=False),
     "random": lambda seed: RandomSampler(seed=seed),
@@ -23,7 +26,6 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
         seed=seed, scramble=True, warn_independent_sampling=False, warn_asynchronous_seeding=False
     ),
 }
-DEFAULT_SAMPLER = "tpe"
 _SEQUENCES = ("qmc",)  # these need one seed throughout: the position in the sequence is kept in the study
 
 
@@ -34,13 +36,13 @@ class Repeatable(BaseSampler):
     that was stopped and resumed therefore proposes what an uninterrupted one would have.
 
     Args:
-        name: One of `SAMPLERS`.
+        name: One of Optuna's samplers in `SAMPLERS`.
         seed: The search's seed.
         skipped: How many trials of the study were interrupted before this session.
     """
 
     def __init__(self, name: str, seed: int, skipped: int = 0) -> None:
-        self._make = SAMPLERS[name]
+        self._make = _OPTUNAS[name]
         self._fixed = name in _SEQUENCES
         self._seed = seed
         self._skipped = skipped
@@ -81,8 +83,12 @@ class Repeatable(BaseSampler):
             return self._make(self._seed if self._fixed else seed)
 
 
-def make_sampler(name: str, seed: int, skipped: int = 0) -> BaseSampler:
-    """The sampler of that name; raises `InputError` with the closest one."""
+def make_sampler(name: str, seed: int, space: ScheduleSpace, skipped: int = 0) -> BaseSampler:
+    """The sampler of that name for schedules of `space`; raises `InputError` with the closest name."""
     if name not in SAMPLERS:
         raise unknown("sampler", name, SAMPLERS)
-    return Repeatable(name, seed, skipped)
+    if name != "curve":
+        return Repeatable(name, seed, skipped)
+    from .curve_sampler import CurveSampler  # brings scikit-learn along, which takes seconds
+
+    return CurveSampler(space, seed, skipped)

@@ -49,7 +49,7 @@ def work_one(plan: Plan, terms: Terms, stop: str, epochs: int) -> tuple[int, Tri
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; it leaves the stop file
     device = _own_device(plan.device, plan.jobs, str(plan.folder))
-    study = _study(plan.where, plan.study, plan.sampler, plan.seed, plan.pruner, plan.epochs)
+    study = _study(plan)
     record = run_trial(
         study,
         plan.objective,
@@ -88,14 +88,21 @@ def _slot(jobs: int, folder: str) -> int:
 _LOCKS: list[FileLock] = []
 
 
-@lru_cache(maxsize=1)
-def _study(where: str, name: str, sampler: str, seed: int, pruner: str, epochs: int) -> Study:
+def _study(plan: Plan) -> Study:
     """The study, opened once per process; the sampler keeps what it remembers of the trials."""
     import optuna
 
-    return optuna.load_study(
-        study_name=name,
-        storage=open_storage(where),
-        sampler=make_sampler(sampler, seed),
-        pruner=make_pruner(pruner, epochs),
-    )
+    key = (plan.where, plan.study)
+    if key not in _STUDIES:
+        sampler = make_sampler(plan.sampler, plan.seed, plan.space)
+        _STUDIES.clear()
+        _STUDIES[key] = optuna.load_study(
+            study_name=plan.study,
+            storage=open_storage(plan.where),
+            sampler=sampler,
+            pruner=make_pruner(plan.pruner, plan.space, sampler),
+        )
+    return _STUDIES[key]
+
+
+_STUDIES: dict[tuple[str, str], Study] = {}

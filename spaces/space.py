@@ -93,10 +93,32 @@ class ScheduleSpace:
         for name in ("base_lr", "warmup"):
             _suggest(trial, name, self.range_of(name))
 
+    def schedule(self, params: Mapping[str, Any]) -> Schedule:
+        """The schedule that `suggest` makes of these Optuna parameters; raises `InputError` if one is missing."""
+        try:
+            return self._schedule(params["family"], lambda name, _: params[name])
+        except KeyError as error:
+            raise InputError(f"the parameter {error} is missing, got only {', '.join(sorted(params))}.") from None
+
     def sample(self, rng: np.random.Generator, n: int) -> list[Schedule]:
         """`n` schedules drawn uniformly on each range's own scale."""
-        families = rng.choice(len(self.families), size=n)
-        return [self._schedule(self.families[i], lambda _, r: _draw(rng, r)) for i in families]
+        return [self.schedule(params) for params in self.sample_params(rng, n)]
+
+    def sample_params(self, rng: np.random.Generator, n: int) -> list[dict[str, float | str]]:
+        """The Optuna parameters of `n` schedules drawn uniformly on each range's own scale."""
+        families = [self.families[i] for i in rng.choice(len(self.families), size=n)]
+        return [{"family": f, **{name: _draw(rng, self.range_of(name)) for name in self.names(f)}} for f in families]
+
+    def nudged(
+        self, params: Mapping[str, float | str], rng: np.random.Generator, scale: float
+    ) -> dict[str, float | str]:
+        """A neighbour of Optuna parameters: numbers move by a normal step of `scale` times their range's width."""
+        names = self.names(str(params["family"]))
+        return {"family": params["family"], **{n: _nudge(rng, self.range_of(n), params[n], scale) for n in names}}
+
+    def names(self, family: str) -> list[str]:
+        """The Optuna parameters of a family's schedules, without ``family`` itself."""
+        return ["base_lr", "warmup", *(f"{family}.{p.name}" for p in get_family(family).params)]
 
     def params(self, schedule: Schedule) -> dict[str, float | str]:
         """The Optuna parameters that give `schedule`; only the shared ones if its family is not searched."""
@@ -197,6 +219,16 @@ def _draw(rng: np.random.Generator, found: Range | Choice) -> float | str:
     if found.log:
         return float(np.exp(rng.uniform(np.log(found.low), np.log(found.high))))
     return float(rng.uniform(found.low, found.high))
+
+
+def _nudge(rng: np.random.Generator, found: Range | Choice, value: float | str, scale: float) -> float | str:
+    if isinstance(found, Choice):
+        return value if rng.random() >= scale else _draw(rng, found)
+    low, high, now = np.log([found.low, found.high, value]) if found.log else (found.low, found.high, float(value))
+    moved = float(np.clip(now + scale * (high - low) * rng.standard_normal(), low, high))
+    if found.step is not None:
+        return found.low + found.step * round((moved - found.low) / found.step)
+    return float(np.clip(np.exp(moved), found.low, found.high)) if found.log else moved
 
 
 def _to_search(param: Param, schedule: Schedule) -> float | str:

@@ -1,0 +1,1 @@
+"""How good the search is: tasks, recorded tables, contenders, live and replayed studies."""

@@ -1,0 +1,78 @@
+"""Studies replayed on a recorded table: proposals are its schedules, losses are looked up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
+
+from lrsearch import CurvePruner
+from lrsearch.search.curves import CurveModel
+from lrsearch.search.surrogate import Features
+
+from . import record
+from .contenders import PRUNERS
+from .live import Course
+
+
+class TableModel(CurveModel):
+    """The model with a table's schedules for candidates.
+
+    Args:
+        table: The table.
+        space: A space of its horizon.
+    """
+
+    def __init__(self, table: record.Table, space: Any) -> None:
+        self.table = table
+        self.__dict__["features"] = Features(table.schedules)
+        self.__dict__["pool_features"] = self.features.whole(table.schedules)
+        self.__dict__["pool"] = list(range(len(table.schedules)))
+        super().__init__(space)
+
+    def pick(self, study: optuna.Study, number: int, complete: set[int], rng: np.random.Generator) -> int:
+        """The table's row to try next."""
+        finished, _ = self._look(study, number)
+        fit = self._fitted(finished)
+        if fit is None:
+            return int(self._far_from([t.curve.whole for t in finished]))  # type: ignore[call-overload]
+        gains = self._gains(fit.posterior, self.pool_features, fit)
+        gains[list(complete)] = -np.inf
+        return int(np.argmax(gains))
+
+
+def run(contender: str, name: str, seed: int, compute: float) -> Course:
+    """One study of ``random`` or ``curve`` with a pruner; a seed sees a random half of the table."""
+    table = record.load(name)
+    rng = np.random.default_rng(seed)
+    half = rng.permutation(len(table.schedules))[: len(table.schedules) // 2]
+    table = record.Table(name, tuple(table.schedules[i] for i in half), table.losses[half])
+    horizon = table.losses.shape[1]
+    sampler_name, pruner_name = contender.split("+")
+    space = record.space(name)
+    model = TableModel(table, space)
+    pruner = CurvePruner(model) if pruner_name == "curve" else PRUNERS[pruner_name](space, BaseSampler)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed), pruner=pruner)
+    course, order, complete = Course(seed), iter(rng.permutation(len(half))), set[int]()
+    while course.spent < compute * horizon and len(complete) < len(half):
+        trial = study.ask()
+        row = next(order) if sampler_name == "random" else model.pick(study, trial.number, complete, rng)
+        trial.set_user_attr("schedule", table.schedules[row].to_dict())
+        epoch = 0
+        for epoch, loss in enumerate(table.losses[row], start=1):
+            course.spent += 1
+            if not np.isfinite(loss) or epoch == horizon:
+                study.tell(trial, loss if np.isfinite(loss) else np.inf)
+                complete.add(row)
+                if np.isfinite(loss):
+                    course.points.append((course.spent / horizon, float(loss)))
+                break
+            trial.report(loss, epoch)
+            if trial.should_prune():
+                study.tell(trial, state=TrialState.PRUNED)
+                break
+        course.trials.append((table.schedules[row], epoch))
+    return course

@@ -1,0 +1,164 @@
+"""Small training jobs that differ: data, model, optimizer, batch norm, overfitting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lrsearch.objectives import TaskOptions, TensorTask, get_task
+from lrsearch.objectives.training import correct, make_optimizer
+from lrsearch.spaces import ScheduleSpace, default_space
+
+TRAIN, VAL = 1_000, 1_000
+CONTEXT, WIDTH, HEADS = 16, 32, 4
+
+
+def digits(data_dir: str) -> TensorTask:
+    """The built-in digits task: MLP, momentum SGD, 12 epochs."""
+    task = get_task("digits")
+    data = task.load(TaskOptions())
+    return _classify("digits-mlp", task.models["mlp"], "sgd", data.train, data.val, 64, 12)
+
+
+def fashion_sgd(data_dir: str) -> TensorTask:
+    """2,000 Fashion-MNIST images at half size, MLP, momentum SGD, 20 epochs."""
+    train, val = _fashion(data_dir, 2 * TRAIN)
+    return _classify("fashion-mlp", lambda: _mlp(196, 64), "sgd", train, val, 100, 20)
+
+
+def fashion_overfit(data_dir: str) -> TensorTask:
+    """1,000 Fashion-MNIST images at half size, a wide MLP that overfits, AdamW, 15 epochs."""
+    train, val = _fashion(data_dir, TRAIN)
+    return _classify("fashion-overfit", lambda: _mlp(196, 128), "adamw", train, val, 50, 15)
+
+
+def fashion_cnn(data_dir: str) -> TensorTask:
+    """1,000 Fashion-MNIST images at half size, a CNN with batch norm, momentum SGD, 8 epochs."""
+    train, val = _fashion(data_dir, TRAIN)
+    return _classify("fashion-cnn", _cnn, "sgd", train, val, 50, 8)
+
+
+def text(data_dir: str) -> TensorTask:
+    """Next character of scikit-learn's dataset descriptions, a transformer of one block, AdamW, 8 epochs."""
+    from sklearn import datasets
+
+    folder = Path(datasets.__file__).parent / "descr"
+    words = "\n".join(p.read_text() for p in sorted(folder.glob("*.rst")))
+    words = "".join(c for c in words.lower() if c.isascii())
+    letters = sorted(set(words))
+    codes = torch.tensor([letters.index(c) for c in words])
+    rows = codes[: len(codes) // (CONTEXT + 1) * (CONTEXT + 1)].view(-1, CONTEXT + 1)
+    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
+    train, val = rows[:480], rows[480:800]
+
+    def loss(logits: Tensor, y: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(logits.flatten(0, 1), y.flatten())
+
+    return TensorTask(
+        lambda: Transformer(len(letters)),
+        lambda model: make_optimizer("adamw", 0.01, model),
+        loss,
+        (train[:, :-1].contiguous(), train[:, 1:].contiguous()),
+        (val[:, :-1].contiguous(), val[:, 1:].contiguous()),
+        batch_size=16,
+        epochs=8,
+        name="text-transformer",
+    )
+
+
+TASKS: dict[str, Callable[[str], TensorTask]] = {
+    "digits-mlp": digits,
+    "fashion-mlp": fashion_sgd,
+    "fashion-overfit": fashion_overfit,
+    "fashion-cnn": fashion_cnn,
+    "text-transformer": text,
+}
+ONE_BY_ONE = ("fashion-cnn",)
+"""Tasks that train faster alone than in lanes, on a CPU."""
+
+
+@lru_cache(maxsize=2)
+def get(name: str, data_dir: str) -> TensorTask:
+    return TASKS[name](data_dir)
+
+
+def space_of(task: TensorTask) -> ScheduleSpace:
+    return default_space(task.optimizer, task.epochs)
+
+
+class Block(nn.Module):
+    """Causal self-attention and an MLP, normalised before each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.mlp = nn.Sequential(nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH))
+        self.register_buffer("mask", torch.full((CONTEXT, CONTEXT), -1e9).triu(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(b, CONTEXT, WIDTH)`` to the same shape."""
+        q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, HEADS, -1)).movedim(-3, 0).transpose(-3, -2)
+        weights = (q @ k.transpose(-1, -2) * (WIDTH // HEADS) ** -0.5 + self.mask).softmax(-1)
+        x = x + self.out((weights @ v).transpose(-3, -2).flatten(-2))
+        return x + self.mlp(self.norm2(x))
+
+
+class Transformer(nn.Module):
+    """Characters ``(b, CONTEXT)`` to logits ``(b, CONTEXT, letters)``."""
+
+    def __init__(self, letters: int) -> None:
+        super().__init__()
+        self.embed = nn.Linear(letters, WIDTH, bias=False)
+        self.place = nn.Parameter(0.02 * torch.randn(CONTEXT, WIDTH))
+        self.blocks = nn.Sequential(Block())
+        self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, letters)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        # A product with one-hot rows: the gradient of an embedding has no batched form for lanes.
+        hot = nn.functional.one_hot(x, self.embed.in_features).to(self.place.dtype)
+        return self.head(self.norm(self.blocks(self.embed(hot) + self.place)))
+
+
+def _classify(
+    name: str, model: Callable[[], nn.Module], optimizer: str, train: Any, val: Any, batch_size: int, epochs: int
+) -> TensorTask:
+    return TensorTask(
+        model,
+        lambda m: make_optimizer(optimizer, 5e-4, m),
+        nn.functional.cross_entropy,
+        (train.x, train.y),
+        (val.x, val.y),
+        batch_size=batch_size,
+        metrics={"val_accuracy": correct},
+        epochs=epochs,
+        name=name,
+    )
+
+
+def _fashion(data_dir: str, samples: int) -> tuple[Any, Any]:
+    from lrsearch.objectives.training import Split
+
+    data = get_task("fashion-mnist").load(TaskOptions(data_dir=data_dir))
+    halve = nn.AvgPool2d(2)
+    return tuple(Split(halve(s.x[:n]), s.y[:n]) for s, n in ((data.train, samples), (data.val, VAL)))
+
+
+def _mlp(inputs: int, width: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 10)
+    )
+
+
+def _cnn() -> nn.Module:
+    def block(inputs: int, outputs: int) -> list[nn.Module]:
+        conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        return [conv, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
+
+    return nn.Sequential(*block(1, 6), *block(6, 12), nn.Flatten(), nn.Linear(108, 10))

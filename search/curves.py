@@ -1,0 +1,186 @@
+"""`CurveModel`: what a study's trials say about all learning-rate curves of its space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from scipy.special import ndtr
+
+from ..spaces import ScheduleSpace
+from .looks import Curve, Params, Seen, curve_of, look, observations
+from .surrogate import Array, Features, Posterior, fit_kernel, log_improvement, warping
+
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+POOL = 1000
+"""Random schedules that are always candidates."""
+DESIGN = 2
+"""Trials placed far apart in the space of curves before the surrogate proposes: it explores well by itself."""
+DESIGN_EDGE = 1.6
+"""A design curve lies within this many standard deviations of the average one: beyond are rates that train nothing."""
+MAX_FIT, MAX_ROWS = 120, 400
+"""Observations for fitting hyperparameters, and for predicting: time grows with the square and more of them."""
+LEADERS, NUDGES, SCALES = 4, 12, (0.03, 0.12, 0.03)
+"""Neighbours of the best that become candidates: of how many, how many of each, how far (in widths of the ranges)."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The surrogate after some finished trials.
+
+    Attributes:
+        posterior: Given all they showed.
+        warp: Maps values to what the posterior predicts.
+        best: The lowest mean at the whole curve of a complete trial: its value without the luck.
+        record: The best (warped) value of a complete trial.
+    """
+
+    posterior: Posterior
+    warp: Callable[[Array], Array]
+    best: float
+    record: float
+
+
+class CurveModel:
+    """The surrogate of a study over the curves of a space; shared by `CurveSampler` and `CurvePruner`.
+
+    Args:
+        space: Where schedules come from.
+        seed: Seed of the candidates.
+    """
+
+    def __init__(self, space: ScheduleSpace, seed: int = 0) -> None:
+        self.space, self.seed = space, seed
+        self._forget("")
+
+    def _forget(self, study: str) -> None:
+        self._study = study
+        self._curves: dict[int, Curve | None] = {}
+        self._finished: dict[int, Seen] = {}
+        self._fit: tuple[int, Fit | None] = (0, None)
+        self._kernel: tuple[int, Any] = (0, None)
+
+    @cached_property
+    def pool(self) -> list[Params]:
+        """Random candidates, as Optuna parameters."""
+        return self.space.sample_params(np.random.default_rng(self.seed), POOL)
+
+    @cached_property
+    def pool_features(self) -> Array:
+        """Features of the pool's whole curves, ``(POOL, d)``."""
+        return self.features.whole([self.space.schedule(p) for p in self.pool])
+
+    @cached_property
+    def features(self) -> Features:
+        """The features, scaled by the pool."""
+        return Features([self.space.schedule(p) for p in self.pool])
+
+    def propose(self, study: Study, number: int, rng: np.random.Generator) -> Params:
+        """Optuna parameters for the trial of that number: a design curve at first, then the most promising one."""
+        finished, running = self._look(study, number)
+        trials = [*finished, *running]
+        fit = self._fitted(finished)
+        if fit is None or len(trials) < DESIGN:
+            return self._far_from([t.curve.whole for t in trials])
+        posterior = _with_pending(fit, running)
+        leaders: list[Params] = [
+            self.pool[i] for i in np.argsort(-self._gains(posterior, self.pool_features, fit))[:LEADERS]
+        ]
+        inside = [t.curve for t in finished if t.curve.params]
+        if inside:
+            order = np.argsort(posterior.predict(np.stack([c.whole for c in inside]))[0])
+            leaders += [inside[i].params for i in order[:LEADERS]]
+        known = [t.curve.params for t in trials]
+        for scale in SCALES:
+            near = [self.space.nudged(p, rng, scale) for p in leaders for _ in range(NUDGES)]
+            candidates = [p for p in (*leaders, *near) if p not in known]
+            x = self.features.whole([self.space.schedule(p) for p in candidates])
+            order = np.argsort(-self._gains(posterior, x, fit))
+            leaders = [candidates[i] for i in order[:LEADERS]]
+        return leaders[0]
+
+    def chance(self, study: Study, trial: FrozenTrial) -> float:
+        """The probability that a running trial ends better than the best complete one; 1 if nothing is known."""
+        fit = self._fitted(self._look(study)[0])
+        seen = self._seen(study, trial)
+        if fit is None or seen is None or not seen.epochs:
+            return 1.0
+        posterior = fit.posterior.given(seen.x, fit.warp(np.array(seen.values)))
+        mean, sd = posterior.predict(seen.curve.whole[None])
+        return float(ndtr((fit.record - mean[0]) / math.sqrt(sd[0] ** 2 + posterior.noise)))
+
+    def _look(self, study: Study, number: int | None = None) -> tuple[list[Seen], list[Seen]]:
+        """Finished trials and, if asked for by the number of another, running ones; in the order of their numbers."""
+        if study.study_name != self._study:
+            self._forget(study.study_name)
+        running = []
+        for trial in study.get_trials(deepcopy=False):
+            if trial.state in DONE and trial.number not in self._finished:
+                if (seen := self._seen(study, trial)) is not None and seen.epochs:
+                    self._finished[trial.number] = seen
+            elif trial.state == TrialState.RUNNING and number not in (None, trial.number):
+                running.append(self._seen(study, trial))
+        return [self._finished[n] for n in sorted(self._finished)], [seen for seen in running if seen]
+
+    def _fitted(self, finished: Sequence[Seen]) -> Fit | None:
+        """The fit to the finished trials; none before there are two, one of them complete without divergence."""
+        if self._fit[0] != len(finished):
+            enough = len(finished) > 1 and any(t.complete and math.isfinite(t.values[-1]) for t in finished)
+            self._fit = len(finished), self._fit_to(finished) if enough else None
+        return self._fit[1]
+
+    def _fit_to(self, finished: Sequence[Seen]) -> Fit:
+        count = _milestone(len(finished))
+        if self._kernel[0] != count:
+            x, y = observations(finished[:count], MAX_FIT)
+            self._kernel = count, fit_kernel(x, warping(y)(y))
+        x, y = observations(finished, MAX_ROWS)
+        warp = warping(y)
+        posterior = Posterior.observe(self._kernel[1], x, warp(y))
+        best = float(posterior.predict(np.stack([t.curve.whole for t in finished if t.complete]))[0].min())
+        record = min(t.values[-1] for t in finished if t.complete)
+        return Fit(posterior, warp, best, float(warp(np.array(record))))
+
+    def _gains(self, posterior: Posterior, x: Array, fit: Fit) -> Array:
+        return log_improvement(*posterior.predict(x), fit.best)
+
+    def _far_from(self, known: Sequence[Array]) -> Params:
+        """The pool's curve that is farthest from the known ones; the most average one if there are none."""
+        x = self.pool_features
+        if not known:
+            return self.pool[int(np.argmin((x**2).sum(1)))]
+        inner = (np.abs(x) < DESIGN_EDGE).all(1)
+        distances = ((x[:, None] - np.stack(known)) ** 2).sum(-1).min(1)
+        return self.pool[int(np.argmax(np.where(inner, distances, -1.0)))]
+
+    def _seen(self, study: Study, trial: FrozenTrial) -> Seen | None:
+        """What a trial has shown; None if its schedule is not known (yet)."""
+        if self._curves.get(trial.number) is None:
+            self._curves[trial.number] = curve_of(trial, self.space, self.features)
+        curve = self._curves[trial.number]
+        return look(study, trial, curve, math.ceil(self.space.horizon)) if curve else None
+
+
+def _with_pending(fit: Fit, running: Sequence[Seen]) -> Posterior:
+    """Take in what running trials have shown, and pretend that each ends as expected."""
+    posterior = fit.posterior
+    if looked := [t for t in running if t.epochs]:
+        posterior = posterior.given(*observations(looked, MAX_ROWS, fit.warp))
+    if running:
+        whole = np.stack([t.curve.whole for t in running])
+        posterior = posterior.given(whole, posterior.predict(whole)[0])
+    return posterior
+
+
+def _milestone(trials: int) -> int:
+    """The largest of 2, 3, 4, 5, 6, 8, 10, 12, 15, ... (each a fifth more) that is not above `trials`."""
+    found = 2
+    while (following := max(found + 1, int(1.2 * found))) <= trials:
+        found = following
+    return found
