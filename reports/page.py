@@ -21,6 +21,7 @@ from ..search.importance import importance
 from . import rows, tables
 from .answer import answer
 from .course import progress_figure, stops_figure, timeline_figure
+from .early import early_looks
 from .figures import Figure, ranked_figure, winner_figure
 from .points import parameters, wall
 from .scatter import base_lr_figure, family_figure, parameter_figures
@@ -106,6 +107,7 @@ def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]
         "families": tables.families(result),
         "outcomes": tables.outcomes(result),
         "reasons": tables.reasons(result),
+        "looks": early_looks(result),
         "rows": rows.trial_rows(result),
         "sessions": rows.sessions(result),
         "facts": rows.study_facts(result),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -224,11 +225,12 @@ def _draw(rng: np.random.Generator, found: Range | Choice) -> float | str:
 def _nudge(rng: np.random.Generator, found: Range | Choice, value: float | str, scale: float) -> float | str:
     if isinstance(found, Choice):
         return value if rng.random() >= scale else _draw(rng, found)
-    low, high, now = np.log([found.low, found.high, value]) if found.log else (found.low, found.high, float(value))
-    moved = float(np.clip(now + scale * (high - low) * rng.standard_normal(), low, high))
+    ends = (found.low, found.high, float(value))
+    low, high, now = map(math.log, ends) if found.log else ends
+    moved = min(max(now + scale * (high - low) * rng.standard_normal(), low), high)
     if found.step is not None:
         return found.low + found.step * round((moved - found.low) / found.step)
-    return float(np.clip(np.exp(moved), found.low, found.high)) if found.log else moved
+    return min(max(math.exp(moved), found.low), found.high) if found.log else moved
 
 
 def _to_search(param: Param, schedule: Schedule) -> float | str:

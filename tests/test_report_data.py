@@ -12,6 +12,8 @@ from results import lr_trial, made_result, made_trial, only, resumed
 
 from lrsearch.reports import answer as answers
 from lrsearch.reports import points, rows, series, tables
+from lrsearch.reports.early import early_looks
+from lrsearch.search import TrialRecord
 from lrsearch.search.importance import MIN_TRIALS, importance
 from lrsearch.spaces import FAMILIES, Range, Schedule, ScheduleSpace, default_space
 
@@ -273,3 +275,17 @@ def test_a_sparkline_stays_in_its_box() -> None:
     pairs = [p.split(",") for p in rows.spark(Schedule("cosine", 0.1, 100), 50).split()]
     assert len(pairs) <= rows.SPARK_POINTS + 2
     assert all(0 <= float(x) <= rows.SPARK_WIDTH and 0 <= float(y) <= rows.SPARK_HEIGHT for x, y in pairs)
+
+
+def test_early_looks_compare_the_order_of_complete_trials_with_their_last() -> None:
+    def trial(i: int, curve: list[float]) -> TrialRecord:
+        return TrialRecord(i, "complete", None, curve[-1], {"val_loss": tuple(curve)}, (0.1,) * 4, (1.0,) * 4)
+
+    rising = [trial(i, [float(i), float(i), float(-i), float(i)]) for i in range(16)]
+    result = replace(made_result(1, epochs=4), trials=tuple(rising))
+    looks = early_looks(result)
+    assert [look.epoch for look in looks] == [1, 2, 3]
+    assert [round(look.everyone, 6) for look in looks] == [1, 1, -1]
+    assert [round(look.better or 0, 6) for look in looks] == [1, 1, -1]
+    assert early_looks(replace(result, trials=tuple(rising[:9])))[0].better is None
+    assert early_looks(replace(result, trials=tuple(rising[:7]))) == ()
