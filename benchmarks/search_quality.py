@@ -1,10 +1,16 @@
 """How good the search is: lrsearch's sampler and pruner against Optuna's, at equal compute in epochs.
 
-Usage: uv run python benchmarks/search_quality.py --task digits-mlp --contenders tpe+none,curve+none --seeds 20
-       --compute 40 [--data-dir DIR]; `record` as the first word records a task's table instead.
+    uv run python benchmarks/search_quality.py live --tasks digits-mlp --contenders tpe+none,curve+none --compute 40
+    uv run python benchmarks/search_quality.py replay --tasks lm124m --contenders random+curve,curve+curve --compute 12
+    uv run python benchmarks/search_quality.py record --tasks digits-mlp
 
-Compute is counted in full trials, pruned trials by their epochs. Each seed is one study; all seeds of a contender train
-side by side, one trial each at a time, so that samplers see what they would see with one worker.
+A contender is ``sampler+pruner`` (random, qmc, tpe, gp, curve; none, median, halving, hyperband, curve; Optuna's at
+their defaults). Compute is counted in full trials, pruned trials by their epochs. ``live`` trains: each seed is one
+study with one trial at a time, all seeds of a contender side by side in lanes. ``replay`` looks losses up in recorded
+tables; each seed sees a random part of the table, and regret is the distance from that part's best, in units of the
+distance from the table's best to its best tenth. ``record`` makes a table. ``ladder`` compares, on
+schedules of a table, a whole schedule squeezed into a part of the horizon with the beginning of that length: how well
+does each rank the final losses? Shown: means over seeds ± standard error.
 """
 
 from __future__ import annotations
@@ -19,11 +25,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from joblib import Parallel, delayed
-from quality import live
+from quality import live, record, replay
 from quality.tasks import TASKS
+from scipy.stats import spearmanr
 
-AT = (5, 10, 15, 20, 25, 30, 40)
-OUT = Path(__file__).parent / "quality" / "results"
+AT = (3, 5, 8, 10, 12, 15, 20, 25, 30, 40)
+TOP = 0.05
 
 
 def best_at(course: live.Course, compute: float) -> float:
@@ -31,37 +38,81 @@ def best_at(course: live.Course, compute: float) -> float:
     return min((loss for spent, loss in course.points if spent <= compute + 1e-9), default=np.inf)
 
 
-def measure(args: argparse.Namespace, contender: str, task: str) -> None:
+def show(task: str, contender: str, table: dict[int, list[float]], courses: list[live.Course], more: str = "") -> None:
+    means = {n: (np.mean(v), np.std(v, ddof=1) / len(v) ** 0.5) for n, v in table.items()}
+    shown = " ".join(f"{n}:{mean:.5f}±{error:.5f}" for n, (mean, error) in means.items())
+    trials = np.mean([len(c.trials) for c in courses])
+    print(f"{task:16s} {contender:18s} {shown} trials {trials:.0f} {more}", flush=True)
+
+
+def measure_live(args: argparse.Namespace, task: str, contender: str) -> None:
     begun = time.perf_counter()
-    groups = [range(args.seeds)[i :: args.jobs] for i in range(args.jobs)]
+    groups = [list(range(args.seeds)[i :: args.jobs]) for i in range(args.jobs)]
     found = Parallel(n_jobs=args.jobs)(
-        delayed(live.run)(contender, task, list(g), args.compute, args.data_dir) for g in groups if len(g)
+        delayed(live.run)(contender, task, seeds, args.compute, args.data_dir) for seeds in groups if seeds
     )
     courses = sorted((c for group in found for c in group), key=lambda c: c.seed)
-    ats = [n for n in AT if n <= args.compute]
-    table = {n: [best_at(c, n) for c in courses] for n in ats}
-    trials = [len(c.trials) for c in courses]
-    seconds = time.perf_counter() - begun
-    OUT.mkdir(exist_ok=True)
-    result = {"task": task, "contender": contender, "compute": args.compute, "best": table, "trials": trials}
-    (OUT / f"{task}.{contender}.{args.tag}.json").write_text(json.dumps(result))
-    shown = " ".join(f"{n}:{np.mean(v):.5f}±{np.std(v, ddof=1) / len(v) ** 0.5:.5f}" for n, v in table.items())
-    print(f"{task:16s} {contender:18s} {shown} trials {np.mean(trials):.0f} ({seconds:.0f} s)", flush=True)
+    table = {n: [best_at(c, n) for c in courses] for n in AT if n <= args.compute}
+    show(task, contender, table, courses, f"({time.perf_counter() - begun:.0f} s)")
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / f"{task}.{contender}.json").write_text(json.dumps(table))
+
+
+def measure_replay(args: argparse.Namespace, task: str, contender: str) -> None:
+    table = record.load(task)
+    unit = np.quantile(table.final, 0.1) - table.final.min()
+    worst = np.quantile(table.final, TOP)
+    final = dict(zip(table.schedules, table.final, strict=True))
+    courses = Parallel(n_jobs=args.jobs)(
+        delayed(replay.run)(contender, task, seed, args.compute) for seed in range(args.seeds)
+    )
+    floors = [replay.share_of(task, c.seed).final.min() for c in courses]
+    regrets = {
+        n: [(best_at(c, n) - floor) / unit for c, floor in zip(courses, floors, strict=True)]
+        for n in AT
+        if n <= args.compute
+    }
+    stopped = [epochs < table.losses.shape[1] for c in courses for s, epochs in c.trials if final[s] <= worst]
+    show(task, contender, regrets, courses, f"of {len(stopped)} tries in the top 5 % pruned: {np.mean(stopped):.2f}")
+
+
+def ladder(args: argparse.Namespace, task: str) -> None:
+    table = record.load(task)
+    horizon = table.losses.shape[1]
+    schedules, losses = table.schedules[: args.count], table.losses[: args.count]
+    final = np.where(np.isfinite(losses[:, -1]), losses[:, -1], np.inf)
+    better = np.argsort(final)[: len(final) // 2]
+    for part in (4, 2):
+        epochs = max(1, horizon // part)
+        squeezed = record.train(task, [s.stretched(epochs) for s in schedules], args.data_dir, args.jobs)[:, -1]
+        for name, early in (("squeezed", squeezed), ("cut short", losses[:, epochs - 1])):
+            early = np.where(np.isfinite(early), early, 1e9)
+            ranks = [spearmanr(early[rows], np.minimum(final, 1e9)[rows])[0] for rows in (slice(None), better)]
+            print(f"{task:16s} {name} at {epochs} of {horizon} epochs: all {ranks[0]:.2f}, better half {ranks[1]:.2f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", default="digits-mlp", help=f"one or more of {', '.join(TASKS)}")
-    parser.add_argument("--contenders", default="random+none,qmc+none,tpe+none,gp+none,curve+none")
+    parser.add_argument("what", choices=("live", "replay", "record", "ladder"))
+    parser.add_argument("--tasks", default="digits-mlp", help=f"of {', '.join(TASKS)}; replay also lm124m")
+    parser.add_argument("--contenders", default="random+none,qmc+none,tpe+none,gp+none,curve+none,curve+curve")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--compute", type=float, default=40)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--tag", default="live")
+    parser.add_argument("--count", type=int, default=1024, help="schedules to record or compare")
+    parser.add_argument("--out", type=Path, help="folder for every study's losses as JSON")
     parser.add_argument("--data-dir", default="data")
     args = parser.parse_args()
-    for task in args.task.split(","):
-        for contender in args.contenders.split(","):
-            measure(args, contender, task)
+    measure = {"live": measure_live, "replay": measure_replay}
+    for task in args.tasks.split(","):
+        if args.what == "record":
+            record.record(task, args.count, args.data_dir, args.jobs)
+        elif args.what == "ladder":
+            ladder(args, task)
+        else:
+            for contender in args.contenders.split(","):
+                measure[args.what](args, task, contender)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ FLOOR = 1e-5
 
 CLIP = 2.0
 """See `warping`; 1 was no better, and ranks instead of clipped values were clearly worse."""
-LENGTH_SCALE, NOISE = 3.0, 1e-2
+LENGTH_SCALE, NOISE = 2.0, 1e-2
 """Prior medians, in standard deviations of the features over random schedules, and of the warped values."""
 PRIOR_SD = {"amplitude": 1.0, "length": 0.5, "noise": 1.5}
 """Widths of the log-normal priors."""

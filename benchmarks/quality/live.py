@@ -24,10 +24,9 @@ class Course:
     """One study: after which compute (in full trials) it had which best final loss.
 
     Attributes:
-        seed: Its seed; also that of weights and batches, so that every seed is another landscape.
+        seed: The sampler's seed; weights and batch order are the same for all.
         spent: Epochs trained.
         points: ``(compute, loss)`` of every complete trial, in time.
-        asked: Seconds spent on proposals and pruning decisions.
         trials: ``(schedule, epochs trained)`` of every trial.
     """
 

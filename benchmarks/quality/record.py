@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +39,8 @@ class Table:
 
 @lru_cache
 def load(name: str) -> Table:
+    if name == "lm124m":
+        return _language_model()
     with np.load(FOLDER / f"{name}.npz") as found:
         schedules = tuple(Schedule.from_dict(s) for s in json.loads(str(found["schedules"])))
         return Table(name, schedules, found["losses"].astype(float))
@@ -50,23 +54,49 @@ def space(name: str) -> ScheduleSpace:
 def record(name: str, count: int, data_dir: str, jobs: int) -> Table:
     """Train `count` random schedules and keep the table."""
     schedules = space_of(get(name, data_dir)).sample(np.random.default_rng(0), count)
-    groups = [schedules[i : i + LANES] for i in range(0, count, LANES)]
-    found = Parallel(n_jobs=jobs)(delayed(_train)(name, group, data_dir) for group in groups)
-    losses = np.concatenate(found).astype(np.float32)
+    losses = train(name, schedules, data_dir, jobs).astype(np.float32)
     FOLDER.mkdir(exist_ok=True)
     text = json.dumps([s.to_dict() for s in schedules])
     np.savez_compressed(FOLDER / f"{name}.npz", schedules=text, losses=losses)
     return load(name)
 
 
-def _train(name: str, schedules: list[Schedule], data_dir: str) -> NDArray[np.float64]:
+def train(name: str, schedules: Sequence[Schedule], data_dir: str, jobs: int) -> NDArray[np.float64]:
+    """Validation losses after every epoch of schedules of one horizon, ``(schedules, epochs)``."""
+    groups = [schedules[i : i + LANES] for i in range(0, len(schedules), LANES)]
+    return np.concatenate(Parallel(n_jobs=jobs)(delayed(_train)(name, group, data_dir) for group in groups))
+
+
+def _train(name: str, schedules: Sequence[Schedule], data_dir: str) -> NDArray[np.float64]:
     torch.set_num_threads(1)
-    task = get(name, data_dir)
+    task, epochs = get(name, data_dir), int(schedules[0].horizon)
     lanes = Lanes(task.recipe(), task.data("cpu"), "cpu", len(schedules))
     for i, schedule in enumerate(schedules):
-        lanes.put(i, schedule, seed=0, epochs=task.epochs)
-    losses = np.full((len(schedules), task.epochs), np.nan)
-    for epoch in range(task.epochs):
+        lanes.put(i, schedule, seed=0, epochs=epochs)
+    losses = np.full((len(schedules), epochs), np.nan)
+    for epoch in range(epochs):
         for i, measurement in lanes.run_epoch().items():
             losses[i, epoch] = measurement.metrics["val_loss"]
     return losses
+
+
+def _language_model() -> Table:
+    """The recorded language-model runs; an "epoch" is a twentieth of the run."""
+    with (FOLDER / "lm124m.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    looks = [key for key in rows[0] if key.startswith("val_loss_at_")]
+    losses = np.array([[float(row[key]) for key in looks] for row in rows])
+    return Table("lm124m", tuple(_named(row["schedule"], float(row["base_lr"])) for row in rows), losses)
+
+
+def _named(name: str, base_lr: float) -> Schedule:
+    """``const``, ``cos(end=10%)`` or ``wsd-sqrt-0.200``, all with 300 of 50,000 steps of warm-up."""
+    epochs, warmup = 20, 20 * 300 / 50_000
+    if name == "const":
+        return Schedule("constant", base_lr, epochs, warmup=warmup)
+    if name.startswith("cos"):
+        end = float(name.removeprefix("cos(end=").removesuffix("%)")) / 100
+        return Schedule("cosine", base_lr, epochs, {"eta_min": end * base_lr}, warmup)
+    _, shape, share = name.split("-")
+    params = {"cooldown": float(share) * epochs, "shape": "1-sqrt" if shape == "sqrt" else shape}
+    return Schedule("wsd", base_lr, epochs, params, warmup)

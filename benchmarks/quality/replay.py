@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -44,20 +45,25 @@ class TableModel(CurveModel):
         return int(np.argmax(gains))
 
 
-def run(contender: str, name: str, seed: int, compute: float) -> Course:
-    """One study of ``random`` or ``curve`` with a pruner; a seed sees a random half of the table."""
+def share_of(name: str, seed: int) -> record.Table:
+    """The random part of a table that a seed sees: half of a large one, four fifths of a small one."""
     table = record.load(name)
-    rng = np.random.default_rng(seed)
-    half = rng.permutation(len(table.schedules))[: len(table.schedules) // 2]
-    table = record.Table(name, tuple(table.schedules[i] for i in half), table.losses[half])
+    count = len(table.schedules)
+    part = np.random.default_rng(seed).permutation(count)[: count // 2 if count > 100 else 4 * count // 5]
+    return record.Table(name, tuple(table.schedules[i] for i in part), table.losses[part])
+
+
+def run(contender: str, name: str, seed: int, compute: float) -> Course:
+    """One study of ``random`` or ``curve`` with a pruner."""
+    table, rng = share_of(name, seed), np.random.default_rng(seed)
     horizon = table.losses.shape[1]
     sampler_name, pruner_name = contender.split("+")
     space = record.space(name)
     model = TableModel(table, space)
     pruner = CurvePruner(model) if pruner_name == "curve" else PRUNERS[pruner_name](space, BaseSampler)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed), pruner=pruner)
-    course, order, complete = Course(seed), iter(rng.permutation(len(half))), set[int]()
-    while course.spent < compute * horizon and len(complete) < len(half):
+    course, order, complete = Course(seed), cycle(rng.permutation(len(table.schedules))), set[int]()
+    while course.spent < compute * horizon and len(complete) < len(table.schedules):
         trial = study.ask()
         row = next(order) if sampler_name == "random" else model.pick(study, trial.number, complete, rng)
         trial.set_user_attr("schedule", table.schedules[row].to_dict())
