@@ -10,6 +10,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
+from threadpoolctl import ThreadpoolController
 
 from ..spaces import ScheduleSpace
 from .curves import CurveModel
@@ -19,6 +20,9 @@ PRUNE_FROM = 0.2
 """No trial is judged before this share of its horizon."""
 LEAST_CHANCE = 0.02
 """A trial is stopped when the probability that it ends as the best so far is below this."""
+
+_BLAS = ThreadpoolController()
+"""Matrices of a few hundred rows gain nothing from threads, and NumPy's would compete with PyTorch's for the cores."""
 
 
 class CurveSampler(BaseSampler):
@@ -57,7 +61,8 @@ class CurveSampler(BaseSampler):
     ) -> dict[str, Any]:
         """The parameters of the proposed schedule; those of other families are left out."""
         rng = np.random.default_rng([self._seed, max(0, trial.number - self._skipped)])
-        return dict(self.model.propose(study, trial.number, rng))
+        with _BLAS.limit(limits=1, user_api="blas"):
+            return dict(self.model.propose(study, trial.number, rng))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -89,4 +94,5 @@ class CurvePruner(BasePruner):
         done = max(trial.intermediate_values) + (min(trial.intermediate_values) == 0)
         if not PRUNE_FROM * self.model.space.horizon <= done < self.model.space.horizon:
             return False
-        return self.model.chance(study, trial) < LEAST_CHANCE
+        with _BLAS.limit(limits=1, user_api="blas"):
+            return self.model.chance(study, trial) < LEAST_CHANCE
