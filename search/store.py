@@ -125,10 +125,15 @@ def requeue_stale(study: Study) -> int:
 
 
 def end_interrupted(study: Study, trial: Trial, reason: str) -> None:
-    """End a trial that was stopped through no fault of its own, and queue its parameters again."""
+    """End a trial that was stopped through no fault of its own, and queue its parameters again.
+
+    One that has no schedule yet was stopped while it was being proposed: it will simply be proposed again.
+    """
     notes = {k: v for k, v in trial.user_attrs.items() if k in ("baseline", "schedule")}
     end(study, trial, "interrupted", reason)
-    study.enqueue_trial(trial.params, user_attrs=notes)
+    if "schedule" in notes:
+        queued = study._storage.get_trial(trial._trial_id).system_attrs.get("fixed_params", {})
+        study.enqueue_trial({**queued, **trial.params}, user_attrs=notes)
 
 
 def end(study: Study, trial: Trial, outcome: str, reason: str = "", value: float | None = None) -> None:

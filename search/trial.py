@@ -136,8 +136,12 @@ class Watch:
         self.epochs, self.stop = epochs or terms.epochs, stop
         self.measurements: list[Measurement] = []
         self.trial = study.ask()
-        self.schedule = _schedule(self.trial, terms.space)
-        self.trial.set_user_attr("schedule", self.schedule.to_dict())
+        try:
+            self.schedule = _schedule(self.trial, terms.space)
+            self.trial.set_user_attr("schedule", self.schedule.to_dict())
+        except KeyboardInterrupt:
+            self.interrupt("stopped by the user")
+            raise
 
     def see(self, m: Measurement) -> TrialRecord | None:
         """Report an epoch; the record if the trial ended with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ from bowl import Bowl, Slow, StopAfter
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import Measurement, Run, UserObjective
 from lrsearch.search import PRUNERS, SAMPLERS, Plan, SearchResult, load_result, open_storage, search
-from lrsearch.spaces import Schedule, default_space
+from lrsearch.spaces import Schedule, ScheduleSpace, default_space
+from lrsearch.spaces.space import TrialLike
 
 MakePlan = Callable[..., Plan]
 
@@ -160,6 +162,25 @@ def test_a_run_that_is_under_way_is_left_alone(make_plan: MakePlan) -> None:
         search(plan)
 
 
+def test_ctrl_c_during_a_proposal_leaves_nothing_running(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = search(make_plan("9", study="whole"))
+    suggest, calls = ScheduleSpace.suggest, itertools.count(1)
+
+    def stopped(space: ScheduleSpace, trial: TrialLike) -> Schedule:
+        if next(calls) == 4:
+            trial.suggest_categorical("family", list(space.families))
+            raise KeyboardInterrupt
+        return suggest(space, trial)
+
+    monkeypatch.setattr(ScheduleSpace, "suggest", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        search(make_plan("9"))
+    result = search(make_plan("9"))
+    assert result.counts().get("interrupted") == 1
+    assert "running" not in result.counts()
+    assert [t.schedule for t in result.trials if t.counted] == [t.schedule for t in whole.trials]
+
+
 class Broken(Bowl):
     """Fails for small rates."""
 
@@ -171,7 +192,7 @@ class Broken(Bowl):
 
 
 def test_a_failing_trial_is_one_failed_trial(make_plan: MakePlan) -> None:
-    result = search(make_plan("20", objective=Broken(), pruner="none"))
+    result = search(make_plan("20", objective=Broken(), pruner="none", sampler="random"))
     failed = [t for t in result.trials if t.outcome == "failed"]
     assert failed
     assert {(t.reason, t.epochs, t.value) for t in failed} == {("RuntimeError: out of luck", 2, None)}
