@@ -135,7 +135,7 @@ def test_a_trial_left_running_by_a_dead_process_is_run_again(make_plan: MakePlan
     search(plan)
     study = optuna.load_study(study_name="bowl", storage=open_storage(plan.where))
     dead = study.ask()
-    plan.space.suggest(dead)
+    dead.set_user_attr("schedule", plan.space.suggest(dead).to_dict())
     progress = StopAfter(99)
     result = search(replace(plan, budget=replace(plan.budget, amount=8)), progress)
     assert progress.notes[0] == "1 trial(s) were cut off when the last session ended; they run again."
