@@ -1,18 +1,15 @@
-"""How trials are run: one after another, in lanes of one batched model, or in worker processes."""
+"""Which way of running trials suits a job: one after another, in lanes of one batched model, or in processes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
 
 from joblib import cpu_count
-from optuna.study import Study
 
-from ..errors import InputError, StudyError, unknown
+from ..errors import InputError, unknown
 from ..objectives import Objective, TensorObjective, device_count
-from .records import TrialRecord
-from .trial import Terms, Watch
+from .trial import Terms
 
 ENGINES = ("auto", "lanes", "processes", "single")
 DEFAULT_ENGINE = "auto"
@@ -117,41 +114,3 @@ def _processes(objective: TensorObjective, terms: Terms, trials: float, why: str
     if gain < WORTHWHILE or saved < STARTUP:
         return Engine("single", 1, f"one trial after another: {measured}")
     return Engine("processes", threads, measured)
-
-
-def run_lanes(
-    study: Study, objective: TensorObjective, terms: Terms, lanes: int, allot: Callable[[], int]
-) -> Generator[tuple[int, TrialRecord], None, None]:
-    """Run trials in lanes as long as `allot` grants epochs; a lane that comes free takes the next trial.
-
-    Yields:
-        The epochs granted and the record of each trial as it ends.
-
-    Raises:
-        StudyError: Training failed; the trials under way are queued again.
-    """
-    from ..objectives.lanes import Lanes
-
-    pool = Lanes(objective.recipe(), objective.data(terms.device), terms.device, lanes)
-    watches: dict[int, Watch] = {}
-    try:
-        while True:
-            while pool.room and (epochs := allot()):
-                lane = min(set(range(lanes)) - {w.worker for w in watches.values()})
-                watch = Watch(study, objective, terms, epochs, worker=lane)
-                watches[watch.trial.number] = watch
-                pool.put(watch.trial.number, watch.schedule, seed=terms.seed, epochs=terms.epochs)
-            if not watches:
-                return
-            for number, measurement in pool.run_epoch().items():
-                watch = watches[number]
-                if record := watch.see(measurement):
-                    pool.drop(number)
-                    del watches[number]
-                    yield watch.epochs, record
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise StudyError(f"training in lanes failed ({reason}): try --engine single.") from error
-    finally:
-        for watch in watches.values():
-            watch.interrupt("stopped with the other lanes")

@@ -6,25 +6,24 @@ import math
 import time
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 
 from optuna.study import Study
 
 from ..errors import InputError, StudyError
-from ..objectives import TensorObjective, resolve_device
+from ..objectives import resolve_device
 from .baselines import baselines
 from .budget import Budget, Ledger
-from .engines import Engine, choose_engine, run_lanes
-from .guard import only_one, stop_file_on_interrupt
+from .engines import Engine, choose_engine
+from .execute import run_trials
+from .guard import only_one
 from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import make_pruner
 from .records import SearchResult, TrialRecord
 from .samplers import make_sampler
 from .store import load_result, make_folder, open_storage, open_study, requeue_stale
-from .trial import Started, Terms, run_trial, start
-from .workers import run_parallel, work_one
+from .trial import Started, Terms, start
 
 EQUAL_FAILURES = {"before": 3, "after": 10}
 """After this many failures in a row for one reason the search stops: before and after a first complete trial."""
@@ -87,15 +86,13 @@ class _Search:
         engine = self._engine(study)
         self.progress.start(self.plan.study, self.tally)
         self.progress.note(f"Engine {engine.name}: {engine.why}")
-        if engine.name != "single":
-            self.started = None  # its model would stay in memory to the end
+        started, self.started = self.started, None  # its model would stay in memory to the end
         try:
-            if engine.name == "processes":
-                self._parallel(study, engine.width)
-            elif engine.name == "lanes":
-                self._in_lanes(study, engine.width)
-            else:
-                self._alone(study)
+            allot, note = self.ledger.allot, self.progress.note
+            with closing(run_trials(study, self.plan, self.terms, engine, allot, note, started)) as ended:
+                del started
+                for epochs, record in ended:
+                    self._count(epochs, record)
         finally:
             self.progress.stop()
         return load_result(self.storage, self.plan.study, str(self.plan.folder))
@@ -152,34 +149,6 @@ class _Search:
         }
         study.set_user_attr("sessions", [*study.user_attrs.get("sessions", []), session])
         return engine
-
-    def _alone(self, study: Study) -> None:
-        while epochs := self.ledger.allot():
-            started, self.started = self.started, None
-            record = run_trial(study, self.plan.objective, self.terms, epochs=epochs, started=started)
-            self._count(epochs, record)
-
-    def _in_lanes(self, study: Study, lanes: int) -> None:
-        assert isinstance(self.plan.objective, TensorObjective)
-        with closing(run_lanes(study, self.plan.objective, self.terms, lanes, self.ledger.allot)) as ended:
-            for epochs, record in ended:
-                self._count(epochs, record)
-
-    def _parallel(self, study: Study, jobs: int) -> None:
-        stop = self.plan.folder / ".stop"
-        stop.unlink(missing_ok=True)
-        work = partial(work_one, replace(self.plan, jobs=jobs), self.terms, str(stop))
-        try:
-            with stop_file_on_interrupt(stop, self.progress.note) as interrupted:
-                allot = lambda: 0 if stop.exists() else self.ledger.allot()  # noqa: E731
-                with closing(run_parallel(work, allot, jobs)) as ended:
-                    for epochs, record in ended:
-                        self._count(epochs, record)
-        finally:
-            stop.unlink(missing_ok=True)
-            requeue_stale(study)
-        if interrupted.is_set():
-            raise KeyboardInterrupt
 
     def _count(self, allotted: int, record: TrialRecord) -> None:
         self.ledger.settle(allotted, record.epochs, counted=record.counted)

@@ -7,32 +7,57 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import optuna
 from filelock import FileLock, Timeout
 from joblib import Parallel, cpu_count, delayed
+from optuna.pruners import NopPruner
 from optuna.study import Study
 
 from ..objectives import device_count
+from .guard import stop_file_on_interrupt
 from .pruners import make_pruner
 from .records import TrialRecord
 from .samplers import make_sampler
-from .store import open_storage
+from .store import open_storage, requeue_stale
 from .trial import Terms, run_trial
 
 if TYPE_CHECKING:
     from .plan import Plan
 
 
-def run_parallel(
-    work: Callable[[int], tuple[int, TrialRecord]], allot: Callable[[], int], jobs: int
+def run_processes(
+    study: Study,
+    plan: Plan,
+    terms: Terms,
+    jobs: int,
+    allot: Callable[[], int],
+    note: Callable[[str], None],
 ) -> Generator[tuple[int, TrialRecord], None, None]:
     """Run trials in `jobs` processes as long as `allot` grants epochs; yields each as it ends.
 
-    Epochs that a pruned trial gave back are granted in another round, so that a budget of epochs is used up exactly.
+    Ctrl-C ends the running trials at their next epoch, and only then raises KeyboardInterrupt.
     """
+    stop = plan.folder / ".stop"
+    stop.unlink(missing_ok=True)
+    work = partial(_work_one, replace(plan, jobs=jobs), terms, study.study_name, str(stop))
+    try:
+        with stop_file_on_interrupt(stop, note) as interrupted:
+            yield from _rounds(work, lambda: 0 if stop.exists() else allot(), jobs)
+    finally:
+        stop.unlink(missing_ok=True)
+        requeue_stale(study)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+def _rounds(
+    work: Callable[[int], tuple[int, TrialRecord]], allot: Callable[[], int], jobs: int
+) -> Generator[tuple[int, TrialRecord], None, None]:
+    """Epochs that a pruned trial gave back are granted in another round, so that a budget of epochs is used up."""
     while True:
         granted = iter(allot, 0)
         found = False
@@ -44,12 +69,12 @@ def run_parallel(
             return
 
 
-def work_one(plan: Plan, terms: Terms, stop: str, epochs: int) -> tuple[int, TrialRecord]:
-    """Run one trial in a worker process; returns the epochs it was granted and its record."""
+def _work_one(plan: Plan, terms: Terms, name: str, stop: str, epochs: int) -> tuple[int, TrialRecord]:
+    """Run one trial of the study `name` in a worker process; returns the epochs it was granted and its record."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; it leaves the stop file
     device = _own_device(plan.device, plan.jobs, str(plan.folder))
-    study = _study(plan)
+    study = _study(plan, name)
     record = run_trial(
         study,
         plan.objective,
@@ -88,19 +113,15 @@ def _slot(jobs: int, folder: str) -> int:
 _LOCKS: list[FileLock] = []
 
 
-def _study(plan: Plan) -> Study:
-    """The study, opened once per process; the sampler keeps what it remembers of the trials."""
-    import optuna
-
-    key = (plan.where, plan.study)
+def _study(plan: Plan, name: str) -> Study:
+    """The study `name` of a plan, opened once per process; the sampler keeps what it remembers of the trials."""
+    key = (plan.where, name)
     if key not in _STUDIES:
         sampler = make_sampler(plan.sampler, plan.seed, plan.space)
+        pruner = make_pruner(plan.pruner, plan.space, sampler) if name == plan.study else NopPruner()
         _STUDIES.clear()
         _STUDIES[key] = optuna.load_study(
-            study_name=plan.study,
-            storage=open_storage(plan.where),
-            sampler=sampler,
-            pruner=make_pruner(plan.pruner, plan.space, sampler),
+            study_name=name, storage=open_storage(plan.where), sampler=sampler, pruner=pruner
         )
     return _STUDIES[key]
 
