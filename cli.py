@@ -50,7 +50,7 @@ def _run(args: Namespace) -> int:
     from .reports.terminal import make_progress, print_json, print_summary
 
     keys = ("budget", "epochs", "families", "space", "interval", "study", "out", "storage", "engine", "jobs", "device")
-    more = ("sampler", "pruner", "metric", "maximize", "seed", "optimizer")
+    more = ("sampler", "pruner", "metric", "maximize", "seed", "optimizer", "confirm", "baseline")
     options = ("model", "batch_size", "data_dir", "download", "subset", "bf16")
     result = run(
         args.objective,

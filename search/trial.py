@@ -15,6 +15,7 @@ from optuna.trial import Trial
 from ..errors import InputError
 from ..objectives import Measurement, Objective
 from ..spaces import Schedule, ScheduleSpace
+from .budget import Grant
 from .records import TrialRecord, to_record
 from .store import end, end_interrupted
 
@@ -33,7 +34,7 @@ class Terms:
         epochs: Length of a full trial.
         seed: Seed of every trial: they differ only in lr(t).
         device: Torch device.
-        deadline: ``time.time()`` after which trials end at the next epoch.
+        test: Whether full trials are evaluated on test data too.
     """
 
     space: ScheduleSpace
@@ -42,7 +43,7 @@ class Terms:
     epochs: int
     seed: int
     device: str
-    deadline: float = math.inf
+    test: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def run_trial(
     study: Study,
     objective: Objective,
     terms: Terms,
+    grant: Grant | None = None,
     *,
-    epochs: int | None = None,
     started: Started | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> TrialRecord:
@@ -83,7 +84,7 @@ def run_trial(
         study: The study to ask.
         objective: What to train.
         terms: What all trials share.
-        epochs: Train no more than this many; fewer than a full trial ends as "out of budget".
+        grant: What it may use, a full trial by default; with fewer epochs it ends as "out of budget".
         started: An objective under way; used if the trial asks for the same schedule.
         stop: Checked after every epoch; true ends the trial as interrupted.
 
@@ -91,9 +92,9 @@ def run_trial(
         The record. An exception of the objective makes it "failed"; KeyboardInterrupt ends the trial as interrupted
         and is raised again.
     """
-    watch = Watch(study, objective, terms, epochs, stop)
+    watch = Watch(study, objective, terms, grant, stop)
     try:
-        for measurement in _measurements(objective, watch.schedule, terms, started):
+        for measurement in _measurements(watch, started):
             if record := watch.see(measurement):
                 return record
     except KeyboardInterrupt:
@@ -112,13 +113,14 @@ class Watch:
         study: The study to ask for a trial.
         objective: What is trained.
         terms: What all trials share.
-        epochs: Train no more than this many; a full trial by default.
+        grant: What it may use; a full trial by default.
         stop: Checked after every epoch; true ends the trial as interrupted.
         worker: Number of the lane or process; this process by default.
 
     Attributes:
         trial: Optuna's trial.
         schedule: The schedule to train with.
+        seed: The seed to train with: the one it was queued with, or the search's.
         measurements: What was seen so far.
     """
 
@@ -127,15 +129,16 @@ class Watch:
         study: Study,
         objective: Objective,
         terms: Terms,
-        epochs: int | None = None,
+        grant: Grant | None = None,
         stop: Callable[[], bool] = lambda: False,
         worker: int | None = None,
     ) -> None:
         self.worker = os.getpid() if worker is None else worker
         self.study, self.objective, self.terms = study, objective, terms
-        self.epochs, self.stop = epochs or terms.epochs, stop
+        self.grant, self.stop = grant or Grant(terms.epochs), stop
         self.measurements: list[Measurement] = []
         self.trial = study.ask()
+        self.seed = int(self.trial.user_attrs.get("seed", terms.seed))
         try:
             self.schedule = _schedule(self.trial, terms.space)
             self.trial.set_user_attr("schedule", self.schedule.to_dict())
@@ -155,9 +158,9 @@ class Watch:
             return self.end("complete", value=value)
         if self.stop():
             return self.interrupt("stopped by the user")
-        if time.time() >= terms.deadline:
+        if time.time() >= self.grant.deadline:
             return self.end("out of budget", f"the time was up after epoch {m.epoch}")
-        if m.epoch == self.epochs:
+        if m.epoch == self.grant.epochs:
             return self.end("out of budget", f"no epochs were left after epoch {m.epoch}")
         if self.trial.should_prune():
             return self.end("pruned", f"pruned after epoch {m.epoch}")
@@ -184,6 +187,8 @@ class Watch:
             notes["metrics"] = {n: [_json(m.metrics.get(n, math.nan)) for m in self.measurements] for n in names}
             notes["lr"] = [m.lr for m in self.measurements]
             notes["seconds"] = [round(m.seconds, 6) for m in self.measurements]
+            last = self.measurements[-1].metrics
+            notes["test"] = {n: _json(v) for n, v in last.items() if n.startswith("test_")}
         self.trial.set_user_attr("log", notes)  # one write: each costs a flush to the disk
 
     def _record(self) -> TrialRecord:
@@ -197,12 +202,13 @@ class Watch:
         return max((v for k, v in first.items() if "loss" in k and math.isfinite(v)), default=0.0)
 
 
-def _measurements(
-    objective: Objective, schedule: Schedule, terms: Terms, started: Started | None
-) -> Iterator[Measurement]:
-    if started is not None and started.schedule == schedule:
+def _measurements(watch: Watch, started: Started | None) -> Iterator[Measurement]:
+    if started is not None and started.schedule == watch.schedule:
         return itertools.chain([started.first], started.rest)
-    return objective.run(schedule, epochs=terms.epochs, seed=terms.seed, device=terms.device)
+    terms = watch.terms
+    return watch.objective.run(
+        watch.schedule, epochs=terms.epochs, seed=watch.seed, device=terms.device, test=terms.test
+    )
 
 
 def diverged(m: Measurement, start_loss: float) -> str:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import optuna
 from filelock import FileLock, Timeout
 from joblib import Parallel, cpu_count, delayed
-from optuna.pruners import NopPruner
 from optuna.study import Study
 
 from ..objectives import device_count
+from .budget import Grant
 from .guard import stop_file_on_interrupt
 from .pruners import make_pruner
 from .records import TrialRecord
@@ -34,10 +34,10 @@ def run_processes(
     plan: Plan,
     terms: Terms,
     jobs: int,
-    allot: Callable[[], int],
+    allot: Callable[[], Grant | None],
     note: Callable[[str], None],
-) -> Generator[tuple[int, TrialRecord], None, None]:
-    """Run trials in `jobs` processes as long as `allot` grants epochs; yields each as it ends.
+) -> Generator[tuple[Grant, TrialRecord], None, None]:
+    """Run trials in `jobs` processes as long as `allot` grants any; yields each as it ends.
 
     Ctrl-C ends the running trials at their next epoch, and only then raises KeyboardInterrupt.
     """
@@ -46,7 +46,7 @@ def run_processes(
     work = partial(_work_one, replace(plan, jobs=jobs), terms, study.study_name, str(stop))
     try:
         with stop_file_on_interrupt(stop, note) as interrupted:
-            yield from _rounds(work, lambda: 0 if stop.exists() else allot(), jobs)
+            yield from _rounds(work, lambda: None if stop.exists() else allot(), jobs)
     finally:
         stop.unlink(missing_ok=True)
         requeue_stale(study)
@@ -55,22 +55,22 @@ def run_processes(
 
 
 def _rounds(
-    work: Callable[[int], tuple[int, TrialRecord]], allot: Callable[[], int], jobs: int
-) -> Generator[tuple[int, TrialRecord], None, None]:
+    work: Callable[[Grant], tuple[Grant, TrialRecord]], allot: Callable[[], Grant | None], jobs: int
+) -> Generator[tuple[Grant, TrialRecord], None, None]:
     """Epochs that a pruned trial gave back are granted in another round, so that a budget of epochs is used up."""
     while True:
-        granted = iter(allot, 0)
+        granted = iter(allot, None)
         found = False
         parallel = Parallel(n_jobs=jobs, batch_size=1, pre_dispatch=jobs, return_as="generator_unordered")
-        for result in parallel(delayed(work)(epochs) for epochs in granted):
+        for result in parallel(delayed(work)(grant) for grant in granted):
             found = True
             yield result
         if not found:
             return
 
 
-def _work_one(plan: Plan, terms: Terms, name: str, stop: str, epochs: int) -> tuple[int, TrialRecord]:
-    """Run one trial of the study `name` in a worker process; returns the epochs it was granted and its record."""
+def _work_one(plan: Plan, terms: Terms, name: str, stop: str, grant: Grant) -> tuple[Grant, TrialRecord]:
+    """Run one trial of the study `name` in a worker process; returns its grant and its record."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; it leaves the stop file
     device = _own_device(plan.device, plan.jobs, str(plan.folder))
@@ -79,10 +79,10 @@ def _work_one(plan: Plan, terms: Terms, name: str, stop: str, epochs: int) -> tu
         study,
         plan.objective,
         replace(terms, device=device),
-        epochs=epochs,
+        grant,
         stop=lambda: os.path.exists(stop),
     )
-    return epochs, record
+    return grant, record
 
 
 @lru_cache(maxsize=1)
@@ -115,10 +115,10 @@ _LOCKS: list[FileLock] = []
 
 def _study(plan: Plan, name: str) -> Study:
     """The study `name` of a plan, opened once per process; the sampler keeps what it remembers of the trials."""
-    key = (plan.where, name)
+    key = (plan.where, name, plan.pruner)
     if key not in _STUDIES:
         sampler = make_sampler(plan.sampler, plan.seed, plan.space)
-        pruner = make_pruner(plan.pruner, plan.space, sampler) if name == plan.study else NopPruner()
+        pruner = make_pruner(plan.pruner, plan.space, sampler)
         _STUDIES.clear()
         _STUDIES[key] = optuna.load_study(
             study_name=name, storage=open_storage(plan.where), sampler=sampler, pruner=pruner
@@ -126,4 +126,4 @@ def _study(plan: Plan, name: str) -> Study:
     return _STUDIES[key]
 
 
-_STUDIES: dict[tuple[str, str], Study] = {}
+_STUDIES: dict[tuple[str, str, str], Study] = {}
