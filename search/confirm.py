@@ -22,8 +22,8 @@ from .store import CONFIRMATION, load_confirmation, load_result
 from .verdict import ALPHA, next_look
 
 SHARE = 0.4
-"""Share of a budget that is held back for confirmation at most. Two baselines as good as each other and two noise units
-behind the winner need about 24 full trials to be told from it in nine of ten cases; the default budget is 60."""
+"""Share of a budget that is held back for confirmation at most: 24 full trials of the default budget of 60, enough to
+find a difference of two noise units in nine of ten cases."""
 CHOOSING_SEEDS = 2
 APART = 0.1
 """Candidates differ by this much at least: mean difference of their curves' features, in standard deviations."""
@@ -35,19 +35,19 @@ class Shape:
 
     Attributes:
         candidates: How many of the best trials may be the winner.
-        rivals: How many tuned baselines it has to beat.
+        baselines: How many tuned baselines are tried, of which it has to beat the best.
     """
 
     candidates: int
-    rivals: int
+    baselines: int
 
     def runs(self, judging: int, own: int) -> int:
         """Full trials it takes with so many seeds to judge on and so many baselines of the user's own."""
-        choosing = self.candidates * CHOOSING_SEEDS if self.candidates > 1 else 0
-        return self.rivals + choosing + (1 + self.rivals + own) * judging
+        choosing = (self.candidates + self.baselines) * CHOOSING_SEEDS if self.candidates > 1 else 0
+        return self.baselines + choosing + (2 + own) * judging
 
 
-SHAPES = {Shape(3, 2): 6, Shape(2, 2): 5, Shape(1, 2): 3, Shape(1, 1): 3}
+SHAPES = {Shape(3, 3): 7, Shape(2, 2): 7, Shape(1, 1): 3}
 """Shapes by the least seeds to judge on that they are worth it with, the largest first."""
 
 
@@ -58,7 +58,7 @@ def shape_for(runs: float, own: int) -> Shape | None:
 
 def held_back(budget: float, seeds: int, own: int) -> float:
     """How many of a budget's full trials to keep for confirmation with at most so many seeds."""
-    most = min(SHARE * budget, Shape(3, 2).runs(seeds, own))
+    most = min(SHARE * budget, next(iter(SHAPES)).runs(seeds, own))
     return most if seeds and shape_for(most, own) else 0.0
 
 
@@ -109,9 +109,10 @@ class Confirmer:
         found = result.confirmation
         if found is None or found.contest.after != len(result.trials):
             found = self._begin(result)
-        if found is not None and found.winner is None:
-            found = self._run_on(found, found.contest.candidates, found.contest.choosing)
-        while found is not None and found.winner is not None and not found.settled:
+        if found is not None and (found.winner is None or not found.rivals):
+            contest = found.contest
+            found = self._run_on((*contest.candidates, *contest.baselines), contest.choosing)
+        while found is not None and found.winner is not None and found.rivals and not found.settled:
             found = self._look(found)
 
     def _runs_left(self) -> int:
@@ -126,16 +127,18 @@ class Confirmer:
             return None
         model = CurveModel(self.plan.space, self.plan.seed)
         leaders = self._leaders(model, candidates)[: shape.candidates]
-        result, rivals = self._train_rivals(result, model, shape.rivals)
-        if not rivals:
+        result, own, tuned = self._train_baselines(model, shape.baselines)
+        if not own and not tuned:
             self.note("The winner is not confirmed on fresh seeds: no baseline trained to the end.")
             return None
         first = 1 + max([self.plan.seed, *(s for c in self._contests() for s in (*c.choosing, *c.judging))])
-        choosing = range(first, first + CHOOSING_SEEDS) if len(leaders) > 1 else range(first, first)
-        judging = range(choosing.stop, choosing.stop + self.plan.confirm)
-        contest = Contest(len(result.trials), tuple(leaders), tuple(rivals), tuple(choosing), tuple(judging))
+        choice = max(len(leaders), len(tuned)) > 1
+        judging = range(first + choice * CHOOSING_SEEDS, first + choice * CHOOSING_SEEDS + self.plan.confirm)
+        choosing = range(first, judging.start)
+        parties = tuple(leaders), tuple(tuned), tuple(own)
+        contest = Contest(len(result.trials), *parties, tuple(choosing), tuple(judging))
         self._store([*self._contests(), contest])
-        against = ", ".join(str(result.trial(n).baseline) for n in contest.rivals)
+        against = " or ".join(str(result.trial(n).baseline) for n in (*own, *tuned))
         self.note(f"Confirming on fresh seeds: trial {' or '.join(map(str, leaders))} against {against}.")
         return self._load()
 
@@ -151,26 +154,26 @@ class Confirmer:
                 found.append(int(i))
         return [trials[i].number for i in found]
 
-    def _train_rivals(self, result: SearchResult, model: CurveModel, count: int) -> tuple[SearchResult, list[int]]:
-        """Train the user's schedule and the most promising baselines, tuned, within the search; their numbers."""
-        wanted = tuned_baselines(self.plan.space, lambda schedules: model.expected(self.study, schedules))[:count]
-        if self.plan.baseline is not None:
-            wanted.insert(0, (OWN, baselines(self.plan.space, self.plan.baseline)[OWN]))
-        known = [t.schedule for t in result.baselines if t.outcome == "complete"]
-        waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        for title, schedule in wanted:
-            noted = schedule.to_dict()
-            if schedule not in known and noted not in [t.user_attrs.get("schedule") for t in waiting]:
+    def _train_baselines(self, model: CurveModel, count: int) -> tuple[SearchResult, list[int], list[int]]:
+        """Train the user's schedule and the most promising baselines, tuned, within the search.
+
+        Returns:
+            The search with them, and the numbers of those that were trained to the end: the user's own, and the others.
+        """
+        tuned = tuned_baselines(self.plan.space, lambda schedules: model.expected(self.study, schedules))[:count]
+        own = [] if self.plan.baseline is None else [(OWN, baselines(self.plan.space, self.plan.baseline)[OWN])]
+        useful = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.WAITING))
+        known = [t.user_attrs.get("schedule") for t in useful]
+        for title, schedule in (*own, *tuned):
+            if (noted := schedule.to_dict()) not in known:
                 notes = {"baseline": title, "schedule": noted}
                 self.study.enqueue_trial(self.plan.space.params(schedule), user_attrs=notes)
         self.study.pruner = NopPruner()
         self.spend(self.study, len(self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))))
         result = load_result(self.storage, self.plan.study)
-        schedules = [schedule for _, schedule in wanted]
-        found = {
-            str(t.schedule): t.number for t in result.baselines if t.schedule in schedules and t.outcome == "complete"
-        }
-        return result, list(found.values())
+        ended = {str(t.schedule): t.number for t in result.trials if t.outcome == "complete"}
+        numbers = [[ended[str(s)] for _, s in titled if str(s) in ended] for titled in (own, tuned)]
+        return result, numbers[0], numbers[1]
 
     def _look(self, found: Confirmation) -> Confirmation | None:
         """Train the winner and the rivals that are not beaten yet on more seeds, and look; None if none are left."""
@@ -181,7 +184,7 @@ class Confirmer:
         look = next_look(contest.looks, len(contest.judging), affordable)
         if look is None:
             return None
-        self._run_on(found, (found.winner, *rivals), contest.judging[: look.seeds])
+        self._run_on((found.winner, *rivals), contest.judging[: look.seeds])
         if not self._runs_left():  # perhaps in the midst of it: this is the last look, at what there is
             look = look._replace(level=ALPHA - sum(done.level for done in contest.looks))
         self._store([*self._contests()[:-1], replace(contest, looks=(*contest.looks, look))])
@@ -189,7 +192,7 @@ class Confirmer:
         self.note(f"After {look.seeds} fresh seeds: {found.word}.")
         return found
 
-    def _run_on(self, found: Confirmation, trials: Sequence[int], seeds: Sequence[int]) -> Confirmation:
+    def _run_on(self, trials: Sequence[int], seeds: Sequence[int]) -> Confirmation:
         """Train these trials' schedules on these seeds, but for what is done; the seeds run side by side."""
         study = self.runs
         done = {(t.user_attrs["confirms"], t.user_attrs["seed"]) for t in study.trials if t.state != TrialState.FAIL}

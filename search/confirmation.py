@@ -22,15 +22,17 @@ class Contest:
     Attributes:
         after: How many trials the search had.
         candidates: Trials that may be the winner.
-        rivals: Baseline trials to beat.
-        choosing: Seeds that choose among several candidates.
+        baselines: Baseline trials of which the best is to be beaten.
+        own: The trial of the user's own baseline, to be beaten in any case, if there is one.
+        choosing: Seeds that choose the winner and the best baseline; none if there is no choice.
         judging: Seeds that judge, in the order of their use; all are other seeds than those that choose.
         looks: Looks at the comparison so far.
     """
 
     after: int
     candidates: tuple[int, ...]
-    rivals: tuple[int, ...]
+    baselines: tuple[int, ...]
+    own: tuple[int, ...]
     choosing: tuple[int, ...]
     judging: tuple[int, ...]
     looks: tuple[Look, ...] = ()
@@ -88,16 +90,24 @@ class Confirmation:
 
     @cached_property
     def winner(self) -> int | None:
-        """The candidate with the best mean over the seeds that choose; None as long as they have not been run."""
-        candidates, seeds = self.contest.candidates, self.contest.choosing
-        if len(candidates) == 1:
-            return candidates[0]
+        """The candidate that did best on the seeds that choose; None as long as they have not been run."""
+        return self._chosen(self.contest.candidates)
+
+    @cached_property
+    def rivals(self) -> tuple[int, ...]:
+        """The baselines to beat: the one that did best on the seeds that choose, and the user's own."""
+        best = self._chosen(self.contest.baselines)
+        return (*self.contest.own, *(() if best is None else (best,)))
+
+    def _chosen(self, trials: Sequence[int]) -> int | None:
+        """The trial with the best mean over the seeds that choose; the first one if there is no choice."""
+        if not self.contest.choosing or not trials:
+            return trials[0] if trials else None
         sign = -1 if self.maximize else 1
-        found = {c: self.values(c, seeds) for c in candidates}
-        if any(len(v) < len(seeds) for v in found.values()) and not self.contest.looks:
+        found = {t: self.values(t, self.contest.choosing).values() for t in trials}
+        if not all(found.values()):
             return None
-        means = {c: sign * fmean(v.values()) for c, v in found.items() if v}
-        return min(means, key=lambda c: means[c]) if means else None
+        return min(trials, key=lambda t: sign * fmean(found[t]))
 
     @cached_property
     def duels(self) -> tuple[Duel, ...]:
@@ -106,7 +116,7 @@ class Confirmation:
             return ()
         mine = self.judged(self.winner)
         judging, looks = self.contest.judging, self.contest.looks
-        return tuple(duel(r, mine, self.judged(r), judging, looks, maximize=self.maximize) for r in self.contest.rivals)
+        return tuple(duel(r, mine, self.judged(r), judging, looks, maximize=self.maximize) for r in self.rivals)
 
     @property
     def word(self) -> Word:

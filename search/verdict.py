@@ -3,9 +3,7 @@
 A comparison is looked at a few times, each time with more seeds. Every look is a paired t-test at its own level, and
 the levels add up to `ALPHA` (Bonferroni), so that by whatever rule one stops, "better" is said of schedules that are no
 better in at most `ALPHA` of all cases, and so is "worse". The one assumption is that the differences of paired runs
-are independent and about normal; the two schedules' runs may vary differently. A winner counts as better than several
-baselines if it beats each of them, which needs no further correction (an intersection-union test: Berger, 1982,
-Multiparameter hypothesis testing and acceptance sampling).
+are independent and about normal; the two schedules' runs may vary differently.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from scipy.special import stdtrit
 
 ALPHA = 0.05
 """Probability, at most, of saying "better" of a winner that is not, and of saying "worse" of one that is not."""
-LOOKS = ((0.45, 0.2), (0.7, 0.3), (1.0, 0.5))
+LOOKS = ((0.45, 0.1), (0.7, 0.2), (1.0, 0.7))
 """Looks at a comparison: after which share of the seeds, with which share of `ALPHA`."""
 DEFAULT_SEEDS = 9
 FEWEST = 3
@@ -75,16 +73,15 @@ def next_look(done: Sequence[Look], seeds: int, affordable: int) -> Look | None:
         affordable: The most seeds that there is budget for.
 
     Returns:
-        The next planned look if it can be afforded, else a last one with what can, at all the level that is left; None
-        if nothing can be gained any more.
+        The next look, the last one at all the level that is left; None if nothing can be gained any more.
     """
     before = max((look.seeds for look in done), default=0)
     left = ALPHA - sum(look.level for look in done)
-    for look in planned_looks(max(FEWEST, seeds)):
-        if before < look.seeds <= affordable:
-            return Look(look.seeds, left if look.seeds >= seeds else min(look.level, left))
-    last = Look(min(affordable, seeds), left)
-    return last if last.seeds >= FEWEST and last.seeds > before and left > 1e-12 else None
+    total = min(affordable, seeds)
+    if total < max(FEWEST, before + 1) or left < 1e-12:
+        return None
+    look = next(look for look in planned_looks(total) if look.seeds > before)
+    return look._replace(level=left if look.seeds == total else min(look.level, left))
 
 
 def duel(
