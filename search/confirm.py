@@ -109,9 +109,8 @@ class Confirmer:
         found = result.confirmation
         if found is None or found.contest.after != len(result.trials):
             found = self._begin(result)
-        if found is not None and (found.winner is None or not found.rivals):
-            contest = found.contest
-            found = self._run_on((*contest.candidates, *contest.baselines), contest.choosing)
+        if found is not None and not found.contest.looks:
+            found = self._run_on((*found.contest.candidates, *found.contest.baselines), found.contest.choosing)
         while found is not None and found.winner is not None and found.rivals and not found.settled:
             found = self._look(found)
 
@@ -180,7 +179,8 @@ class Confirmer:
         contest, rivals = found.contest, _open(found)
         assert found.winner is not None
         before = max((look.seeds for look in contest.looks), default=0)
-        affordable = before + self._runs_left() // (1 + len(rivals))
+        done = sum(len(found.judged(t)) - before for t in (found.winner, *rivals))  # before an interruption
+        affordable = before + (self._runs_left() + done) // (1 + len(rivals))
         look = next_look(contest.looks, len(contest.judging), affordable)
         if look is None:
             return None

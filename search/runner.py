@@ -107,10 +107,10 @@ class _Search:
 
     def _confirm(self, study: Study, engine: Engine) -> None:
         self.ledger.held = 0.0
-        plan, terms = replace(self.plan, pruner="none"), replace(self.terms, test=True)
+        plan = replace(self.plan, pruner="none")
 
         def spend(queue: Study, trials: int) -> None:
-            waiting = iter(range(trials))
+            waiting, terms = iter(range(trials)), replace(self.terms, test=queue is not study)
             allot = lambda: self.ledger.allot() if next(waiting, None) is not None else None  # noqa: E731
             with closing(run_trials(queue, plan, terms, engine, allot, self.progress.note)) as ended:
                 for grant, record in ended:

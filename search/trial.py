@@ -238,9 +238,10 @@ def _schedule(trial: Trial, space: ScheduleSpace) -> Schedule:
     if queued is None:
         return space.suggest(trial)
     schedule = Schedule.from_dict(queued)
-    if space.contains(schedule):
+    params = space.params(schedule)
+    if "family" in params:
         space.suggest(trial)
-    else:  # a baseline of a family that is not searched still teaches about base_lr and warm-up
+    elif params:  # a baseline of a family that is not searched still teaches about base_lr and warm-up
         space.suggest_shared(trial)
     return schedule
 

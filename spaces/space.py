@@ -122,24 +122,23 @@ class ScheduleSpace:
         return ["base_lr", "warmup", *(f"{family}.{p.name}" for p in get_family(family).params)]
 
     def params(self, schedule: Schedule) -> dict[str, float | str]:
-        """The Optuna parameters that give `schedule`; only the shared ones if its family is not searched."""
+        """The Optuna parameters that give `schedule`; of one that is not in the space, those that it shares with it.
+
+        That is ``base_lr`` and ``warmup``, if both lie in their ranges, or nothing.
+        """
         shared: dict[str, float | str] = {"base_lr": schedule.base_lr, "warmup": schedule.warmup}
+        if not all(_inside(value, self.range_of(name)) for name, value in shared.items()):
+            return {}
         if schedule.family not in self.families:
             return shared
-        own = get_family(schedule.family).params
-        return {
-            "family": schedule.family,
-            **shared,
-            **{f"{schedule.family}.{p.name}": _to_search(p, schedule) for p in own},
-        }
+        own = {f"{schedule.family}.{p.name}": _to_search(p, schedule) for p in get_family(schedule.family).params}
+        if not all(_inside(value, self.range_of(name)) for name, value in own.items()):
+            return shared
+        return {"family": schedule.family, **shared, **own}
 
     def contains(self, schedule: Schedule) -> bool:
         """Whether `suggest` could give this schedule (up to rounding)."""
-        if schedule.family not in self.families:
-            return False
-        found = self.params(schedule)
-        del found["family"]
-        return all(_inside(value, self.range_of(name)) for name, value in found.items())
+        return "family" in self.params(schedule)
 
     def range_of(self, name: str) -> Range | Choice:
         """The range of an Optuna parameter name."""
@@ -203,7 +202,10 @@ def _check_range(key: str, param: Param, found: Range | Choice) -> None:
 def _inside(value: float | str, valid: Range | Choice) -> bool:
     if isinstance(valid, Choice):
         return value in valid.options
-    return isinstance(value, (int, float)) and valid.low <= value <= valid.high
+    if not isinstance(value, (int, float)) or not valid.low <= value <= valid.high:
+        return False
+    steps = (value - valid.low) / valid.step if valid.step else 0.0
+    return abs(steps - round(steps)) < 1e-6
 
 
 def _suggest(trial: TrialLike, name: str, found: Range | Choice) -> float | str:

@@ -13,6 +13,7 @@ from typing import Any
 from ...errors import InputError
 from ...search import TrialRecord
 from ...spaces import Schedule
+from ..confirmed import facts as confirmed_facts
 from ._source import Format, Source, lrsearch_version
 
 KIND = "lrsearch trial"
@@ -127,6 +128,7 @@ def _search(source: Source) -> dict[str, Any]:
         "metric": result.metric,
         "maximize": result.maximize,
         "baselines": baselines,
+        "confirmation": confirmed_facts(result),
         "settings": json.loads(json.dumps(result.settings, default=str)),
     }
 
