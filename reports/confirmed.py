@@ -137,11 +137,12 @@ def _gap(d: Duel, result: SearchResult) -> str:
     if not math.isfinite(d.difference):
         return "the searched schedule diverged"
     word = "higher" if d.difference > 0 else "lower"
-    if d.low > 0 or d.high < 0:
-        ends = f"{num(min(abs(d.low), abs(d.high)))} to {num(max(abs(d.low), abs(d.high)))}"
+    ends = sorted(map(abs, (d.low, d.high)))
+    if d.low < 0 < d.high:
+        between = f"from {-d.low:.2g} lower to {d.high:.2g} higher"
     else:
-        ends = f"from {num(abs(d.low))} lower to {num(abs(d.high))} higher"
-    return f"{result.metric} {num(abs(d.difference))} {word}, {ends}"
+        between = f"{ends[0]:.2g} to {ends[1]:.2g}"
+    return f"{result.metric} {abs(d.difference):.2g} {word}, {between}"
 
 
 def _finite(value: float) -> float | None:

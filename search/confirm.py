@@ -51,6 +51,10 @@ SHAPES = {Shape(3, 3): 7, Shape(2, 2): 7, Shape(1, 1): 3}
 """Shapes by the least seeds to judge on that they are worth it with, the largest first."""
 
 
+LEAST = 18
+"""Full trials of the smallest budget of which `SHARE` is enough for the smallest shape."""
+
+
 def shape_for(runs: float, own: int) -> Shape | None:
     """The largest shape that so many full trials are enough for; None if not even the smallest."""
     return next((shape for shape, seeds in SHAPES.items() if shape.runs(seeds, own) <= runs), None)
@@ -122,7 +126,7 @@ class Confirmer:
         candidates = [t for t in result.ranking if not t.baseline]
         shape = shape_for(self._runs_left(), int(self.plan.baseline is not None))
         if not candidates or shape is None:
-            self.note("The winner is not confirmed on fresh seeds: the budget is too small for it.")
+            self.note(f"The winner is not confirmed on fresh seeds: that takes a budget of about {LEAST} full trials.")
             return None
         model = CurveModel(self.plan.space, self.plan.seed)
         leaders = self._leaders(model, candidates)[: shape.candidates]
