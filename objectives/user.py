@@ -157,10 +157,13 @@ def load_function(spec: str) -> Any:
     """What ``file.py:name`` or ``module:name`` names; raises `ObjectiveError`. Loaded once per process."""
     where, _, name = spec.rpartition(":")
     module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
-    if not hasattr(module, name):
+    try:
+        return getattr(module, name)
+    except AttributeError:
         functions = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__]
-        raise unknown(f"function in {where}:", name, functions or ["(none)"], ObjectiveError)
-    return getattr(module, name)
+        raise unknown(f"function in {where}:", name, functions or ["(none)"], ObjectiveError) from None
+    except Exception as error:  # a module may have a __getattr__
+        raise ObjectiveError(f"{spec!r} cannot be loaded: {_said(error)}") from error
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -174,8 +177,10 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[module.__name__] = module
     try:
         module_spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise ObjectiveError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a user's code raises, SystemExit included
+        raise ObjectiveError(f"{path} cannot be loaded: {_said(error)}") from error
     cloudpickle.register_pickle_by_value(module)  # worker processes cannot import it by name
     return module
 
@@ -185,8 +190,15 @@ def _load_module(name: str) -> ModuleType:
         sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
-        raise ObjectiveError(f"the module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise ObjectiveError(f"the module {name!r} cannot be imported: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    """An exception of the user's code in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _check_generator(function: Any, name: str) -> None:

@@ -60,6 +60,8 @@ class ScheduleSpace:
             raise InputError(f"epochs must be a number from {EPOCHS[0]:g} to {EPOCHS[1]:g}, got {self.horizon!r}.")
         if self.interval not in ("step", "epoch"):
             raise InputError(f"interval must be 'step' or 'epoch', got {self.interval!r}.")
+        if not 0 < self.warmup_start <= 1:
+            raise InputError(f"warmup_start must be in (0, 1], got {self.warmup_start!r}.")
         known = {f"{f}.{p.name}": p for f in self.families for p in get_family(f).params}
         if strange := [key for key in self.ranges if key not in known]:
             raise InputError(

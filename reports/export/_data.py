@@ -15,7 +15,7 @@ from ...spaces import Schedule
 from ._source import MOST_STEPS, Format, Source, lrsearch_version
 
 KIND = "lrsearch trial"
-_PLAIN = {
+_PLAIN: dict[str, tuple[type, ...]] = {
     "number": (int,),
     "outcome": (str,),
     "baseline": (str, type(None)),
@@ -101,7 +101,7 @@ def _checked(name: str, value: Any) -> Any:
         raise TypeError(f"{name} is {value!r}")
     if name == "outcome" and value not in get_args(Outcome):
         raise ValueError(f"{name} is {value!r}")
-    if name == "steps_per_epoch" and value is not None and not 1 <= value <= MOST_STEPS:
+    if name == "steps_per_epoch" and isinstance(value, int) and not 1 <= value <= MOST_STEPS:
         raise ValueError(f"{name} is {value!r}")
     return value
 
