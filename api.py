@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,6 +34,7 @@ from .search import (
     Plan,
     Progress,
     SearchResult,
+    damage,
     folder_name,
     load_result,
     open_storage,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
 USER_EPOCHS = 10
+_log = logging.getLogger(__name__)
 _PACKAGES = ("lrsearch", "torch", "torchvision", "optuna", "numpy", "plotly", "joblib")
 
 
@@ -225,6 +229,8 @@ def load(path: str | PathLike[str], study: str | None = None, storage: str | Non
     if storage is not None:
         return load_result(open_storage(storage), study or where.name, str(where) if where.is_dir() else None)
     journal = Path(locate(path))
+    if cut := damage(str(journal)):
+        _log.warning("%s", cut)
     return load_result(open_storage(str(journal)), study, str(journal.parent))
 
 
@@ -263,12 +269,10 @@ def write_report(result: SearchResult, path: Path) -> Path:
 
 
 def _write_what_there_is(plan: Plan) -> None:
-    try:
+    with suppress(StudyError, OSError):  # what stopped the search may stop this as well
         result = load_result(open_storage(plan.where), plan.study, str(plan.folder))
-    except StudyError:
-        return
-    if result.trials:
-        write_outputs(result)
+        if result.trials:
+            write_outputs(result)
 
 
 def _context() -> dict[str, Any]:

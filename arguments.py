@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,15 @@ examples:
   lrsearch preview --family cosine --T-max 50 --T-max 150  look at curves first
   lrsearch export runs/digits --format lightning           take the winner home
 """
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The arguments of a command line, the process's own by default; exits with code 2 and the usage if it is wrong."""
+    given, parser = sys.argv[1:] if argv is None else list(argv), make_parser()
+    for argument in given:
+        if argument.startswith("--") and argument.partition("=")[2] == "--":  # argparse would take it for a list
+            parser.error(f"{argument}: -- is no value.")
+    return parser.parse_args(given)
 
 
 def make_parser() -> argparse.ArgumentParser:

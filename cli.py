@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import FAMILY_PARAMS, make_parser
+from .arguments import FAMILY_PARAMS, parse
 from .errors import InputError, LrsearchError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _BEGUN = time.time()
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted (and resumable)."""
-    args = make_parser().parse_args(argv)
+    args = parse(argv)
     try:
         return COMMANDS[args.command](args)
     except InputError as error:

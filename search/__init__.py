@@ -3,13 +3,14 @@
 from .baselines import BASELINES, baselines
 from .budget import Budget, duration
 from .engines import DEFAULT_ENGINE, ENGINES
+from .journal import JOURNAL, damage
 from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
 from .records import Outcome, SearchResult, TrialRecord
 from .runner import search
 from .samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
-from .store import JOURNAL, folder_name, load_result, open_storage, redact
+from .store import folder_name, load_result, open_storage, redact
 
 __all__ = [
     "BASELINES",
@@ -29,6 +30,7 @@ __all__ = [
     "Tally",
     "TrialRecord",
     "baselines",
+    "damage",
     "duration",
     "folder_name",
     "load_result",

@@ -11,9 +11,10 @@ from ..objectives import Objective
 from ..spaces import ScheduleSpace, space_to_dict
 from .budget import Budget
 from .engines import DEFAULT_ENGINE
+from .journal import JOURNAL
 from .pruners import DEFAULT_PRUNER
 from .samplers import DEFAULT_SAMPLER
-from .store import JOURNAL, folder_name
+from .store import folder_name
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from .baselines import baselines
 from .budget import Budget, Ledger
 from .engines import Engine, choose_engine, run_lanes
 from .guard import only_one, stop_file_on_interrupt
+from .journal import mend
 from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import make_pruner
@@ -62,6 +63,8 @@ class _Search:
 
     def __init__(self, plan: Plan, begun: float, progress: Progress) -> None:
         self.plan, self.begun, self.progress = plan, begun, progress
+        if cut := mend(plan.where):
+            progress.note(cut)
         self.storage = open_storage(plan.where)
         known = self._known()
         self.ledger = Ledger(plan.budget, plan.epochs, _spent(known, plan.budget), begun)

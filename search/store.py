@@ -16,14 +16,13 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from ..errors import InputError, StudyError
+from .journal import JournalFile
 from .records import SearchResult, to_record
 
-JOURNAL = "journal.log"
 _REDACTED = re.compile(r"(?<=://)([^:/@]+):[^@]*@")
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -47,7 +46,7 @@ def open_storage(where: str) -> BaseStorage:
     """
     try:
         if "://" not in where:
-            return JournalStorage(JournalFileBackend(where))
+            return JournalStorage(JournalFile(where))
         logging.getLogger("alembic").setLevel(logging.WARNING)
         database = RDBStorage(where)
         weakref.finalize(database, database.engine.dispose)  # or the server keeps idle connections

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from optuna.study import Study
 from optuna.trial import Trial
 
-from ..errors import InputError
+from ..errors import InputError, StudyError
 from ..objectives import Measurement, Objective
 from ..spaces import Schedule, ScheduleSpace
 from .records import TrialRecord, to_record
@@ -98,6 +98,8 @@ def run_trial(
                 return record
     except KeyboardInterrupt:
         watch.interrupt("stopped by the user")
+        raise
+    except StudyError:  # the books cannot be kept: the next session runs this trial again
         raise
     except Exception as error:  # whatever a user's training code raises
         return watch.end("failed", f"{type(error).__name__}: {error}".strip())

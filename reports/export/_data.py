@@ -44,8 +44,8 @@ def facts(source: Source) -> dict[str, Any]:
         "started": record.started.isoformat() if record.started else None,
         "ended": record.ended.isoformat() if record.ended else None,
         "metrics": {name: [_number(v) for v in values] for name, values in record.metrics.items()},
-        "lr": list(record.lr),
-        "seconds": list(record.seconds),
+        "lr": [_number(v) for v in record.lr],
+        "seconds": [_number(v) for v in record.seconds],
     }
 
 
@@ -101,9 +101,15 @@ def _checked(name: str, value: Any) -> Any:
         raise TypeError(f"{name} is {value!r}")
     if name == "outcome" and value not in get_args(Outcome):
         raise ValueError(f"{name} is {value!r}")
+    if isinstance(value, dict) and not all(_plain_number(v) or isinstance(v, str) for v in value.values()):
+        raise ValueError(f"{name} are {value!r}")
     if name == "steps_per_epoch" and isinstance(value, int) and not 1 <= value <= MOST_STEPS:
         raise ValueError(f"{name} is {value!r}")
     return value
+
+
+def _plain_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _changed(source: Source) -> dict[str, Any]:
