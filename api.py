@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import shlex
 import sys
@@ -35,6 +36,7 @@ from .search import (
     Progress,
     SearchResult,
     damage,
+    failures,
     folder_name,
     load_result,
     open_storage,
@@ -227,7 +229,8 @@ def load(path: str | PathLike[str], study: str | None = None, storage: str | Non
     if where.suffix == ".json":
         return read_best(where)
     if storage is not None:
-        return load_result(open_storage(storage), study or where.name, str(where) if where.is_dir() else None)
+        with failures(storage):
+            return load_result(open_storage(storage), study or where.name, str(where) if os.path.isdir(where) else None)
     journal = Path(locate(path))
     if cut := damage(str(journal)):
         _log.warning("%s", cut)
@@ -238,9 +241,9 @@ def locate(path: str | PathLike[str], storage: str | None = None) -> str:
     """Where a run's study is stored: the URL given, or its journal; raises `InputError` if there is none."""
     if storage is not None:
         return storage
-    folder = Path(path) if Path(path).exists() else Path("runs") / folder_name(str(path))
-    journal = folder if folder.is_file() else folder / JOURNAL
-    if not journal.is_file():
+    folder = Path(path) if os.path.exists(path) else Path("runs") / folder_name(str(path))
+    journal = folder if os.path.isfile(folder) else folder / JOURNAL
+    if not os.path.isfile(journal):  # unlike Path.is_file, false for a name that is too long
         raise InputError(
             f"there is no run at {str(path)!r} (looked for {str(journal)!r}): give a run folder, "
             "or --storage URL with the study's name; lrsearch runs lists those here."
@@ -249,18 +252,37 @@ def locate(path: str | PathLike[str], storage: str | None = None) -> str:
 
 
 def write_outputs(result: SearchResult) -> None:
-    """Write the report, and ``best.json`` and ``best.py`` if a trial is complete, into the run folder."""
+    """Write the report, and ``best.json`` and ``best.py`` if a trial is complete, into the run folder.
+
+    Raises:
+        StudyError: The disk is full, or the folder cannot be written; older files are as they were.
+    """
     from .reports.export import write_best
 
     assert result.folder is not None
     folder = Path(result.folder)
-    write_report(result, folder / "report.html")
-    if result.ranking:
-        write_best(result, folder)
+    try:
+        _write_report(result, folder / "report.html")
+        if result.ranking:
+            write_best(result, folder)
+    except OSError as error:
+        raise StudyError(
+            f"the run folder {str(folder)!r} cannot be written ({error.strerror}): every trial is kept; "
+            f"once that is mended: lrsearch report {folder}"
+        ) from None
 
 
 def write_report(result: SearchResult, path: Path) -> Path:
-    """Write the HTML report, with the winner's code in it."""
+    """Write the HTML report, with the winner's code in it; raises `InputError` if it cannot be written there."""
+    try:
+        return _write_report(result, path)
+    except OSError as error:
+        raise InputError(
+            f"the report {str(path)!r} cannot be written ({error.strerror}): choose another place with --output."
+        ) from None
+
+
+def _write_report(result: SearchResult, path: Path) -> Path:
     from .reports import page
     from .reports.export import export
 

@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:  # a full disk, a name that is too long
+        return _complain(error, FAILED)
 
 
 def _complain(error: Exception, code: int) -> int:
@@ -175,7 +177,7 @@ def _runs(args: Namespace) -> int:
     from .api import load
     from .search import JOURNAL
 
-    found = sorted(Path(args.folder).glob(f"*/{JOURNAL}"))
+    found = sorted(Path(args.folder).glob(f"*/{JOURNAL}")) if os.path.isdir(args.folder) else []
     for journal in found:
         try:
             result = load(journal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 import time
 import warnings
@@ -167,7 +168,7 @@ def load_function(spec: str) -> Any:
 
 
 def _load_file(path: Path) -> ModuleType:
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, false for a name that is too long
         raise ObjectiveError(f"there is no file {str(path)!r}: give the objective as path/to/train.py:name.")
     sys.path.insert(0, str(path.resolve().parent))  # as running the file would, for its own imports
     module_spec = importlib.util.spec_from_file_location(f"_lrsearch_user_{path.stem}", path)

@@ -10,7 +10,8 @@ from .pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
 from .records import Outcome, SearchResult, TrialRecord
 from .runner import search
 from .samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
-from .store import folder_name, load_result, open_storage, redact
+from .secrets import redact
+from .store import failures, folder_name, load_result, open_storage
 
 __all__ = [
     "BASELINES",
@@ -32,6 +33,7 @@ __all__ = [
     "baselines",
     "damage",
     "duration",
+    "failures",
     "folder_name",
     "load_result",
     "make_pruner",

@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
 from optuna.storages.journal import JournalFileBackend
@@ -81,7 +80,7 @@ def _torn(where: str, lost: int) -> str:
 
 
 def _is_journal(where: str) -> bool:
-    return "://" not in where and Path(where).is_file()
+    return "://" not in where and os.path.isfile(where)
 
 
 def _append(file: IO[bytes], data: bytes) -> None:

@@ -44,7 +44,7 @@ class Plan:
     budget: Budget
     study: str
     out: str = "runs"
-    storage: str | None = None
+    storage: str | None = field(default=None, repr=False)  # it may hold a password
     metric: str = "val_loss"
     maximize: bool = False
     sampler: str = DEFAULT_SAMPLER

@@ -23,7 +23,7 @@ from .progress import Progress, Silent, Tally
 from .pruners import make_pruner
 from .records import SearchResult, TrialRecord
 from .samplers import make_sampler
-from .store import load_result, make_folder, open_storage, open_study, requeue_stale
+from .store import failures, load_result, make_folder, open_storage, open_study, requeue_stale
 from .trial import Started, Terms, run_trial, start
 from .workers import run_parallel, work_one
 
@@ -52,9 +52,11 @@ def search(plan: Plan, progress: Progress | None = None, begun: float | None = N
     begun = begun or time.time()
     if plan.jobs < 0:
         raise InputError(f"jobs must be at least 1 (0 chooses), got {plan.jobs}.")
+    if not 0 <= plan.seed < 2**32:  # what NumPy takes
+        raise InputError(f"seed must be from 0 to {2**32 - 1}, got {plan.seed}.")
     plan = replace(plan, device=resolve_device(plan.device))
     make_folder(plan.folder)
-    with only_one(plan.folder):
+    with only_one(plan.folder), failures(plan.where):
         return _Search(plan, begun, progress or Silent()).run()
 
 

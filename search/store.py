@@ -6,24 +6,24 @@ import logging
 import re
 import warnings
 import weakref
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InputError, StudyError
 from .journal import JournalFile
 from .records import SearchResult, to_record
-
-_REDACTED = re.compile(r"(?<=://)([^:/@]+):[^@]*@")
+from .secrets import ambiguous, redact, scrub
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -33,17 +33,14 @@ def folder_name(study: str) -> str:
     return re.sub(r"[^\w.-]+", "-", study).strip("-.") or "study"
 
 
-def redact(url: str) -> str:
-    """A storage URL without its password."""
-    return _REDACTED.sub(r"\1:***@", url)
-
-
 def open_storage(where: str) -> BaseStorage:
     """The storage at `where`: a URL as Optuna takes them, or the path of a journal file.
 
     Raises:
         StudyError: It cannot be reached or written.
     """
+    if ambiguous(where):
+        raise StudyError(f"the storage {redact(where)!r} cannot be opened: write an @ in the password as %40.")
     try:
         if "://" not in where:
             return JournalStorage(JournalFile(where))
@@ -52,8 +49,24 @@ def open_storage(where: str) -> BaseStorage:
         weakref.finalize(database, database.engine.dispose)  # or the server keeps idle connections
         return optuna.storages.get_storage(database)
     except Exception as error:  # each database driver raises its own
-        reason = redact(str(error).strip().splitlines()[0])
-        raise StudyError(f"the storage {redact(where)!r} cannot be opened: {reason}") from None
+        raise StudyError(f"the storage {redact(where)!r} cannot be opened: {_reason(error, where)}") from None
+
+
+@contextmanager
+def failures(where: str) -> Iterator[None]:
+    """Turn what a database raises while it is used, e.g. when it goes away, into a `StudyError`."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise StudyError(
+            f"the storage {redact(where)!r} failed: {_reason(error.__cause__ or error, where)}. "
+            "What it holds is kept; once it is back, the same command goes on."
+        ) from None
+
+
+def _reason(error: BaseException, where: str) -> str:
+    lines = scrub(str(error), where).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def make_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 from optuna.trial import Trial
 
@@ -99,7 +100,7 @@ def run_trial(
     except KeyboardInterrupt:
         watch.interrupt("stopped by the user")
         raise
-    except StudyError:  # the books cannot be kept: the next session runs this trial again
+    except (StudyError, StorageInternalError):  # the books cannot be kept: the next session runs this trial again
         raise
     except Exception as error:  # whatever a user's training code raises
         return watch.end("failed", f"{type(error).__name__}: {error}".strip())

@@ -294,8 +294,8 @@ def command_line(draw: st.DrawFn, run: Path, modules: Path, folder: Path) -> lis
     """A command with options of its own; most values are of the right kind, the others anything."""
     number, whole = st.sampled_from(NUMBERS) | st.floats().map(str), st.sampled_from(NUMBERS) | st.integers().map(str)
     families = st.lists(st.sampled_from([*FAMILIES, "", "expo"]), max_size=3).map(",".join) | text
-    runs = st.sampled_from([str(run), str(run / "journal.log"), str(run / "best.json"), str(folder), "bowl"]) | text
-    target = st.sampled_from([str(folder / "file"), str(folder), str(folder / "a" / "b.html"), "/dev/full", "/proc/x"])
+    runs = st.sampled_from([str(run)] * 4 + [str(run / "journal.log"), str(run / "best.json"), str(folder)]) | text
+    target = st.sampled_from([str(folder / "file"), str(folder), str(folder / "a" / "b.html"), "/dev/null", "/proc/x"])
     storage = st.one_of(st.sampled_from(["redis://x", "://", "no://", "sqlite:////no/such", "mysql://a:b@c:x/d"]), text)
     space = folder / "space.toml"
     space.write_bytes(draw(toml_text()).encode("utf-8", "surrogatepass"))
@@ -339,7 +339,8 @@ def command_line(draw: st.DrawFn, run: Path, modules: Path, folder: Path) -> lis
     if command == "run":
         argv += ["--out", str(folder)]
     if options[command]:
-        for name in draw(st.lists(st.sampled_from(list(options[command])), max_size=5)):
+        most = 5 if command in ("run", "preview") else 2
+        for name in draw(st.lists(st.sampled_from(list(options[command])), max_size=most)):
             value = options[command][name]
             argv += [name] if value is None else [f"{name}={draw(value)}"]
     if not draw(st.integers(0, 19)):
