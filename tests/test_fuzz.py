@@ -1,6 +1,6 @@
 """Nonsense in, one line out: whatever is typed or read, it works or an `LrsearchError` says why.
 
-``LRSEARCH_FUZZ=2500`` sets the number of cases for each property; `-s` shows nothing more, failures are minimised.
+``LRSEARCH_FUZZ=2500`` sets the number of cases for each property; failures are minimised.
 """
 
 from __future__ import annotations
