@@ -16,9 +16,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,17 @@ def work(where: str, seed: int, trials: int, ready: Any) -> None:
         study_name="dummy", storage=open_storage(where), sampler=sampler, pruner=optuna.pruners.NopPruner()
     )
     ready.wait()
-    for _ in range(trials):
-        run_trial(study, Dummy(), TERMS)
+    try:
+        for _ in range(trials):
+            run_trial(study, Dummy(), TERMS)
+    except Exception:
+        ready.abort()  # or the others would wait for ever
+        raise
     ready.wait()
 
 
-def rate(where: str, workers: int, trials: int) -> float:
-    """Trials per second of all workers together; checks that none is missing."""
+def rate(where: str, workers: int, trials: int) -> float | None:
+    """Trials per second of all workers together, checked to be complete; None if a worker failed."""
     create(where)
     fork = multiprocessing.get_context("fork")  # the imports, done once, take longer than the trials
     ready = fork.Barrier(workers + 1)
@@ -96,10 +101,13 @@ def rate(where: str, workers: int, trials: int) -> float:
         process.start()
     ready.wait()
     begun = time.perf_counter()
-    ready.wait()
+    with suppress(threading.BrokenBarrierError):
+        ready.wait()
     seconds = time.perf_counter() - begun
     for process in processes:
         process.join()
+    if any(process.exitcode for process in processes):
+        return None
     numbers = [t.number for t in load_result(open_storage(where), "dummy").trials if t.outcome == "complete"]
     assert numbers == list(range(trials // workers * workers)), "a trial is missing"
     return len(numbers) / seconds
@@ -112,11 +120,16 @@ def throughput(storages: list[str], trials: int, times: int) -> None:
     for kind in storages:
         cells = []
         for workers in counts:
-            found = []
+            rates = []
             for _ in range(times):
                 with storage(kind) as where:
-                    found.append(rate(where, workers, trials))
-            cells.append(f"{statistics.median(found):.1f} ({min(found):.1f} to {max(found):.1f})")
+                    rates.append(rate(where, workers, trials))
+            found = [r for r in rates if r is not None]
+            failed = f", {len(rates) - len(found)} failed" if len(found) < len(rates) else ""
+            shown = (
+                f"{statistics.median(found):.1f} ({min(found):.1f} to {max(found):.1f}{failed})" if found else "failed"
+            )
+            cells.append(shown)
         print(f"| {kind} | {' | '.join(cells)} |", flush=True)
 
 
