@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import platform
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,6 +36,8 @@ from .search import (
     Plan,
     Progress,
     SearchResult,
+    damage,
+    failures,
     folder_name,
     load_result,
     open_storage,
@@ -45,6 +50,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
 USER_EPOCHS = 10
+_log = logging.getLogger(__name__)
 _PACKAGES = ("lrsearch", "torch", "torchvision", "optuna", "numpy", "plotly", "joblib")
 
 
@@ -237,8 +243,11 @@ def load(path: str | PathLike[str], study: str | None = None, storage: str | Non
     if where.suffix == ".json":
         return read_best(where)
     if storage is not None:
-        return load_result(open_storage(storage), study or where.name, str(where) if where.is_dir() else None)
+        with failures(storage):
+            return load_result(open_storage(storage), study or where.name, str(where) if os.path.isdir(where) else None)
     journal = Path(locate(path))
+    if cut := damage(str(journal)):
+        _log.warning("%s", cut)
     return load_result(open_storage(str(journal)), study, str(journal.parent))
 
 
@@ -246,9 +255,9 @@ def locate(path: str | PathLike[str], storage: str | None = None) -> str:
     """Where a run's study is stored: the URL given, or its journal; raises `InputError` if there is none."""
     if storage is not None:
         return storage
-    folder = Path(path) if Path(path).exists() else Path("runs") / folder_name(str(path))
-    journal = folder if folder.is_file() else folder / JOURNAL
-    if not journal.is_file():
+    folder = Path(path) if os.path.exists(path) else Path("runs") / folder_name(str(path))
+    journal = folder if os.path.isfile(folder) else folder / JOURNAL
+    if not os.path.isfile(journal):  # unlike Path.is_file, false for a name that is too long
         raise InputError(
             f"there is no run at {str(path)!r} (looked for {str(journal)!r}): give a run folder, "
             "or --storage URL with the study's name; lrsearch runs lists those here."
@@ -257,18 +266,37 @@ def locate(path: str | PathLike[str], storage: str | None = None) -> str:
 
 
 def write_outputs(result: SearchResult) -> None:
-    """Write the report, and ``best.json`` and ``best.py`` if a trial is complete, into the run folder."""
+    """Write the report, and ``best.json`` and ``best.py`` if a trial is complete, into the run folder.
+
+    Raises:
+        StudyError: The disk is full, or the folder cannot be written; older files are as they were.
+    """
     from .reports.export import write_best
 
     assert result.folder is not None
     folder = Path(result.folder)
-    write_report(result, folder / "report.html")
-    if result.ranking:
-        write_best(result, folder)
+    try:
+        _write_report(result, folder / "report.html")
+        if result.ranking:
+            write_best(result, folder)
+    except OSError as error:
+        raise StudyError(
+            f"the run folder {str(folder)!r} cannot be written ({error.strerror}): every trial is kept; "
+            f"once that is mended: lrsearch report {folder}"
+        ) from None
 
 
 def write_report(result: SearchResult, path: Path) -> Path:
-    """Write the HTML report, with the winner's code in it."""
+    """Write the HTML report, with the winner's code in it; raises `InputError` if it cannot be written there."""
+    try:
+        return _write_report(result, path)
+    except OSError as error:
+        raise InputError(
+            f"the report {str(path)!r} cannot be written ({error.strerror}): choose another place with --output."
+        ) from None
+
+
+def _write_report(result: SearchResult, path: Path) -> Path:
     from .reports import page
     from .reports.export import export
 
@@ -277,12 +305,10 @@ def write_report(result: SearchResult, path: Path) -> Path:
 
 
 def _write_what_there_is(plan: Plan) -> None:
-    try:
+    with suppress(StudyError, OSError):  # what stopped the search may stop this as well
         result = load_result(open_storage(plan.where), plan.study, str(plan.folder))
-    except StudyError:
-        return
-    if result.trials:
-        write_outputs(result)
+        if result.trials:
+            write_outputs(result)
 
 
 def _context() -> dict[str, Any]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 FORMATS = ("torch", "lightning", "transformers", "timm", "json", "yaml")
 FAMILY_PARAMS = ("gamma", "step_size", "T_max", "eta_min", "end_factor", "power", "cooldown", "shape")
+STORAGE = "LRSEARCH_STORAGE"
+"""The environment variable that --storage is taken from where it is not given."""
 _EXAMPLES = """\
 examples:
   lrsearch run --budget 40                                 the built-in digits task, no download
@@ -18,6 +22,15 @@ examples:
 
 
 _CONFIRM = "judge the winner against tuned baselines on up to so many fresh seeds; 0 for none (default 9)"
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The arguments of a command line, the process's own by default; exits with code 2 and the usage if it is wrong."""
+    given, parser = sys.argv[1:] if argv is None else list(argv), make_parser()
+    for argument in given:
+        if argument.startswith("--") and argument.partition("=")[2] == "--":  # argparse would take it for a list
+            parser.error(f"{argument}: -- is no value.")
+    return parser.parse_args(given)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -61,7 +74,7 @@ def _add_run(p: argparse.ArgumentParser) -> None:
     p.add_argument("--interval", choices=("step", "epoch"), help="when the rate changes (default step)")
     p.add_argument("--study", metavar="NAME", help="the study's name (default: the objective's)")
     p.add_argument("--out", metavar="DIR", default="runs", help="where run folders go (default runs)")
-    p.add_argument("--storage", metavar="URL", help="Optuna storage (default: a journal file in the run folder)")
+    _add_storage(p, "Optuna storage (default: a journal file in the run folder)")
     p.add_argument("--engine", default="auto", help="auto, lanes, processes or single (default auto: measured)")
     p.add_argument("--jobs", type=int, default=0, help="worker processes (default: the engine's choice)")
     p.add_argument("--device", default="auto", help="torch device (default auto: CUDA if there is one)")
@@ -86,7 +99,7 @@ def _add_run(p: argparse.ArgumentParser) -> None:
 
 def _add_run_argument(p: argparse.ArgumentParser) -> None:
     p.add_argument("run", help="a run folder, or a study's name under runs/")
-    p.add_argument("--storage", metavar="URL", help="Optuna storage, if not the run folder's journal")
+    _add_storage(p, "Optuna storage, if not the run folder's journal")
     p.add_argument("--study", metavar="NAME", help="the study's name, if the storage has several")
 
 
@@ -124,6 +137,12 @@ def _add_preview(p: argparse.ArgumentParser) -> None:
     for name in ("base_lr", "warmup", *FAMILY_PARAMS):
         kind = str if name == "shape" else float
         more.add_argument(f"--{name.replace('_', '-')}", dest=name, type=kind, action="append", metavar="X")
+
+
+def _add_storage(p: argparse.ArgumentParser, text: str) -> None:
+    """Other users of the machine see a command's arguments, but not its environment."""
+    text += f"; better in ${STORAGE} if it holds a password"
+    p.add_argument("--storage", metavar="URL", default=os.environ.get(STORAGE) or None, help=text)
 
 
 def _names(text: str) -> list[str]:

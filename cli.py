@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import FAMILY_PARAMS, make_parser
+from .arguments import FAMILY_PARAMS, parse
 from .errors import InputError, LrsearchError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _BEGUN = time.time()
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted (and resumable)."""
-    args = make_parser().parse_args(argv)
+    args = parse(argv)
     try:
         return COMMANDS[args.command](args)
     except InputError as error:
@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:  # a full disk, a name that is too long
+        return _complain(error, FAILED)
 
 
 def _complain(error: Exception, code: int) -> int:
@@ -175,7 +177,7 @@ def _runs(args: Namespace) -> int:
     from .api import load
     from .search import JOURNAL
 
-    found = sorted(Path(args.folder).glob(f"*/{JOURNAL}"))
+    found = sorted(Path(args.folder).glob(f"*/{JOURNAL}")) if os.path.isdir(args.folder) else []
     for journal in found:
         try:
             result = load(journal)

@@ -46,9 +46,15 @@ def write_report(
 
     Returns:
         The path.
+
+    Raises:
+        OSError: It cannot be written; an older one is as it was.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and not target.is_file():  # a device or a pipe must not be replaced by a file
+        target.write_text(report_html(result, code=code, notes=notes), encoding="utf-8")
+        return target
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".report-", suffix=".html")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

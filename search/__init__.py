@@ -4,13 +4,15 @@ from .baselines import BASELINES, baselines
 from .budget import Budget, duration
 from .confirmation import Confirmation
 from .engines import DEFAULT_ENGINE, ENGINES
+from .journal import JOURNAL, damage
 from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
 from .records import Outcome, SearchResult, TrialRecord
 from .runner import search
 from .samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
-from .store import JOURNAL, folder_name, load_result, open_storage, redact
+from .secrets import redact
+from .store import failures, folder_name, load_result, open_storage
 from .verdict import ALPHA, DEFAULT_SEEDS, Duel
 
 __all__ = [
@@ -35,7 +37,9 @@ __all__ = [
     "Tally",
     "TrialRecord",
     "baselines",
+    "damage",
     "duration",
+    "failures",
     "folder_name",
     "load_result",
     "make_pruner",

@@ -204,7 +204,9 @@ def _outcome(trial: FrozenTrial) -> Outcome:
         TrialState.PRUNED: "pruned",
         TrialState.FAIL: "failed",
     }
-    found: Outcome = trial.user_attrs.get("outcome", states.get(trial.state, "running"))
+    if not trial.state.is_finished():  # killed between our word for its end and Optuna's
+        return "running"
+    found: Outcome = trial.user_attrs.get("outcome", states[trial.state])
     return found
 
 

@@ -18,12 +18,13 @@ from .confirm import SHARE, Confirmer, held_back, needs_confirmation
 from .engines import Engine, choose_engine
 from .execute import run_trials
 from .guard import only_one
+from .journal import mend
 from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import make_pruner
 from .records import SearchResult, TrialRecord
 from .samplers import make_sampler
-from .store import load_result, make_folder, open_storage, open_study, requeue_stale
+from .store import failures, load_result, make_folder, open_storage, open_study, requeue_stale
 from .trial import Started, Terms, start
 
 EQUAL_FAILURES = {"before": 3, "after": 10}
@@ -51,9 +52,11 @@ def search(plan: Plan, progress: Progress | None = None, begun: float | None = N
     begun = begun or time.time()
     if plan.jobs < 0:
         raise InputError(f"jobs must be at least 1 (0 chooses), got {plan.jobs}.")
+    if not 0 <= plan.seed < 2**32:  # what NumPy takes
+        raise InputError(f"seed must be from 0 to {2**32 - 1}, got {plan.seed}.")
     plan = replace(plan, device=resolve_device(plan.device))
     make_folder(plan.folder)
-    with only_one(plan.folder):
+    with only_one(plan.folder), failures(plan.where):
         return _Search(plan, begun, progress or Silent()).run()
 
 
@@ -62,6 +65,8 @@ class _Search:
 
     def __init__(self, plan: Plan, begun: float, progress: Progress) -> None:
         self.plan, self.begun, self.progress = plan, begun, progress
+        if cut := mend(plan.where):
+            progress.note(cut)
         self.storage = open_storage(plan.where)
         known = self._known()
         self.ledger = Ledger(plan.budget, plan.epochs, _spent(known, plan.budget), begun)

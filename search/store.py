@@ -5,30 +5,31 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InputError, StudyError
 from .confirmation import Confirmation, Contest
+from .journal import JournalFile
 from .records import SearchResult, TrialRecord, to_record
+from .secrets import ambiguous, redact, scrub
 
-JOURNAL = "journal.log"
 CONFIRMATION = ":confirmation"
 """Ends the name of the study that holds the runs on fresh seeds."""
 QUEUED = ("schedule", "baseline", "seed", "confirms")
 """Notes that a queued trial comes with, and keeps when it is queued again."""
-_REDACTED = re.compile(r"(?<=://)([^:/@]+):[^@]*@")
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -38,25 +39,40 @@ def folder_name(study: str) -> str:
     return re.sub(r"[^\w.-]+", "-", study).strip("-.") or "study"
 
 
-def redact(url: str) -> str:
-    """A storage URL without its password."""
-    return _REDACTED.sub(r"\1:***@", url)
-
-
 def open_storage(where: str) -> BaseStorage:
     """The storage at `where`: a URL as Optuna takes them, or the path of a journal file.
 
     Raises:
         StudyError: It cannot be reached or written.
     """
+    if ambiguous(where):
+        raise StudyError(f"the storage {redact(where)!r} cannot be opened: write an @ in the password as %40.")
     try:
         if "://" not in where:
-            return JournalStorage(JournalFileBackend(where))
+            return JournalStorage(JournalFile(where))
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        return optuna.storages.get_storage(where)
+        database = RDBStorage(where)
+        weakref.finalize(database, database.engine.dispose)  # or the server keeps idle connections
+        return optuna.storages.get_storage(database)
     except Exception as error:  # each database driver raises its own
-        reason = redact(str(error).strip().splitlines()[0])
-        raise StudyError(f"the storage {redact(where)!r} cannot be opened: {reason}") from None
+        raise StudyError(f"the storage {redact(where)!r} cannot be opened: {_reason(error, where)}") from None
+
+
+@contextmanager
+def failures(where: str) -> Iterator[None]:
+    """Turn what a database raises while it is used, e.g. when it goes away, into a `StudyError`."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise StudyError(
+            f"the storage {redact(where)!r} failed: {_reason(error.__cause__ or error, where)}. "
+            "What it holds is kept; once it is back, the same command goes on."
+        ) from None
+
+
+def _reason(error: BaseException, where: str) -> str:
+    lines = scrub(str(error), where).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def make_folder(folder: Path) -> None:

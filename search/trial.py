@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 from optuna.trial import Trial
 
-from ..errors import InputError
+from ..errors import InputError, StudyError
 from ..objectives import Measurement, Objective
 from ..spaces import Schedule, ScheduleSpace
 from .budget import Grant
@@ -99,6 +100,8 @@ def run_trial(
                 return record
     except KeyboardInterrupt:
         watch.interrupt("stopped by the user")
+        raise
+    except (StudyError, StorageInternalError):  # the books cannot be kept: the next session runs this trial again
         raise
     except Exception as error:  # whatever a user's training code raises
         return watch.end("failed", f"{type(error).__name__}: {error}".strip())

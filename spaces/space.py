@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from .families import DEFAULT_FAMILIES, Choice, Param, Range, get_family
-from .schedule import WARMUP_START, Interval, Schedule
+from .schedule import EPOCHS, WARMUP_START, Interval, Schedule
 
 # Momentum SGD: 0.1 is the classic centre, divergence sets in around 1. Adam-type steps are normalised, and the
 # customary 1e-4 to 1e-3 stands in the middle; small networks take more.
@@ -56,10 +56,12 @@ class ScheduleSpace:
     def __post_init__(self) -> None:
         if not self.families or len(set(self.families)) != len(self.families):
             raise InputError(f"families must be distinct and at least one, got {list(self.families)}.")
-        if not self.horizon > 0:
-            raise InputError(f"epochs must be above 0, got {self.horizon!r}.")
+        if not EPOCHS[0] <= self.horizon <= EPOCHS[1]:
+            raise InputError(f"epochs must be a number from {EPOCHS[0]:g} to {EPOCHS[1]:g}, got {self.horizon!r}.")
         if self.interval not in ("step", "epoch"):
             raise InputError(f"interval must be 'step' or 'epoch', got {self.interval!r}.")
+        if not 0 < self.warmup_start <= 1:
+            raise InputError(f"warmup_start must be in (0, 1], got {self.warmup_start!r}.")
         known = {f"{f}.{p.name}": p for f in self.families for p in get_family(f).params}
         if strange := [key for key in self.ranges if key not in known]:
             raise InputError(
