@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError, StudyError
 from .objectives import (
     DEFAULT_TASK,
+    TASKS,
     Objective,
     TaskObjective,
     TaskOptions,
@@ -36,6 +37,7 @@ from .search import (
     Plan,
     Progress,
     SearchResult,
+    Silent,
     damage,
     failures,
     folder_name,
@@ -43,6 +45,7 @@ from .search import (
     open_storage,
     redact,
     search,
+    train_longer,
 )
 from .spaces import DEFAULT_FAMILIES, Interval, Schedule, ScheduleSpace, default_space, read_space
 
@@ -225,6 +228,85 @@ def make_space(
     return found
 
 
+def transfer(
+    path: str | PathLike[str],
+    epochs: int,
+    *,
+    objective: str | Callable[..., Any] | Objective | None = None,
+    measure: Sequence[int] | None = None,
+    seeds: int = 3,
+    keep_warmup: bool = False,
+    storage: str | None = None,
+    engine: str = DEFAULT_ENGINE,
+    device: str = "auto",
+    task_options: TaskOptions | None = None,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """Train a confirmed search's finalists over longer horizons, and write the report again.
+
+    Args:
+        path: The run folder, or a study's name under ``runs/``.
+        epochs: The length of the real training.
+        objective: What was searched; needed unless it is a built-in task, since code is only loaded from where one
+            says.
+        measure: Horizons to train; by default twice and four times the search's, as far as they are below `epochs`.
+        seeds: On how many of the confirmation's seeds, >= 2.
+        keep_warmup: Keep the warm-up's length in epochs instead of stretching it.
+        storage: An Optuna URL; the run folder's journal by default.
+        engine: How trials are run.
+        device: Torch device, or "auto".
+        task_options: Options of a built-in task; only where its data lie matters, the rest is the search's.
+        progress: Who to tell.
+
+    Raises:
+        InputError: Wrong use.
+        StudyError: The winner is not confirmed, or the study is in use.
+    """
+    result = load(path, storage=storage)
+    if not isinstance(result, SearchResult) or result.folder is None:
+        raise InputError(f"{path} is no run folder: give the one that the search wrote.")
+    device = resolve_device(device)
+    found = _objective_again(result, objective, device, task_options or TaskOptions())
+    horizons = measure or sorted({min(k * result.epochs, epochs) for k in (2, 4)})
+    folder = Path(result.folder)
+    plan = Plan(
+        found,
+        result.space,
+        Budget.parse(1),
+        result.name,
+        str(folder.parent),
+        storage=storage,
+        metric=result.metric,
+        maximize=result.maximize,
+        pruner="none",
+        engine=engine,
+        device=device,
+        seed=int(result.settings["seed"]),
+    )
+    made = train_longer(plan, horizons, seeds, progress or Silent(), keep_warmup=keep_warmup)
+    write_outputs(made)
+    return made
+
+
+def _objective_again(result: SearchResult, given: Any, device: str, options: TaskOptions) -> Objective:
+    """The objective of a search; raises `InputError` if it is another one, or must be named."""
+    stored = result.settings
+    if given is None:
+        if stored["objective"] not in TASKS:
+            raise InputError(f"name the objective with --objective, for the search it was {stored['objective']!r}.")
+        kept = {k: stored[k] for k in ("model", "optimizer", "batch_size", "subset", "bf16")}
+        given = TaskObjective(get_task(stored["objective"]), replace(options, **kept))
+    found = make_objective(given, stored.get("optimizer"), result.epochs, result.space.interval, device, None)
+    if isinstance(found, UserObjective):
+        found.interval = result.space.interval
+    if differing := [k for k, v in found.settings().items() if stored.get(k) != v]:
+        raise InputError(
+            f"this is not what was searched: {differing[0]} is {found.settings()[differing[0]]!r} now, "
+            f"{stored.get(differing[0])!r} in the study."
+        )
+    return found
+
+
 def load(path: str | PathLike[str], study: str | None = None, storage: str | None = None) -> Any:
     """Read a search again: a `SearchResult` from a run folder or a journal, a `TrialRecord` from ``best.json``.
 
@@ -328,4 +410,4 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-__all__ = ["load", "locate", "make_plan", "run", "write_outputs", "write_report"]
+__all__ = ["load", "locate", "make_plan", "run", "transfer", "write_outputs", "write_report"]

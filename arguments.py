@@ -52,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(add("run", "Search for a schedule, or go on with the study of that name."))
     _add_report(add("report", "Write a run's HTML report again."))
     _add_export(add("export", "Print the winner (or another trial) as code for your training script."))
+    _add_transfer(add("transfer", "Measure whether a run's winner stays ahead over longer trainings."))
     _add_dashboard(add("dashboard", "Open a run in optuna-dashboard."))
     _add_preview(add("preview", "Draw schedules for several parameter values, without training."))
     families = add("families", "List the schedule families, or write a search space to edit.")
@@ -122,6 +123,21 @@ def _add_export(p: argparse.ArgumentParser) -> None:
     p.add_argument("--output", metavar="FILE", help="write to a file instead of standard output")
 
 
+def _add_transfer(p: argparse.ArgumentParser) -> None:
+    p.add_argument("run", help="a run folder, or a study's name under runs/")
+    p.add_argument("--epochs", type=int, required=True, help="length of the real training")
+    p.add_argument("--objective", metavar="SPEC", help="train.py:objective, unless a built-in task was searched")
+    p.add_argument(
+        "--measure", type=_lengths, metavar="E,E", help="horizons to train (default 2, 4 times the search's)"
+    )
+    p.add_argument("--seeds", type=int, default=3, help="on how many of the confirmation's seeds (default 3)")
+    p.add_argument("--keep-warmup", action="store_true", help="do not stretch the warm-up: keep its length in epochs")
+    _add_storage(p, "Optuna storage, if not the run folder's journal")
+    p.add_argument("--engine", default="auto", help="auto, lanes, processes or single (default auto: measured)")
+    p.add_argument("--device", default="auto", help="torch device (default auto: CUDA if there is one)")
+    p.add_argument("--data-dir", default="data", help="folder with the datasets (default data)")
+
+
 def _add_dashboard(p: argparse.ArgumentParser) -> None:
     _add_run_argument(p)
     p.add_argument("--port", type=int, default=8080, help="default 8080")
@@ -143,6 +159,10 @@ def _add_storage(p: argparse.ArgumentParser, text: str) -> None:
     """Other users of the machine see a command's arguments, but not its environment."""
     text += f"; better in ${STORAGE} if it holds a password"
     p.add_argument("--storage", metavar="URL", default=os.environ.get(STORAGE) or None, help=text)
+
+
+def _lengths(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
 
 
 def _names(text: str) -> list[str]:

@@ -112,6 +112,29 @@ def _export(args: Namespace) -> int:
     return OK
 
 
+def _transfer(args: Namespace) -> int:
+    from rich.console import Console
+
+    from .api import transfer
+    from .objectives import TaskOptions
+    from .reports.longer import longer, text_table
+    from .reports.terminal import LineProgress
+
+    keys = ("objective", "measure", "seeds", "keep_warmup", "storage", "engine", "device")
+    result = transfer(
+        args.run,
+        args.epochs,
+        **{k: getattr(args, k) for k in keys},
+        task_options=TaskOptions(data_dir=args.data_dir),
+        progress=LineProgress(Console(stderr=True), ""),
+    )
+    found = longer(result, args.epochs)
+    assert found is not None
+    print("\n".join([f"{result.metric}, means over {found.seeds} seeds", *text_table(found), *found.sentences]))
+    print(f"Report: {result.folder}/report.html")
+    return OK
+
+
 def _dashboard(args: Namespace) -> int:
     from .api import locate
     from .reports.dashboard import serve
@@ -220,6 +243,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "run": _run,
     "report": _report,
     "export": _export,
+    "transfer": _transfer,
     "dashboard": _dashboard,
     "preview": _preview,
     "families": _families,

@@ -23,6 +23,7 @@ from .answer import answer
 from .course import progress_figure, stops_figure, timeline_figure
 from .early import early_looks
 from .figures import Figure, ranked_figure, winner_figure
+from .longer import longer
 from .points import parameters, wall
 from .scatter import base_lr_figure, family_figure, parameter_figures
 from .series import phases
@@ -114,6 +115,7 @@ def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]
         "outcomes": tables.outcomes(result),
         "reasons": tables.reasons(result),
         "looks": early_looks(result),
+        "longer": longer(result),
         "rows": rows.trial_rows(result),
         "sessions": rows.sessions(result),
         "facts": rows.study_facts(result),

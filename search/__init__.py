@@ -5,6 +5,7 @@ from .budget import Budget, duration
 from .confirmation import Confirmation
 from .engines import DEFAULT_ENGINE, ENGINES
 from .journal import JOURNAL, damage
+from .longer import train_longer
 from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
@@ -13,6 +14,7 @@ from .runner import search
 from .samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
 from .secrets import redact
 from .store import failures, folder_name, load_result, open_storage
+from .transfer import Outlook, Transfer
 from .verdict import ALPHA, DEFAULT_SEEDS, Duel
 
 __all__ = [
@@ -30,11 +32,13 @@ __all__ = [
     "Confirmation",
     "Duel",
     "Outcome",
+    "Outlook",
     "Plan",
     "Progress",
     "SearchResult",
     "Silent",
     "Tally",
+    "Transfer",
     "TrialRecord",
     "baselines",
     "damage",
@@ -47,4 +51,5 @@ __all__ = [
     "open_storage",
     "redact",
     "search",
+    "train_longer",
 ]

@@ -28,6 +28,8 @@ from .secrets import ambiguous, redact, scrub
 
 CONFIRMATION = ":confirmation"
 """Ends the name of the study that holds the runs on fresh seeds."""
+TRANSFER = ":transfer"
+"""Ends the name of the study that holds the runs over longer horizons."""
 QUEUED = ("schedule", "baseline", "seed", "confirms")
 """Notes that a queued trial comes with, and keeps when it is queued again."""
 
@@ -176,7 +178,7 @@ def end(study: Study, trial: Trial, outcome: str, reason: str = "", value: float
 def load_result(storage: BaseStorage, name: str | None, folder: str | None = None) -> SearchResult:
     """Read a study back; raises `StudyError` if it is not there or not ours."""
     every = optuna.get_all_study_names(storage)
-    names = [n for n in every if not n.endswith(CONFIRMATION)]
+    names = [n for n in every if not n.endswith((CONFIRMATION, TRANSFER))]
     if name is None:
         if len(names) != 1:
             raise StudyError(f"name the study, one of: {', '.join(names) or 'none is there'}.")
@@ -188,11 +190,14 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
     if "settings" not in attrs:
         raise StudyError(f"the study {name!r} was not made by lrsearch.")
     metric = attrs["settings"]["metric"]
-    confirmation = None
+    confirmation: Confirmation | None = None
+    transfer: tuple[TrialRecord, ...] = ()
+    if name + TRANSFER in every:
+        transfer = _records(optuna.load_study(study_name=name + TRANSFER, storage=storage), metric)
     if name + CONFIRMATION in every:
         confirmation = load_confirmation(optuna.load_study(study_name=name + CONFIRMATION, storage=storage), metric)
     return SearchResult(
-        name, attrs["settings"], attrs.get("sessions", []), _records(study, metric), folder, confirmation
+        name, attrs["settings"], attrs.get("sessions", []), _records(study, metric), folder, confirmation, transfer
     )
 
 
