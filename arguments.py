@@ -162,7 +162,10 @@ def _add_storage(p: argparse.ArgumentParser, text: str) -> None:
 
 
 def _lengths(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"give whole epochs separated by commas, got {text!r}.") from None
 
 
 def _names(text: str) -> list[str]:

@@ -54,7 +54,7 @@ def verdict_of(result: SearchResult) -> str:
         return f"The searched schedule is worse than the baseline {against}, {seeds}: use the baseline."
     return (
         f"The searched schedule is not distinguishable from {against}, {seeds}: "
-        "use the baseline, which is simpler, or search on with a larger budget."
+        "use the baseline, which is simpler, at the rate that the search found for it, or search on."
     )
 
 

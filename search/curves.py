@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ class CurveModel:
         leaders: list[Params] = [
             self.pool[i] for i in np.argsort(-self._gains(posterior, self.pool_features, fit))[:LEADERS]
         ]
-        inside = [t.curve for t in finished if t.curve.params]
+        inside = [t.curve for t in _best(finished) if t.curve.params]
         if inside:
             order = np.argsort(posterior.predict(np.stack([c.whole for c in inside]))[0])
             leaders += [inside[i].params for i in order[:LEADERS]]
@@ -159,8 +160,9 @@ class CurveModel:
         x, y = observations(finished, MAX_ROWS)
         warp = warping(y)
         posterior = Posterior.observe(self._kernel[1], x, warp(y))
-        best = float(posterior.predict(np.stack([t.curve.whole for t in finished if t.complete]))[0].min())
-        record = min(t.values[-1] for t in finished if t.complete)
+        complete = _best([t for t in finished if t.complete])
+        best = float(posterior.predict(np.stack([t.curve.whole for t in complete]))[0].min())
+        record = complete[0].values[-1]
         return Fit(posterior, warp, best, float(warp(np.array(record))))
 
     def _gains(self, posterior: Posterior, x: Array, fit: Fit) -> Array:
@@ -192,6 +194,11 @@ def _with_pending(fit: Fit, running: Sequence[Seen]) -> Posterior:
         whole = np.stack([t.curve.whole for t in running])
         posterior = posterior.given(whole, posterior.predict(whole)[0])
     return posterior
+
+
+def _best(trials: Sequence[Seen]) -> list[Seen]:
+    """The trials with the lowest last values, `MAX_ROWS` at most: none of the others matters any more."""
+    return heapq.nsmallest(MAX_ROWS, trials, key=lambda t: t.values[-1])
 
 
 def _milestone(trials: int) -> int:

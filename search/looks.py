@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from optuna.study import Study, StudyDirection
@@ -58,7 +59,7 @@ class Seen:
     values: tuple[float, ...]
     complete: bool
 
-    @property
+    @cached_property
     def x(self) -> Array:
         """Features of the beginnings looked at, ``(looks, d)``."""
         return self.curve.after(self.epochs)

@@ -77,6 +77,9 @@ def test_every_format_is_exported_or_refused_in_a_line(
     [
         ("run --budget 0", 2, "a budget is trials"),
         ("run --budget -3", 2, "got -3 trials"),
+        ("run --confirm 2", 2, "confirm must be 0 or at least 3 seeds, got 2"),
+        ("run --baseline nothing.json", 2, "'nothing.json' cannot be read"),
+        ("transfer nowhere --epochs 40", 2, "there is no run at 'nowhere'"),
         ("run --budget 5_parsecs", 2, "got '5_parsecs'"),
         ("run digit", 2, "Did you mean 'digits'"),
         ("run --families cosin", 2, "Did you mean 'cosine'"),

@@ -16,6 +16,7 @@ from lrsearch.errors import InputError
 from lrsearch.objectives import Measurement
 from lrsearch.reports import confirmed
 from lrsearch.reports.answer import answer
+from lrsearch.reports.page import report_html
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
 from lrsearch.search.confirm import LEAST, SHAPES, held_back, shape_for
 from lrsearch.search.verdict import ALPHA, FEWEST, Look, duel, next_look, planned_looks
@@ -268,6 +269,9 @@ def test_a_confirmation_is_read_from_storage_alone_and_the_study_is_found_beside
     assert facts is not None
     assert facts["verdict"] == "not distinguishable"
     assert facts["against"][0]["seeds"] == max(r["seeds"] for r in facts["runs"])
+    page = report_html(again)
+    assert "Confirmed on fresh seeds" in page
+    assert "test_loss" in page
 
 
 def test_notes_say_what_is_confirmed_and_how_it_went(make_plan: MakePlan) -> None:
