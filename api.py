@@ -35,6 +35,7 @@ from .search import (
     folder_name,
     load_result,
     open_storage,
+    parse_seconds,
     redact,
     search,
 )
@@ -67,6 +68,7 @@ def run(
     metric: str = "val_loss",
     maximize: bool = False,
     seed: int = 0,
+    trial_timeout: str | float | None = None,
     task_options: TaskOptions | None = None,
     progress: Progress | None = None,
     begun: float | None = None,
@@ -92,6 +94,7 @@ def run(
         metric: Metric that ranks trials.
         maximize: Whether larger is better.
         seed: Seed of the search and of every trial.
+        trial_timeout: Seconds, or a time as "5m", after which a trial has failed; trials then run in processes.
         task_options: Options of a built-in task.
         progress: Who to tell.
         begun: ``time.time()`` from which a wall-clock budget counts; now by default.
@@ -121,6 +124,7 @@ def run(
         metric=metric,
         maximize=maximize,
         seed=seed,
+        trial_timeout=None if trial_timeout is None else parse_seconds(trial_timeout, "--trial-timeout"),
         context=_context(),
     )
     try:

@@ -1,8 +1,9 @@
 """How trials are proposed, stopped, run and budgeted: everything that touches Optuna's studies."""
 
 from .baselines import BASELINES, baselines
-from .budget import Budget, duration
+from .budget import Budget, duration, parse_seconds
 from .engines import DEFAULT_ENGINE, ENGINES
+from .guard import sigterm_like_ctrl_c
 from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
@@ -35,6 +36,8 @@ __all__ = [
     "make_pruner",
     "make_sampler",
     "open_storage",
+    "parse_seconds",
     "redact",
     "search",
+    "sigterm_like_ctrl_c",
 ]

@@ -35,6 +35,7 @@ class Plan:
         jobs: Worker processes; 0 chooses.
         device: Torch device, or "auto".
         seed: Seed of the search and of every trial.
+        trial_timeout: Seconds after which a trial has failed; None for any time it needs.
         context: Notes for the report: the command line, versions.
     """
 
@@ -52,6 +53,7 @@ class Plan:
     jobs: int = 0
     device: str = "auto"
     seed: int = 0
+    trial_timeout: float | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
 
     @property

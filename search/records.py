@@ -158,7 +158,7 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
     steps = log.get("steps_per_epoch")
     return TrialRecord(
         number=trial.number,
-        outcome=_outcome(trial),
+        outcome=outcome_of(trial),
         schedule=schedule,
         value=trial.value if trial.state != TrialState.PRUNED else (reported[-1] if reported else None),
         metrics=metrics,
@@ -175,14 +175,14 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
     )
 
 
-def _outcome(trial: FrozenTrial) -> Outcome:
-    states: dict[TrialState, Outcome] = {
-        TrialState.COMPLETE: "complete",
-        TrialState.PRUNED: "pruned",
-        TrialState.FAIL: "failed",
-    }
-    found: Outcome = trial.user_attrs.get("outcome", states.get(trial.state, "running"))
-    return found
+def outcome_of(trial: FrozenTrial) -> Outcome:
+    """Our word for a trial's state: the note is written just before the state, and another process may come between."""
+    noted: Outcome = trial.user_attrs.get("outcome", "failed")
+    if trial.state == TrialState.FAIL:
+        return noted if noted in ("failed", "out of budget") else "interrupted"
+    if trial.state == TrialState.COMPLETE:
+        return "diverged" if noted == "diverged" else "complete"
+    return "pruned" if trial.state == TrialState.PRUNED else "running"
 
 
 def _lr(schedule: Schedule | None, steps_per_epoch: int | None, epochs: int) -> tuple[float, ...]:

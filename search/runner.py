@@ -17,13 +17,15 @@ from .budget import Budget, Ledger
 from .engines import Engine, choose_engine
 from .execute import run_trials
 from .guard import only_one
+from .leases import GRACE, reap
 from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import make_pruner
 from .records import SearchResult, TrialRecord
 from .samplers import make_sampler
-from .store import load_result, make_folder, open_storage, open_study, requeue_stale
+from .store import load_result, make_folder, open_storage, open_study
 from .trial import Started, Terms, start
+from .workers import check_in_worker
 
 EQUAL_FAILURES = {"before": 3, "after": 10}
 """After this many failures in a row for one reason the search stops: before and after a first complete trial."""
@@ -108,7 +110,10 @@ class _Search:
         plan = self.plan
         if not self.tally.outcomes:
             first = next(iter(baselines(plan.space).values()))
-            self.started = start(plan.objective, first, self.terms)
+            if plan.trial_timeout:
+                check_in_worker(plan, first, self.terms, plan.trial_timeout)
+            else:
+                self.started = start(plan.objective, first, self.terms)
         skipped = sum(self.tally.outcomes.get(o, 0) for o in ("interrupted", "running", "out of budget"))
         sampler = make_sampler(plan.sampler, plan.seed, plan.space, skipped)
         pruner = make_pruner(plan.pruner, plan.space, sampler)
@@ -117,7 +122,7 @@ class _Search:
             for title, schedule in baselines(plan.space).items():
                 notes = {"baseline": title, "schedule": schedule.to_dict()}
                 study.enqueue_trial(plan.space.params(schedule), user_attrs=notes)
-        if stale := requeue_stale(study):
+        if stale := len(reap(study, GRACE if plan.storage else 0.0)):  # the folder's journal is ours alone
             self.tally.outcomes.pop("running", None)
             self.tally.outcomes["interrupted"] = self.tally.outcomes.get("interrupted", 0) + stale
             self.progress.note(f"{stale} trial(s) were cut off when the last session ended; they run again.")
@@ -134,7 +139,12 @@ class _Search:
         """Choose how to run, and note the session."""
         plan = self.plan
         engine = choose_engine(
-            plan.objective, self.terms, engine=plan.engine, jobs=plan.jobs, trials=self._trials_left()
+            plan.objective,
+            self.terms,
+            engine=plan.engine,
+            jobs=plan.jobs,
+            trials=self._trials_left(),
+            timeout=plan.trial_timeout,
         )
         session = {
             **plan.context,
