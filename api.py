@@ -27,6 +27,7 @@ from .search import (
     DEFAULT_ENGINE,
     DEFAULT_PRUNER,
     DEFAULT_SAMPLER,
+    DEFAULT_SEEDS,
     JOURNAL,
     Budget,
     Plan,
@@ -39,7 +40,7 @@ from .search import (
     redact,
     search,
 )
-from .spaces import DEFAULT_FAMILIES, Interval, ScheduleSpace, default_space, read_space
+from .spaces import DEFAULT_FAMILIES, Interval, Schedule, ScheduleSpace, default_space, read_space
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -69,6 +70,8 @@ def run(
     maximize: bool = False,
     seed: int = 0,
     trial_timeout: str | float | None = None,
+    confirm: int = DEFAULT_SEEDS,
+    baseline: Schedule | str | PathLike[str] | None = None,
     task_options: TaskOptions | None = None,
     progress: Progress | None = None,
     begun: float | None = None,
@@ -95,6 +98,8 @@ def run(
         maximize: Whether larger is better.
         seed: Seed of the search and of every trial.
         trial_timeout: Seconds, or a time as "5m", after which a trial has failed; trials then run in processes.
+        confirm: Most fresh seeds that the winner is judged on, against tuned baselines; 0 for no confirmation.
+        baseline: The schedule that you train with today, or a JSON file that ``export`` wrote: to be compared with.
         task_options: Options of a built-in task.
         progress: Who to tell.
         begun: ``time.time()`` from which a wall-clock budget counts; now by default.
@@ -125,6 +130,8 @@ def run(
         maximize=maximize,
         seed=seed,
         trial_timeout=None if trial_timeout is None else parse_seconds(trial_timeout, "--trial-timeout"),
+        confirm=confirm,
+        baseline=baseline if baseline is None or isinstance(baseline, Schedule) else read_schedule(baseline),
         context=_context(),
     )
     try:
@@ -187,6 +194,13 @@ def make_objective(
         return UserObjective(objective, optimizer, epochs or USER_EPOCHS, interval, device)
     made: Objective = objective
     return made
+
+
+def read_schedule(path: str | PathLike[str]) -> Schedule:
+    """The schedule in a JSON file: an exported trial, or the bare facts of a `Schedule`; raises `InputError`."""
+    from .reports.export import read_schedule
+
+    return read_schedule(path)
 
 
 def make_space(

@@ -17,6 +17,9 @@ examples:
 """
 
 
+_CONFIRM = "judge the winner against tuned baselines on up to so many fresh seeds; 0 for none (default 9)"
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Every command with its options; ``command`` of the parsed arguments is its name."""
     parser = argparse.ArgumentParser(
@@ -70,6 +73,8 @@ def _add_run(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--trial-timeout", metavar="TIME", help='a trial that takes longer, as "300" (s) or "5m", has failed'
     )
+    p.add_argument("--confirm", type=int, default=9, metavar="SEEDS", help=_CONFIRM)
+    p.add_argument("--baseline", metavar="FILE", help="your present schedule as JSON, to be compared with")
     p.add_argument("--json", action="store_true", help="one JSON object per line on standard output")
     p.add_argument("--open", action="store_true", help="open the report when done")
     p.add_argument("--optimizer", choices=("sgd", "adamw"), help="a task's optimizer; sets the base_lr range")

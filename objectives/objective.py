@@ -53,7 +53,9 @@ class Objective(Protocol):
     start_loss: float | None
     steps_per_epoch: int | None
 
-    def run(self, schedule: Schedule, *, epochs: int, seed: int, device: str) -> Iterator[Measurement]:
+    def run(
+        self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
+    ) -> Iterator[Measurement]:
         """Train, yielding once per epoch; closing the iterator stops the trial.
 
         Args:
@@ -61,6 +63,7 @@ class Objective(Protocol):
             epochs: Epochs to train; at most the schedule's horizon.
             seed: Seed of weights, batch order and augmentation: trials of one seed differ only in lr(t).
             device: A torch device, e.g. ``"cpu"`` or ``"cuda:0"``.
+            test: Whether the last epoch also gives metrics of held-out test data, if there are any: ``test_loss``, …
         """
 
     def settings(self) -> dict[str, Any]:
@@ -76,12 +79,15 @@ class Run:
         epochs: Epochs to train: yield once after each.
         seed: Seed for weights and data order.
         device: The torch device to use, e.g. ``"cuda:0"``.
+        test: Whether this run judges a schedule that was chosen: yield ``test_loss`` (and the like) with the last epoch
+            if there are test data. The search itself never sees them.
     """
 
     schedule: Schedule
     epochs: int
     seed: int
     device: str
+    test: bool = False
     steps_per_epoch: int | None = None
     _scheduler: LRScheduler | None = field(default=None, repr=False)
 

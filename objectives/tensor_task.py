@@ -52,11 +52,13 @@ class TensorObjective(ABC):
         self.steps_per_epoch = self.recipe().steps(splits)
         return splits
 
-    def run(self, schedule: Schedule, *, epochs: int, seed: int, device: str) -> Iterator[Measurement]:
+    def run(
+        self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
+    ) -> Iterator[Measurement]:
         """See `Objective.run`."""
         from .training import train
 
-        yield from train(self.recipe(), self.data(device), schedule, epochs=epochs, seed=seed, device=device)
+        yield from train(self.recipe(), self.data(device), schedule, epochs=epochs, seed=seed, device=device, test=test)
 
 
 class TensorTask(TensorObjective):

@@ -75,6 +75,12 @@ class Recipe:
             outputs = model(x)
         return outputs.float()
 
+    def names(self, split: str = "val") -> list[str]:
+        """What `scores` gives, by name: ``val_loss``, ``val_accuracy``, … or the same of another split."""
+        return [
+            f"{split}_{name.removeprefix('val_')}" if split != "val" else name for name in ("val_loss", *self.metrics)
+        ]
+
     def scores(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Loss and metrics of a batch, each summed over its samples: ``(1 + number of metrics,)``."""
         values = [metric(outputs, y).float() for metric in self.metrics.values()]
@@ -103,9 +109,12 @@ def correct(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def train(
-    recipe: Recipe, data: Splits, schedule: Schedule, *, epochs: int, seed: int, device: str
+    recipe: Recipe, data: Splits, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
 ) -> Iterator[Measurement]:
-    """Train for `epochs`, yielding after each: ``train_loss`` (mean over the epoch), ``val_loss``, further metrics."""
+    """Train for `epochs`, yielding after each: ``train_loss`` (mean over the epoch), ``val_loss``, further metrics.
+
+    With `test`, the last epoch gives ``test_loss`` and the like as well, if there are test data.
+    """
     torch.manual_seed(seed)
     model = recipe.model().to(device)
     optimizer = recipe.optimizer(model)
@@ -133,6 +142,8 @@ def train(
         if not per_step:
             scheduler.step()
         metrics = {"train_loss": total.item() / steps, **evaluate(recipe, model, data.val)}
+        if test and epoch == epochs - 1 and len(data.test.y):
+            metrics |= zip(recipe.names("test"), evaluate(recipe, model, data.test).values(), strict=True)
         yield Measurement(epoch + 1, metrics, float(lrs[(epoch + 1) * steps - 1]), time.perf_counter() - start)
 
 
@@ -149,4 +160,4 @@ def evaluate(recipe: Recipe, model: nn.Module, data: Split) -> dict[str, float]:
     sums = torch.zeros(1 + len(recipe.metrics), device=data.x.device)
     for x, y in zip(data.x.split(EVAL_BATCH), data.y.split(EVAL_BATCH), strict=True):
         sums += recipe.scores(recipe.predict(model, x), y)
-    return {n: v / len(data.y) for n, v in zip(["val_loss", *recipe.metrics], sums.tolist(), strict=True)}
+    return {n: v / len(data.y) for n, v in zip(recipe.names(), sums.tolist(), strict=True)}

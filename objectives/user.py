@@ -77,9 +77,11 @@ class UserObjective:
             state["_function"] = None
         return state
 
-    def run(self, schedule: Schedule, *, epochs: int, seed: int, device: str) -> Iterator[Measurement]:
+    def run(
+        self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
+    ) -> Iterator[Measurement]:
         """See `Objective.run`; raises `ObjectiveError` where the user's code breaks the contract."""
-        run = Run(schedule, epochs, seed, device)
+        run = Run(schedule, epochs, seed, device, test)
         steps = self.function(run)
         lrs: Any = None
         try:

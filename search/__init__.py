@@ -2,6 +2,7 @@
 
 from .baselines import BASELINES, baselines
 from .budget import Budget, duration, parse_seconds
+from .confirmation import Confirmation
 from .engines import DEFAULT_ENGINE, ENGINES
 from .guard import sigterm_like_ctrl_c
 from .plan import Plan
@@ -11,17 +12,22 @@ from .records import Outcome, SearchResult, TrialRecord
 from .runner import search
 from .samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
 from .store import JOURNAL, folder_name, load_result, open_storage, redact
+from .verdict import ALPHA, DEFAULT_SEEDS, Duel
 
 __all__ = [
+    "ALPHA",
     "BASELINES",
     "DEFAULT_ENGINE",
     "DEFAULT_PRUNER",
     "DEFAULT_SAMPLER",
+    "DEFAULT_SEEDS",
     "ENGINES",
     "JOURNAL",
     "PRUNERS",
     "SAMPLERS",
     "Budget",
+    "Confirmation",
+    "Duel",
     "Outcome",
     "Plan",
     "Progress",

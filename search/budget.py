@@ -6,10 +6,14 @@ import math
 import re
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    from .records import TrialRecord
 
 _RULE = 'a budget is trials ("60"), wall time ("90s", "30m", "1h30m") or epochs ("500ep")'
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
@@ -82,6 +86,47 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+class Grant(NamedTuple):
+    """What the next trial may use.
+
+    Attributes:
+        epochs: Epochs to train at most.
+        deadline: ``time.time()`` after which it ends at the next epoch.
+    """
+
+    epochs: int
+    deadline: float = math.inf
+
+
+class Pace:
+    """How long trials take, all that goes with them included.
+
+    Args:
+        epochs: Length of a full trial.
+        known: What earlier sessions measured.
+    """
+
+    def __init__(self, epochs: int, known: Iterable[TrialRecord] = ()) -> None:
+        self.epochs = epochs
+        self._before = [s for t in known for s in t.seconds]
+        self._begun, self._trained = time.time(), 0
+
+    def start(self) -> None:
+        """Training begins now."""
+        self._begun = time.time()
+
+    def add(self, trial: TrialRecord) -> None:
+        """Take in a trial that has ended."""
+        self._trained += trial.epochs
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of a full trial, side by side with others if they run so; 0 if unknown."""
+        if self._trained:
+            return (time.time() - self._begun) / self._trained * self.epochs
+        return math.fsum(self._before) / len(self._before) * self.epochs if self._before else 0.0
+
+
 class Ledger:
     """Keeps a budget's books for trials that run one after another or side by side; safe to share by threads.
 
@@ -90,18 +135,24 @@ class Ledger:
         epochs: Length of a full trial.
         spent: What earlier sessions spent, as the budget counts.
         begun: ``time.time()`` when this session began.
+
+    Attributes:
+        held: How much is held back from `allot` for later.
     """
 
     def __init__(self, budget: Budget, epochs: int, spent: float, begun: float) -> None:
         self.budget, self.epochs, self.begun = budget, epochs, begun
         self.before = self._spent = spent
+        self.held = 0.0
         self._reserved = 0
         self._lock = threading.Lock()
 
     @property
     def deadline(self) -> float:
-        """``time.time()`` at which a wall-clock budget ends; infinite for the others."""
-        return self.begun + self.budget.amount - self.before if self.budget.kind == "seconds" else math.inf
+        """``time.time()`` at which a wall-clock budget ends, less what is held back; infinite for the others."""
+        if self.budget.kind != "seconds":
+            return math.inf
+        return self.begun + self.budget.amount - self.held - self.before
 
     @property
     def spent(self) -> float:
@@ -117,22 +168,28 @@ class Ledger:
         now = self._spent - self.before
         return rest * (time.time() - self.begun) / now if now > 0 else None
 
-    def allot(self) -> int:
-        """Epochs that the next trial may use, counted as reserved until `settle`; 0 when nothing is left."""
+    def allot(self) -> Grant | None:
+        """What the next trial may use, counted as reserved until `settle`; None when nothing is left."""
         with self._lock:
             if self.budget.kind == "seconds":
-                return self.epochs if time.time() < self.deadline else 0
-            left = int(self.budget.amount - self._spent - self._reserved)
+                return Grant(self.epochs, self.deadline) if time.time() < self.deadline else None
+            left = int(self.budget.amount - self.held - self._spent - self._reserved)
             if left <= 0:
-                return 0
+                return None
             epochs = self.epochs if self.budget.kind == "trials" else min(self.epochs, left)
             self._reserved += self._cost(epochs, counted=True)
-            return epochs
+            return Grant(epochs)
 
-    def settle(self, allotted: int, used: int, *, counted: bool) -> None:
-        """Book a trial that has ended: `used` of its `allotted` epochs; `counted` if it counts as a trial."""
+    def full_trials(self, seconds: float) -> float:
+        """How many more full trials there is budget for, if one takes so many seconds of wall time."""
+        if self.budget.kind == "seconds":
+            return max(0.0, self.deadline - time.time()) / seconds if seconds else math.inf
+        return max(0.0, self.budget.amount - self.held - self._spent) / self._cost(self.epochs, counted=True)
+
+    def settle(self, granted: Grant, used: int, *, counted: bool) -> None:
+        """Book a trial that has ended: `used` of its `granted` epochs; `counted` if it counts as a trial."""
         with self._lock:
-            self._reserved -= self._cost(allotted, counted=True)
+            self._reserved -= self._cost(granted.epochs, counted=True)
             self._spent += self._cost(used, counted=counted)
 
     def _cost(self, epochs: int, *, counted: bool) -> int:

@@ -98,20 +98,20 @@ class Crew(Generic[Grant, Result]):
         self.workers: list[Worker[Grant, Result]] = [Worker(jobs) for _ in range(jobs)]
 
     @property
-    def busy(self) -> list[Worker[Grant, Result]]:
-        """Those with work."""
-        return [w for w in self.workers if w.grant is not None]
+    def busy(self) -> list[tuple[Worker[Grant, Result], Grant]]:
+        """Those with work, and what it was started with."""
+        return [(w, w.grant) for w in self.workers if w.grant is not None]
 
     @property
     def free(self) -> list[Worker[Grant, Result]]:
         """Those without."""
         return [w for w in self.workers if w.grant is None]
 
-    def wait(self, seconds: float) -> list[Worker[Grant, Result]]:
+    def wait(self, seconds: float) -> list[tuple[Worker[Grant, Result], Grant]]:
         """Those whose work has ended; waits for the first of them, up to so many seconds."""
-        futures: list[Future[Any]] = [w._future for w in self.busy if w._future is not None]
+        futures: list[Future[Any]] = [w._future for w, _ in self.busy if w._future is not None]
         wait(futures, timeout=seconds, return_when="FIRST_COMPLETED")
-        return [w for w in self.busy if w.done]
+        return [(w, grant) for w, grant in self.busy if w.done]
 
 
 def crew_of(jobs: int) -> Crew[Any, Any]:

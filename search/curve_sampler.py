@@ -10,7 +10,6 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
-from threadpoolctl import ThreadpoolController
 
 from ..spaces import ScheduleSpace
 from .curves import CurveModel
@@ -20,9 +19,6 @@ PRUNE_FROM = 0.2
 """No trial is judged before this share of its horizon."""
 LEAST_CHANCE = 0.02
 """A trial is stopped when the probability that it ends as the best so far is below this."""
-
-_BLAS = ThreadpoolController()
-"""Matrices of a few hundred rows gain nothing from threads, and NumPy's would compete with PyTorch's for the cores."""
 
 
 class CurveSampler(BaseSampler):
@@ -61,8 +57,7 @@ class CurveSampler(BaseSampler):
     ) -> dict[str, Any]:
         """The parameters of the proposed schedule; those of other families are left out."""
         rng = np.random.default_rng([self._seed, max(0, trial.number - self._skipped)])
-        with _BLAS.limit(limits=1, user_api="blas"):
-            return dict(self.model.propose(study, trial.number, rng))
+        return dict(self.model.propose(study, trial.number, rng))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -94,5 +89,4 @@ class CurvePruner(BasePruner):
         done = max(trial.intermediate_values) + (min(trial.intermediate_values) == 0)
         if not PRUNE_FROM * self.model.space.horizon <= done < self.model.space.horizon:
             return False
-        with _BLAS.limit(limits=1, user_api="blas"):
-            return self.model.chance(study, trial) < LEAST_CHANCE
+        return self.model.chance(study, trial) < LEAST_CHANCE

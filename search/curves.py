@@ -6,16 +6,21 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtr
+from threadpoolctl import ThreadpoolController
 
-from ..spaces import ScheduleSpace
+from ..spaces import Schedule, ScheduleSpace
 from .looks import Curve, Params, Seen, curve_of, look, observations
 from .surrogate import Array, Features, Posterior, fit_kernel, log_improvement, warping
+
+F = TypeVar("F", bound=Callable[..., Any])
+_one_thread: Callable[[F], F] = ThreadpoolController().wrap(limits=1, user_api="blas")
+"""Matrices of a few hundred rows gain nothing from threads, and NumPy's would compete with PyTorch's for the cores."""
 
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 POOL = 1000
@@ -81,6 +86,7 @@ class CurveModel:
         """The features, scaled by the pool."""
         return Features([self.space.schedule(p) for p in self.pool])
 
+    @_one_thread
     def propose(self, study: Study, number: int, rng: np.random.Generator) -> Params:
         """Optuna parameters for the trial of that number: a design curve at first, then the most promising one."""
         finished, running = self._look(study, number)
@@ -105,6 +111,7 @@ class CurveModel:
             leaders = [candidates[i] for i in order[:LEADERS]]
         return leaders[0]
 
+    @_one_thread
     def chance(self, study: Study, trial: FrozenTrial) -> float:
         """The probability that a running trial ends better than the best complete one; 1 if nothing is known."""
         fit = self._fitted(self._look(study)[0])
@@ -114,6 +121,15 @@ class CurveModel:
         posterior = fit.posterior.given(seen.x, fit.warp(np.array(seen.values)))
         mean, sd = posterior.predict(seen.curve.whole[None])
         return float(ndtr((fit.record - mean[0]) / math.sqrt(sd[0] ** 2 + posterior.noise)))
+
+    @_one_thread
+    def expected(self, study: Study, schedules: Sequence[Schedule]) -> Array | None:
+        """Where whole schedules are expected to end, without the luck: smaller is better, the unit is the model's own.
+
+        None if too little is known.
+        """
+        fit = self._fitted(self._look(study)[0])
+        return None if fit is None else fit.posterior.predict(self.features.whole(schedules))[0]
 
     def _look(self, study: Study, number: int | None = None) -> tuple[list[Seen], list[Seen]]:
         """Finished trials and, if asked for by the number of another, running ones; in the order of their numbers."""

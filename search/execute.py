@@ -9,6 +9,7 @@ from optuna.study import Study
 
 from ..errors import StudyError
 from ..objectives import TensorObjective
+from .budget import Grant
 from .engines import Engine
 from .records import TrialRecord
 from .trial import Started, Terms, Watch, run_trial
@@ -17,8 +18,8 @@ from .workers import run_processes
 if TYPE_CHECKING:
     from .plan import Plan
 
-Ended = Generator[tuple[int, TrialRecord], None, None]
-"""The epochs granted and the record of each trial as it ends."""
+Ended = Generator[tuple[Grant, TrialRecord], None, None]
+"""What was granted and the record of each trial as it ends."""
 
 
 def run_trials(
@@ -26,18 +27,18 @@ def run_trials(
     plan: Plan,
     terms: Terms,
     engine: Engine,
-    allot: Callable[[], int],
+    allot: Callable[[], Grant | None],
     note: Callable[[str], None],
     started: Started | None = None,
 ) -> Ended:
-    """Run trials of `study` as long as `allot` grants epochs, yielding each as it ends; close it to stop.
+    """Run trials of `study` as long as `allot` grants any, yielding each as it ends; close it to stop.
 
     Args:
         study: The study to ask.
         plan: The search it belongs to.
         terms: What all trials share.
         engine: What runs them.
-        allot: Epochs that the next trial may use; 0 for no more trials.
+        allot: What the next trial may use; None for no more trials.
         note: Tells a person something in a line.
         started: An objective under way, for the first trial alone.
 
@@ -53,13 +54,17 @@ def run_trials(
     return _run_alone(study, plan, terms, allot, started)
 
 
-def _run_alone(study: Study, plan: Plan, terms: Terms, allot: Callable[[], int], started: Started | None) -> Ended:
-    while epochs := allot():
-        yield epochs, run_trial(study, plan.objective, terms, epochs=epochs, started=started)
+def _run_alone(
+    study: Study, plan: Plan, terms: Terms, allot: Callable[[], Grant | None], started: Started | None
+) -> Ended:
+    while grant := allot():
+        yield grant, run_trial(study, plan.objective, terms, grant, started=started)
         started = None
 
 
-def _run_lanes(study: Study, objective: TensorObjective, terms: Terms, lanes: int, allot: Callable[[], int]) -> Ended:
+def _run_lanes(
+    study: Study, objective: TensorObjective, terms: Terms, lanes: int, allot: Callable[[], Grant | None]
+) -> Ended:
     """A lane that comes free takes the next trial; if training fails, the trials under way are queued again."""
     from ..objectives.lanes import Lanes
 
@@ -67,11 +72,12 @@ def _run_lanes(study: Study, objective: TensorObjective, terms: Terms, lanes: in
     watches: dict[int, Watch] = {}
     try:
         while True:
-            while pool.room and (epochs := allot()):
+            while pool.room and (grant := allot()):
                 lane = min(set(range(lanes)) - {w.worker for w in watches.values()})
-                watch = Watch(study, objective, terms, epochs, worker=lane)
+                watch = Watch(study, objective, terms, grant, worker=lane)
                 watches[watch.trial.number] = watch
-                pool.put(watch.trial.number, watch.schedule, seed=terms.seed, epochs=terms.epochs)
+                number, seed = watch.trial.number, watch.seed
+                pool.put(number, watch.schedule, seed=seed, epochs=terms.epochs, test=terms.test)
             if not watches:
                 return
             for number, measurement in pool.run_epoch().items():
@@ -79,7 +85,7 @@ def _run_lanes(study: Study, objective: TensorObjective, terms: Terms, lanes: in
                 if record := watch.see(measurement):
                     pool.drop(number)
                     del watches[number]
-                    yield watch.epochs, record
+                    yield watch.grant, record
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         raise StudyError(f"training in lanes failed ({reason}): try --engine single.") from error

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import optuna
 from filelock import FileLock, Timeout
 from joblib import cpu_count
-from optuna.pruners import NopPruner
 from optuna.study import Study
 
 from ..objectives import Objective, device_count
 from ..spaces import Schedule
+from .budget import Grant
 from .guard import end_with_parent, on_sigterm
 from .leases import held_trials
 from .pruners import make_pruner
@@ -37,15 +37,15 @@ def check_one(objective: Objective, terms: Terms, parent: int, schedule: Schedul
     start(objective, schedule, terms)
 
 
-def work_one(plan: Plan, terms: Terms, name: str, stop: str, parent: int, epochs: int) -> TrialRecord:
-    """Run one trial of the study `name` in a worker process, with so many epochs at most."""
+def work_one(plan: Plan, terms: Terms, name: str, stop: str, parent: int, grant: Grant) -> TrialRecord:
+    """Run one trial of the study `name` in a worker process."""
     _settle_in(parent)
     device = _own_device(plan.device, plan.jobs, str(plan.folder))
     return run_trial(
         _study(plan, name),
         plan.objective,
         replace(terms, device=device),
-        epochs=epochs,
+        grant,
         stop=lambda: os.path.exists(stop),
     )
 
@@ -90,10 +90,10 @@ _LOCKS: list[FileLock] = []
 
 def _study(plan: Plan, name: str) -> Study:
     """The study `name` of a plan, opened once per process; the sampler keeps what it remembers of the trials."""
-    key = (plan.where, name)
+    key = (plan.where, name, plan.pruner)
     if key not in _STUDIES:
         sampler = make_sampler(plan.sampler, plan.seed, plan.space)
-        pruner = make_pruner(plan.pruner, plan.space, sampler) if name == plan.study else NopPruner()
+        pruner = make_pruner(plan.pruner, plan.space, sampler)
         _STUDIES.clear()
         _STUDIES[key] = optuna.load_study(
             study_name=name, storage=open_storage(plan.where), sampler=sampler, pruner=pruner
@@ -101,4 +101,4 @@ def _study(plan: Plan, name: str) -> Study:
     return _STUDIES[key]
 
 
-_STUDIES: dict[tuple[str, str], Study] = {}
+_STUDIES: dict[tuple[str, str, str], Study] = {}

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..errors import InputError
 from ..objectives import Objective
-from ..spaces import ScheduleSpace, space_to_dict
+from ..spaces import Schedule, ScheduleSpace, space_to_dict
 from .budget import Budget
 from .engines import DEFAULT_ENGINE
 from .pruners import DEFAULT_PRUNER
 from .samplers import DEFAULT_SAMPLER
 from .store import JOURNAL, folder_name
+from .verdict import DEFAULT_SEEDS, FEWEST
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Plan:
         device: Torch device, or "auto".
         seed: Seed of the search and of every trial.
         trial_timeout: Seconds after which a trial has failed; None for any time it needs.
+        confirm: Most fresh seeds that the winner is judged on; 0 for no confirmation.
+        baseline: The user's own schedule, to be compared with.
         context: Notes for the report: the command line, versions.
     """
 
@@ -54,7 +58,13 @@ class Plan:
     device: str = "auto"
     seed: int = 0
     trial_timeout: float | None = None
+    confirm: int = DEFAULT_SEEDS
+    baseline: Schedule | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.confirm and self.confirm < FEWEST:
+            raise InputError(f"confirm must be 0 or at least {FEWEST} seeds, got {self.confirm}.")
 
     @property
     def folder(self) -> Path:

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
 from ..errors import StudyError
 from ..spaces import Schedule, ScheduleSpace, space_from_dict
+
+if TYPE_CHECKING:
+    from .confirmation import Confirmation
 
 Outcome = Literal["complete", "pruned", "diverged", "failed", "out of budget", "interrupted", "running"]
 COUNTED: tuple[Outcome, ...] = ("complete", "pruned", "diverged", "failed")
@@ -40,6 +43,9 @@ class TrialRecord:
         steps_per_epoch: Optimizer steps in an epoch; None if unknown.
         device: The torch device it ran on.
         worker: Lane, or process, that ran it.
+        seed: The seed it was queued with, if it has one of its own.
+        confirms: The search's trial that it trains again, if it is one of a confirmation's runs.
+        test: Metrics of held-out test data after the last epoch, where measured.
     """
 
     number: int
@@ -57,6 +63,9 @@ class TrialRecord:
     steps_per_epoch: int | None = None
     device: str = ""
     worker: int | None = None
+    seed: int | None = None
+    confirms: int | None = None
+    test: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def epochs(self) -> int:
@@ -79,6 +88,7 @@ class SearchResult:
         sessions: One entry per time the search was started: command, versions, device, budget, sampler, …
         trials: Every trial, by number.
         folder: The run folder, if the search has one.
+        confirmation: What runs on fresh seeds say of the winner, if there are any.
     """
 
     name: str
@@ -86,6 +96,7 @@ class SearchResult:
     sessions: Sequence[Mapping[str, Any]]
     trials: tuple[TrialRecord, ...]
     folder: str | None = None
+    confirmation: Confirmation | None = None
 
     @property
     def metric(self) -> str:
@@ -116,10 +127,19 @@ class SearchResult:
 
     @property
     def best(self) -> TrialRecord:
-        """The best complete trial; raises `StudyError` if there is none."""
+        """The trial to use: what the confirmation recommends, else the best complete one.
+
+        Raises `StudyError` if no trial is complete.
+        """
         if not self.ranking:
             raise StudyError(f"the study {self.name!r} has no complete trial yet: {self.counts()}.")
-        return self.ranking[0]
+        recommended = self.confirmation.recommended if self.confirmation else None
+        return self.ranking[0] if recommended is None else self.trial(recommended)
+
+    @property
+    def confirming(self) -> tuple[TrialRecord, ...]:
+        """The runs on fresh seeds, of all sessions."""
+        return self.confirmation.every if self.confirmation else ()
 
     @property
     def baselines(self) -> tuple[TrialRecord, ...]:
@@ -172,6 +192,9 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
         steps_per_epoch=steps,
         device=log.get("device", ""),
         worker=log.get("worker"),
+        seed=attrs.get("seed"),
+        confirms=attrs.get("confirms"),
+        test={n: math.nan if v is None else v for n, v in log.get("test", {}).items()},
     )
 
 

@@ -13,7 +13,8 @@ from optuna.study import Study
 from ..errors import InputError, StudyError
 from ..objectives import resolve_device
 from .baselines import baselines
-from .budget import Budget, Ledger
+from .budget import Budget, Grant, Ledger, Pace
+from .confirm import SHARE, Confirmer, held_back, needs_confirmation
 from .engines import Engine, choose_engine
 from .execute import run_trials
 from .guard import only_one
@@ -69,35 +70,80 @@ class _Search:
         self.tally = Tally(self.ledger, plan.maximize)
         for trial in known.trials if known else ():
             self.tally.add(trial)
-        self.terms = Terms(
-            plan.space,
-            plan.metric,
-            plan.maximize,
-            plan.epochs,
-            plan.seed,
-            plan.device,
-            self.ledger.deadline,
-        )
+        self.terms = Terms(plan.space, plan.metric, plan.maximize, plan.epochs, plan.seed, plan.device)
+        self.pace = Pace(plan.epochs, known.trials if known else ())
         self.started: Started | None = None
+        self.grace = GRACE if plan.storage else 0.0  # nobody else uses the folder's journal
         self.failures: list[str] = []
 
     def run(self) -> SearchResult:
         study = self._open()
-        if not self._trials_left():
-            return load_result(self.storage, self.plan.study, str(self.plan.folder))
-        engine = self._engine(study)
-        self.progress.start(self.plan.study, self.tally)
-        self.progress.note(f"Engine {engine.name}: {engine.why}")
-        started, self.started = self.started, None  # its model would stay in memory to the end
-        try:
-            allot, note = self.ledger.allot, self.progress.note
-            with closing(run_trials(study, self.plan, self.terms, engine, allot, note, started)) as ended:
-                del started
-                for epochs, record in ended:
-                    self._count(epochs, record)
-        finally:
-            self.progress.stop()
+        self.ledger.held = self._held()
+        if self._trials_left() or self._unconfirmed():
+            engine = self._engine(study)
+            self.progress.start(self.plan.study, self.tally)
+            self.progress.note(f"Engine {engine.name}: {engine.why}")
+            try:
+                self._search(study, engine)
+                if self.plan.confirm:
+                    self._confirm(study, engine)
+            finally:
+                self.progress.stop()
+        return self._result()
+
+    def _result(self) -> SearchResult:
         return load_result(self.storage, self.plan.study, str(self.plan.folder))
+
+    def _search(self, study: Study, engine: Engine) -> None:
+        def allot() -> Grant | None:
+            self.ledger.held = self._held()
+            return self.ledger.allot()
+
+        started, self.started = self.started, None  # its model would stay in memory to the end
+        self.pace.start()
+        with closing(run_trials(study, self.plan, self.terms, engine, allot, self.progress.note, started)) as ended:
+            del started
+            for grant, record in ended:
+                self._count(grant, record)
+                self.tally.add(record)
+                self.progress.trial(record, self.tally)
+
+    def _confirm(self, study: Study, engine: Engine) -> None:
+        self.ledger.held = 0.0
+        plan, terms = replace(self.plan, pruner="none"), replace(self.terms, test=True)
+
+        def spend(queue: Study, trials: int) -> None:
+            left = trials
+
+            def allot() -> Grant | None:
+                nonlocal left
+                grant = self.ledger.allot() if left > 0 else None
+                left -= grant is not None
+                return grant
+
+            with closing(run_trials(queue, plan, terms, engine, allot, self.progress.note)) as ended:
+                for grant, record in ended:
+                    self._count(grant, record)
+                    left += record.outcome == "interrupted"  # its process was killed, and it is queued again
+
+        confirmer = Confirmer(
+            plan, study, self.storage, self.ledger, spend, lambda: self.pace.seconds, self.progress.note
+        )
+        reap(confirmer.runs, self.grace)
+        confirmer.run(self._result())
+
+    def _unconfirmed(self) -> bool:
+        """Whether there is something to confirm, and budget for it."""
+        found = self._result()
+        return bool(self.plan.confirm and needs_confirmation(found) and self._trials_left(held=0.0) >= 1)
+
+    def _held(self) -> float:
+        """How much of the budget to keep for confirmation; of wall time, what it will take at the pace so far."""
+        kind, amount = self.plan.budget.kind, self.plan.budget.amount
+        unit = {"trials": 1.0, "epochs": float(self.plan.epochs), "seconds": self.pace.seconds}[kind]
+        if not unit:
+            return SHARE * amount if self.plan.confirm else 0.0
+        return unit * held_back(amount / unit, self.plan.confirm, int(self.plan.baseline is not None))
 
     def _known(self) -> SearchResult | None:
         try:
@@ -109,7 +155,7 @@ class _Search:
         """Open the study; a fresh one only after the objective has proved itself for an epoch."""
         plan = self.plan
         if not self.tally.outcomes:
-            first = next(iter(baselines(plan.space).values()))
+            first = next(iter(baselines(plan.space, plan.baseline).values()))
             if plan.trial_timeout:
                 check_in_worker(plan, first, self.terms, plan.trial_timeout)
             else:
@@ -119,18 +165,19 @@ class _Search:
         pruner = make_pruner(plan.pruner, plan.space, sampler)
         study = open_study(self.storage, plan.study, plan.settings(), sampler, pruner)
         if not study.get_trials(deepcopy=False):
-            for title, schedule in baselines(plan.space).items():
+            for title, schedule in baselines(plan.space, plan.baseline).items():
                 notes = {"baseline": title, "schedule": schedule.to_dict()}
                 study.enqueue_trial(plan.space.params(schedule), user_attrs=notes)
-        if stale := len(reap(study, GRACE if plan.storage else 0.0)):  # the folder's journal is ours alone
+        if stale := len(reap(study, self.grace)):
             self.tally.outcomes.pop("running", None)
             self.tally.outcomes["interrupted"] = self.tally.outcomes.get("interrupted", 0) + stale
             self.progress.note(f"{stale} trial(s) were cut off when the last session ended; they run again.")
         return study
 
-    def _trials_left(self) -> float:
-        """About how many full trials the budget still holds; unknown for wall time, and then many."""
-        budget, left = self.plan.budget, self.plan.budget.amount - self.ledger.spent
+    def _trials_left(self, held: float | None = None) -> float:
+        """About how many full trials the budget still holds for the search; unknown for wall time, and then many."""
+        budget = self.plan.budget
+        left = budget.amount - (self.ledger.held if held is None else held) - self.ledger.spent
         if budget.kind == "seconds":
             return TIMED_TRIALS if left > 0 else 0
         return max(0.0, left / (self.plan.epochs if budget.kind == "epochs" else 1))
@@ -160,10 +207,9 @@ class _Search:
         study.set_user_attr("sessions", [*study.user_attrs.get("sessions", []), session])
         return engine
 
-    def _count(self, allotted: int, record: TrialRecord) -> None:
-        self.ledger.settle(allotted, record.epochs, counted=record.counted)
-        self.tally.add(record)
-        self.progress.trial(record, self.tally)
+    def _count(self, grant: Grant, record: TrialRecord) -> None:
+        self.ledger.settle(grant, record.epochs, counted=record.counted)
+        self.pace.add(record)
         self.failures = [*self.failures, record.reason] if record.outcome == "failed" else []
         most = EQUAL_FAILURES["before" if self.tally.best is None else "after"]
         if self.failures[-most:] == [record.reason] * most:
@@ -174,11 +220,12 @@ def _spent(known: SearchResult | None, budget: Budget) -> float:
     """What earlier sessions spent, as the budget counts; a session ends with the last news of its trials."""
     if known is None:
         return 0.0
+    every = (*known.trials, *known.confirming)
     if budget.kind == "trials":
-        return sum(t.counted for t in known.trials)
+        return sum(t.counted for t in every)
     if budget.kind == "epochs":
-        return sum(t.epochs for t in known.trials)
+        return sum(t.epochs for t in every)
     starts = [float(s["started"]) for s in known.sessions]
-    news = [d.timestamp() for t in known.trials for d in (t.started, t.ended) if d is not None]
+    news = [d.timestamp() for t in every for d in (t.started, t.ended) if d is not None]
     ends = [max((n for n in news if a <= n < b), default=a) for a, b in pairwise([*starts, math.inf])]
     return sum(end - begin for begin, end in zip(starts, ends, strict=True))

@@ -16,14 +16,17 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ..errors import InputError, StudyError
+from .confirmation import Confirmation, Contest
 from .locks import journal_lock
-from .records import SearchResult, outcome_of, to_record
+from .records import SearchResult, TrialRecord, outcome_of, to_record
 
 JOURNAL = "journal.log"
+CONFIRMATION = ":confirmation"
+"""Ends the name of the study that holds the runs on fresh seeds."""
 _OWN_NOTES = ("outcome", "reason", "log", "owner", "lease", "repeats")
 """Notes of one run of a trial, which its repetition does not share."""
 _REDACTED = re.compile(r"(?<=://)([^:/@]+):[^@]*@")
@@ -190,7 +193,8 @@ def end(study: Study, trial: AnyTrial, outcome: str, reason: str = "", value: fl
 
 def load_result(storage: BaseStorage, name: str | None, folder: str | None = None) -> SearchResult:
     """Read a study back; raises `StudyError` if it is not there or not ours."""
-    names = optuna.get_all_study_names(storage)
+    every = optuna.get_all_study_names(storage)
+    names = [n for n in every if not n.endswith(CONFIRMATION)]
     if name is None:
         if len(names) != 1:
             raise StudyError(f"name the study, one of: {', '.join(names) or 'none is there'}.")
@@ -202,6 +206,22 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
     if "settings" not in attrs:
         raise StudyError(f"the study {name!r} was not made by lrsearch.")
     metric = attrs["settings"]["metric"]
+    confirmation = None
+    if name + CONFIRMATION in every:
+        confirmation = load_confirmation(optuna.load_study(study_name=name + CONFIRMATION, storage=storage), metric)
+    return SearchResult(
+        name, attrs["settings"], attrs.get("sessions", []), _records(study, metric), folder, confirmation
+    )
+
+
+def load_confirmation(study: Study, metric: str) -> Confirmation | None:
+    """The last contest of a confirmation's study; None before there is one."""
+    if not (contests := study.user_attrs.get("contests")):
+        return None
+    maximize = study.direction == StudyDirection.MAXIMIZE
+    return Confirmation(Contest.from_dict(contests[-1]), _records(study, metric), maximize)
+
+
+def _records(study: Study, metric: str) -> tuple[TrialRecord, ...]:
     trials = (t for t in study.get_trials(deepcopy=False) if t.state != TrialState.WAITING)
-    records = tuple(to_record(t, metric) for t in trials)
-    return SearchResult(name, attrs["settings"], attrs.get("sessions", []), records, folder)
+    return tuple(to_record(t, metric) for t in trials)

@@ -17,6 +17,7 @@ from optuna.trial import Trial
 from ..errors import InputError, ObjectiveError
 from ..objectives import Measurement, Objective
 from ..spaces import Schedule, ScheduleSpace
+from .budget import Grant
 from .leases import let_go, take
 from .records import TrialRecord, to_record
 from .store import end, end_interrupted
@@ -39,7 +40,7 @@ class Terms:
         epochs: Length of a full trial.
         seed: Seed of every trial: they differ only in lr(t).
         device: Torch device.
-        deadline: ``time.time()`` after which trials end at the next epoch.
+        test: Whether full trials are evaluated on test data too.
     """
 
     space: ScheduleSpace
@@ -48,7 +49,7 @@ class Terms:
     epochs: int
     seed: int
     device: str
-    deadline: float = math.inf
+    test: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ def run_trial(
     study: Study,
     objective: Objective,
     terms: Terms,
+    grant: Grant | None = None,
     *,
-    epochs: int | None = None,
     started: Started | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> TrialRecord:
@@ -96,7 +97,7 @@ def run_trial(
         study: The study to ask.
         objective: What to train.
         terms: What all trials share.
-        epochs: Train no more than this many; fewer than a full trial ends as "out of budget".
+        grant: What it may use, a full trial by default; with fewer epochs it ends as "out of budget".
         started: An objective under way; used if the trial asks for the same schedule.
         stop: Checked after every epoch; true ends the trial as interrupted.
 
@@ -104,8 +105,8 @@ def run_trial(
         The record. An exception of the objective makes it "failed"; KeyboardInterrupt ends the trial as interrupted
         and is raised again.
     """
-    watch = Watch(study, objective, terms, epochs, stop)
-    steps = _measurements(objective, watch.schedule, terms, started)
+    watch = Watch(study, objective, terms, grant, stop)
+    steps = _measurements(watch, started)
     try:
         for measurement in steps:
             if record := watch.see(measurement):
@@ -130,13 +131,14 @@ class Watch:
         study: The study to ask for a trial.
         objective: What is trained.
         terms: What all trials share.
-        epochs: Train no more than this many; a full trial by default.
+        grant: What it may use; a full trial by default.
         stop: Checked after every epoch; true ends the trial as interrupted.
         worker: Number of the lane or process; this process by default.
 
     Attributes:
         trial: Optuna's trial.
         schedule: The schedule to train with.
+        seed: The seed to train with: the one it was queued with, or the search's.
         measurements: What was seen so far.
     """
 
@@ -145,16 +147,17 @@ class Watch:
         study: Study,
         objective: Objective,
         terms: Terms,
-        epochs: int | None = None,
+        grant: Grant | None = None,
         stop: Callable[[], bool] = lambda: False,
         worker: int | None = None,
     ) -> None:
         self.worker = os.getpid() if worker is None else worker
         self.study, self.objective, self.terms = study, objective, terms
-        self.epochs, self.stop = epochs or terms.epochs, stop
+        self.grant, self.stop = grant or Grant(terms.epochs), stop
         self.measurements: list[Measurement] = []
         self.pid = os.getpid()
         self.trial = take(study)
+        self.seed = int(self.trial.user_attrs.get("seed", terms.seed))
         try:
             self.schedule = _schedule(self.trial, terms.space)
             self.trial.set_user_attr("schedule", self.schedule.to_dict())
@@ -182,9 +185,9 @@ class Watch:
             return self.end("complete", value=value)
         if self.stop():
             return self.interrupt("stopped by the user")
-        if time.time() >= terms.deadline:
+        if time.time() >= self.grant.deadline:
             return self.end("out of budget", f"the time was up after epoch {m.epoch}")
-        if m.epoch == self.epochs:
+        if m.epoch == self.grant.epochs:
             return self.end("out of budget", f"no epochs were left after epoch {m.epoch}")
         if self.trial.should_prune():
             return self.end("pruned", f"pruned after epoch {m.epoch}")
@@ -222,6 +225,8 @@ class Watch:
             notes["metrics"] = {n: [_json(m.metrics.get(n, math.nan)) for m in self.measurements] for n in names}
             notes["lr"] = [m.lr for m in self.measurements]
             notes["seconds"] = [round(m.seconds, 6) for m in self.measurements]
+            last = self.measurements[-1].metrics
+            notes["test"] = {n: _json(v) for n, v in last.items() if n.startswith("test_")}
         self.trial.set_user_attr("log", notes)  # one write: each costs a flush to the disk
 
     def _record(self) -> TrialRecord:
@@ -235,14 +240,15 @@ class Watch:
         return max((v for k, v in first.items() if "loss" in k and math.isfinite(v)), default=0.0)
 
 
-def _measurements(
-    objective: Objective, schedule: Schedule, terms: Terms, started: Started | None
-) -> Generator[Measurement, None, None]:
-    if started is not None and started.schedule == schedule:
+def _measurements(watch: Watch, started: Started | None) -> Generator[Measurement, None, None]:
+    if started is not None and started.schedule == watch.schedule:
         yield started.first
         yield from started.rest
     else:
-        yield from objective.run(schedule, epochs=terms.epochs, seed=terms.seed, device=terms.device)
+        terms = watch.terms
+        yield from watch.objective.run(
+            watch.schedule, epochs=terms.epochs, seed=watch.seed, device=terms.device, test=terms.test
+        )
 
 
 def describe(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..errors import StudyError
 from ..spaces import Schedule
-from .budget import duration
+from .budget import Grant, duration
 from .crew import Crew, Worker, WorkerDied, crew_of
 from .guard import Interrupts, stop_file_on_interrupt
 from .inside import check_one, work_one
@@ -39,10 +39,10 @@ def run_processes(
     plan: Plan,
     terms: Terms,
     jobs: int,
-    allot: Callable[[], int],
+    allot: Callable[[], Grant | None],
     note: Callable[[str], None],
-) -> Generator[tuple[int, TrialRecord], None, None]:
-    """Run trials in `jobs` processes as long as `allot` grants epochs; yields each as it ends.
+) -> Generator[tuple[Grant, TrialRecord], None, None]:
+    """Run trials in `jobs` processes as long as `allot` grants any; yields each as it ends.
 
     Ctrl-C ends the running trials at their next epoch, and only then raises KeyboardInterrupt. A process that dies is
     replaced and its trial queued again.
@@ -54,10 +54,10 @@ def run_processes(
     try:
         with stop_file_on_interrupt(stop, note) as interrupts:
             watched = _Watched(study, terms.metric, plan.trial_timeout, interrupts, note)
-            yield from _keep_busy(crew, work, lambda: 0 if interrupts.asked else allot(), watched)
+            yield from _keep_busy(crew, work, lambda: None if interrupts.asked else allot(), watched)
     finally:
         stop.unlink(missing_ok=True)
-        for worker in crew.busy:
+        for worker, _ in crew.busy:
             worker.kill()
             _end_trial_of(worker, study, lambda t: end_interrupted(study, t, "stopped with the search"))
     if interrupts.asked:
@@ -76,35 +76,36 @@ class _Watched:
 
 
 def _keep_busy(
-    crew: Crew[int, TrialRecord], work: Callable[[int], TrialRecord], allot: Callable[[], int], watched: _Watched
-) -> Generator[tuple[int, TrialRecord], None, None]:
+    crew: Crew[Grant, TrialRecord],
+    work: Callable[[Grant], TrialRecord],
+    allot: Callable[[], Grant | None],
+    watched: _Watched,
+) -> Generator[tuple[Grant, TrialRecord], None, None]:
     """Epochs that a pruned trial gave back are granted again, so that a budget of epochs is used up."""
     stillborn = 0
     while True:
         for worker in crew.free:
-            if not (epochs := allot()):
+            if (grant := allot()) is None:
                 break
-            worker.start(work, epochs)
+            worker.start(work, grant)
         if not crew.busy:
             return
         if time.time() > watched.interrupts.deadline:
             raise KeyboardInterrupt
-        for worker in crew.wait(POLL):
-            epochs = worker.grant or 0
+        for worker, grant in crew.wait(POLL):
             if record := _result(worker, watched):
                 stillborn = 0
-                yield epochs, record
+                yield grant, record
                 continue
             if (stillborn := stillborn + 1) >= STILLBORN:
                 raise StudyError(f"{stillborn} worker processes in a row died before their trial began: try --jobs 1.")
-            worker.start(work, epochs)
-        for worker in crew.busy:
-            epochs = worker.grant or 0
+            worker.start(work, grant)
+        for worker, grant in crew.busy:
             if record := _overdue(worker, watched):
-                yield epochs, record
+                yield grant, record
 
 
-def _result(worker: Worker[int, TrialRecord], watched: _Watched) -> TrialRecord | None:
+def _result(worker: Worker[Grant, TrialRecord], watched: _Watched) -> TrialRecord | None:
     """The record of a worker's trial; if it died that is queued again, and there is none if it had not begun one."""
     try:
         return worker.result()
@@ -120,7 +121,7 @@ def _result(worker: Worker[int, TrialRecord], watched: _Watched) -> TrialRecord 
     return record
 
 
-def _overdue(worker: Worker[int, TrialRecord], watched: _Watched) -> TrialRecord | None:
+def _overdue(worker: Worker[Grant, TrialRecord], watched: _Watched) -> TrialRecord | None:
     """The record of a trial that took too long: it has failed, and its process is ended."""
     timeout, study = watched.timeout, watched.study
     if timeout is None or time.time() - worker.begun < timeout:
@@ -134,14 +135,14 @@ def _overdue(worker: Worker[int, TrialRecord], watched: _Watched) -> TrialRecord
     return to_record(study._storage.get_trial(taken._trial_id), watched.metric)
 
 
-def _trial_of(worker: Worker[int, TrialRecord], study: Study) -> FrozenTrial | None:
+def _trial_of(worker: Worker[Grant, TrialRecord], study: Study) -> FrozenTrial | None:
     """The trial that a worker took last since it was given work; None if it took none."""
     taken = [t for t in study.get_trials(deepcopy=False) if since(t) >= worker.begun and _took(worker.pid, t)]
     return max(taken, key=since, default=None)
 
 
 def _end_trial_of(
-    worker: Worker[int, TrialRecord], study: Study, finish: Callable[[FrozenTrial], object]
+    worker: Worker[Grant, TrialRecord], study: Study, finish: Callable[[FrozenTrial], object]
 ) -> FrozenTrial | None:
     """A worker's trial, finished if it was still running; None if it took none."""
     taken = _trial_of(worker, study)

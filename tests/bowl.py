@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+import zlib
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from lrsearch.objectives import Measurement
 from lrsearch.search import Silent, Tally, TrialRecord
@@ -17,7 +20,9 @@ class Bowl:
 
     name, optimizer, epochs, steps_per_epoch, start_loss = "bowl", "sgd", 5, 4, 10.0
 
-    def run(self, schedule: Schedule, *, epochs: int, seed: int, device: str) -> Iterator[Measurement]:
+    def run(
+        self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
+    ) -> Iterator[Measurement]:
         for epoch in range(1, epochs + 1):
             loss = (math.log10(schedule.base_lr) + 1) ** 2 + 1 / epoch
             metrics = {"train_loss": loss, "val_loss": math.nan if schedule.base_lr > 0.5 else loss}
@@ -50,3 +55,27 @@ class StopAfter(Silent):
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+
+class Noisy(Bowl):
+    """Loss falls with the distance of log10(base_lr) from -1, by `depth` noise units from there to the range's ends.
+
+    The noise is that of a run: it depends on the seed and the schedule, as a training's does, and has unit 0.01.
+    """
+
+    depth, test_depth = 0.0, 0.0
+
+    def run(
+        self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
+    ) -> Iterator[Measurement]:
+        rng = np.random.default_rng([seed, zlib.crc32(str(schedule.to_dict()).encode())])
+        loss = 1 + 0.01 * (self.loss(schedule) + rng.standard_normal())
+        for epoch in range(1, epochs + 1):
+            metrics = {"train_loss": loss, "val_loss": loss + 1 / epoch - 1 / epochs}
+            if test and epoch == epochs:
+                metrics["test_loss"] = loss + 0.5
+            yield Measurement(epoch, metrics, schedule.base_lr, 0.001)
+
+    def loss(self, schedule: Schedule) -> float:
+        """The expected loss in noise units."""
+        return self.depth * min(1.0, abs(math.log10(schedule.base_lr) + 1))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lrsearch.errors import InputError
 from lrsearch.search import Budget, duration
-from lrsearch.search.budget import Ledger
+from lrsearch.search.budget import Grant, Ledger
 
 
 @pytest.mark.parametrize(
@@ -47,19 +47,19 @@ def test_no_text_gives_anything_but_a_budget_or_the_rule(text: str) -> None:
 
 def test_epochs_in_flight_are_reserved_and_unused_ones_come_back() -> None:
     ledger = Ledger(Budget("epochs", 25), epochs=10, spent=0, begun=time.time())
-    assert [ledger.allot() for _ in range(4)] == [10, 10, 5, 0]
-    ledger.settle(10, 4, counted=True)
+    assert [ledger.allot() for _ in range(4)] == [Grant(10), Grant(10), Grant(5), None]
+    ledger.settle(Grant(10), 4, counted=True)
     assert ledger.spent == 4
-    assert [ledger.allot(), ledger.allot()] == [6, 0]
+    assert [ledger.allot(), ledger.allot()] == [Grant(6), None]
 
 
 def test_an_uncounted_trial_gives_its_place_back() -> None:
     ledger = Ledger(Budget("trials", 2), epochs=10, spent=1, begun=time.time())
-    assert [ledger.allot(), ledger.allot()] == [10, 0]
-    ledger.settle(10, 3, counted=False)
-    assert ledger.allot() == 10
-    ledger.settle(10, 10, counted=True)
-    assert (ledger.spent, ledger.allot()) == (2, 0)
+    assert [ledger.allot(), ledger.allot()] == [Grant(10), None]
+    ledger.settle(Grant(10), 3, counted=False)
+    assert ledger.allot() == Grant(10)
+    ledger.settle(Grant(10), 10, counted=True)
+    assert (ledger.spent, ledger.allot()) == (2, None)
 
 
 def test_durations_read_well() -> None:

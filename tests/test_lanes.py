@@ -62,7 +62,7 @@ def run(lanes: Lanes, trials: Sequence[tuple[Schedule, int]], epochs: int = 2) -
     while waiting or len(lanes):
         if waiting and lanes.room:
             number, (schedule, seed) = waiting.pop(0)
-            lanes.put(number, schedule, seed=seed, epochs=epochs)
+            lanes.put(number, schedule, seed=seed, epochs=epochs, test=True)
         for number, measurement in lanes.run_epoch().items():
             found[number].append(measurement)
     return found
@@ -78,8 +78,9 @@ def check_equal(
 ) -> None:
     together = run(Lanes(recipe, data, device, 2, graph=graph), trials)
     for number, (schedule, seed) in enumerate(trials):
-        alone = list(train(recipe, data, schedule, epochs=2, seed=seed, device=device))
+        alone = list(train(recipe, data, schedule, epochs=2, seed=seed, device=device, test=True))
         assert [m.epoch for m in together[number]] == [1, 2]
+        assert ["test_loss" in m.metrics for m in alone] == [False, True]
         for a, b in zip(alone, together[number], strict=True):
             assert b.metrics == pytest.approx(a.metrics, rel=rel)
             assert b.lr == a.lr

@@ -25,6 +25,7 @@ class Lane:
         lrs: Its rate at every step, ``(epochs * steps per epoch,)``.
         order: State of the generator of its batch order before the next epoch.
         noise: State of the generator of its augmentation before the next epoch.
+        test: Whether its last epoch is evaluated on the test data too.
         done: Epochs done.
     """
 
@@ -35,6 +36,7 @@ class Lane:
     lrs: Array = field(repr=False)
     order: Tensor = field(repr=False)
     noise: Tensor = field(repr=False)
+    test: bool = False
     done: int = 0
 
 

@@ -79,7 +79,7 @@ class Lanes:
         """How many more trials can be put in now."""
         return max(0, self.capacity - len(self))
 
-    def put(self, trial: int, schedule: Schedule, *, seed: int, epochs: int) -> None:
+    def put(self, trial: int, schedule: Schedule, *, seed: int, epochs: int, test: bool = False) -> None:
         """Start a trial at the next epoch, with fresh weights and optimizer state.
 
         Args:
@@ -87,6 +87,7 @@ class Lanes:
             schedule: Its schedule.
             seed: Seed of weights, batch order and augmentation.
             epochs: Epochs to train, >= 1; the trial leaves by itself after the last.
+            test: Whether the last epoch also gives ``test_loss`` and the like, if there are test data.
 
         Raises:
             InputError: There is no room, the number is taken, or there is nothing to train.
@@ -98,7 +99,7 @@ class Lanes:
         if epochs < 1:
             raise InputError(f"epochs must be at least 1, got {epochs!r}.")
         lrs = schedule.curve(self._steps, epochs)
-        self._waiting.append(Lane(trial, schedule, seed, epochs, lrs, *generators(seed, self._device)))
+        self._waiting.append(Lane(trial, schedule, seed, epochs, lrs, *generators(seed, self._device), test))
 
     def drop(self, trial: int) -> None:
         """Stop a trial; its lane is free at once. A number that is not under way is let pass."""
@@ -178,10 +179,17 @@ class Lanes:
         factors = self._model.optimizer.factors(lrs, done.astype(float), self._device)
         with own_randomness(self._device, lanes[0].seed, self._epochs, lanes[0].trial), slow_parts_allowed():
             losses = self._train(state, batches, factors)
-            scores = self._model.evaluate(state, self._data.val)
-        sums = torch.cat([losses[None], scores]).tolist()  # the one wait for the device
+            scores = [losses[None], self._model.evaluate(state, self._data.val)]
+            if tested := self._ending(lanes):
+                scores.append(self._model.evaluate(state, self._data.test))
+        sums = torch.cat(scores).tolist()  # the one wait for the device
         batches.finish()
-        return self._measurements(lanes, sums, lrs[-1].tolist(), (time.perf_counter() - begun) / len(lanes))
+        return self._measurements(lanes, tested, sums, lrs[-1].tolist(), (time.perf_counter() - begun) / len(lanes))
+
+    def _ending(self, lanes: list[Lane]) -> list[int]:
+        """The trials whose next epoch is their last and is to be tested."""
+        testing = (lane for lane in lanes if lane.test and len(self._data.test.y))
+        return [lane.trial for lane in testing if lane.done + 1 == lane.epochs]
 
     def _train(self, state: LaneState, batches: EpochBatches, factors: Tensor) -> Tensor:
         """Losses summed over the epoch, ``(K,)``; nothing here waits for the device."""
@@ -192,13 +200,17 @@ class Lanes:
         return total
 
     def _measurements(
-        self, lanes: list[Lane], sums: list[list[float]], lrs: list[float], seconds: float
+        self, lanes: list[Lane], tested: list[int], sums: list[list[float]], lrs: list[float], seconds: float
     ) -> dict[int, Measurement]:
-        names = ["train_loss", "val_loss", *self._recipe.metrics]
-        counts = [self._steps, *[len(self._data.val.y)] * (len(names) - 1)]
-        means = ({n: v / c for n, v, c in zip(names, row, counts, strict=True)} for row in zip(*sums, strict=True))
-        rows = zip(lanes, means, lrs, strict=True)
-        return {lane.trial: Measurement(lane.done, metrics, lr, seconds) for lane, metrics, lr in rows}
+        names, data = self._recipe.names(), self._data
+        counts = {"train_loss": self._steps, **dict.fromkeys(names, len(data.val.y))}
+        counts |= dict.fromkeys(self._recipe.names("test"), len(data.test.y))
+        found = {}
+        for lane, lr, row in zip(lanes, lrs, zip(*sums, strict=True), strict=True):
+            given = list(counts.items())[: None if lane.trial in tested else len(names) + 1]
+            metrics = {name: value / count for (name, count), value in zip(given, row, strict=False)}
+            found[lane.trial] = Measurement(lane.done, metrics, lr, seconds)
+        return found
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -53,24 +54,44 @@ def to_yaml(source: Source) -> str:
     return text
 
 
-def read_best(path: str | Path) -> TrialRecord:
+def read_best(path: str | os.PathLike[str]) -> TrialRecord:
     """The trial in a ``best.json``, or in any file of ``--format json``.
 
     Raises:
         InputError: The file cannot be read or is something else.
     """
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{str(path)!r} is not JSON: {error}.") from None
+    data = _read_json(path)
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise InputError(f"{str(path)!r} is not an exported trial: lrsearch export RUN --format json writes one.")
     try:
         return _record(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{str(path)!r} is damaged: {error!r}. Export it again.") from None
+
+
+def read_schedule(path: str | os.PathLike[str]) -> Schedule:
+    """The schedule in a ``best.json``, or in a file with the bare facts of `Schedule.to_dict`.
+
+    Raises:
+        InputError: The file cannot be read or is something else.
+    """
+    data = _read_json(path)
+    if not isinstance(data, dict):
+        raise InputError(f"{str(path)!r} holds no schedule: it needs family, base_lr and horizon, or be a best.json.")
+    if data.get("kind") != KIND:
+        return Schedule.from_dict(data)
+    found = read_best(path).schedule
+    assert found is not None
+    return found
+
+
+def _read_json(path: str | os.PathLike[str]) -> Any:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{str(path)!r} is not JSON: {error}.") from None
 
 
 def _record(data: Mapping[str, Any]) -> TrialRecord:
