@@ -6,6 +6,7 @@ import logging
 import re
 import time
 import warnings
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -56,7 +57,9 @@ def open_storage(where: str) -> BaseStorage:
         if "://" not in where:
             return JournalStorage(JournalFileBackend(where, lock_obj=journal_lock(where)))
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        return optuna.storages.get_storage(where)
+        database = RDBStorage(where)
+        weakref.finalize(database, database.engine.dispose)  # or the server keeps idle connections
+        return optuna.storages.get_storage(database)
     except Exception as error:  # each database driver raises its own
         reason = redact(str(error).strip().splitlines()[0])
         raise StudyError(f"the storage {redact(where)!r} cannot be opened: {reason}") from None

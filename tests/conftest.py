@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 from bowl import Bowl
 from hypothesis import settings
+from postgres import postgres_server, postgres_url
 
 from lrsearch.objectives import TaskObjective, get_task
 from lrsearch.search import Budget, Plan, SearchResult, search
 from lrsearch.spaces import default_space
+
+__all__ = ["digits_run", "make_plan", "postgres_server", "postgres_url"]
 
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
