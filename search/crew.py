@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.util import Finalize
 from typing import Any, Generic, TypeVar
 
 from joblib import cpu_count
@@ -33,6 +34,7 @@ class Worker(Generic[Grant, Result]):
 
     Args:
         jobs: How many there are: each gets its share of the threads.
+        begin: What a process does first, with the process id of its parent.
 
     Attributes:
         grant: What its work was started with; None while it has none.
@@ -40,8 +42,8 @@ class Worker(Generic[Grant, Result]):
         pid: Process id of the one that has, or had, the work.
     """
 
-    def __init__(self, jobs: int) -> None:
-        self.jobs = jobs
+    def __init__(self, jobs: int, begin: Callable[[int], None]) -> None:
+        self.jobs, self.begin = jobs, begin
         self.grant: Grant | None = None
         self.begun, self.pid = 0.0, 0
         self._pool: ProcessPoolExecutor | None = None
@@ -57,7 +59,9 @@ class Worker(Generic[Grant, Result]):
         if self._pool is None:
             share = str(max(1, cpu_count() // self.jobs))
             names = [f"{name}_NUM_THREADS" for name in _THREADS]
-            self._pool = ProcessPoolExecutor(1, timeout=IDLE, env={n: os.environ.get(n, share) for n in names})
+            env = {n: os.environ.get(n, share) for n in names}
+            parent = (os.getpid(),)
+            self._pool = ProcessPoolExecutor(1, timeout=IDLE, env=env, initializer=self.begin, initargs=parent)
         self.grant, self.begun = grant, time.time()
         self._future = self._pool.submit(work, grant)
         self.pid = next(iter(self._pool._processes), 0)
@@ -94,8 +98,8 @@ class Worker(Generic[Grant, Result]):
 class Crew(Generic[Grant, Result]):
     """A fixed number of workers."""
 
-    def __init__(self, jobs: int) -> None:
-        self.workers: list[Worker[Grant, Result]] = [Worker(jobs) for _ in range(jobs)]
+    def __init__(self, jobs: int, begin: Callable[[int], None]) -> None:
+        self.workers: list[Worker[Grant, Result]] = [Worker(jobs, begin) for _ in range(jobs)]
 
     @property
     def busy(self) -> list[tuple[Worker[Grant, Result], Grant]]:
@@ -114,13 +118,20 @@ class Crew(Generic[Grant, Result]):
         return [(w, grant) for w, grant in self.busy if w.done]
 
 
-def crew_of(jobs: int) -> Crew[Any, Any]:
+def crew_of(jobs: int, begin: Callable[[int], None]) -> Crew[Any, Any]:
     """The crew of that size: kept from one call to the next, since a process takes seconds to import torch."""
     if not _KEPT or len(_KEPT[0].workers) != jobs:
-        for worker in _KEPT[0].workers if _KEPT else ():
-            worker.kill()
-        _KEPT[:] = [Crew(jobs)]
+        dismiss()
+        _KEPT.append(Crew(jobs, begin))
+        Finalize(None, dismiss, exitpriority=100)  # or a multiprocessing child waits for its idle workers as it ends
     return _KEPT[0]
+
+
+def dismiss() -> None:
+    """End the crew that was kept."""
+    while _KEPT:
+        for worker in _KEPT.pop().workers:
+            worker.kill()
 
 
 _KEPT: list[Crew[Any, Any]] = []

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import optuna
 from filelock import FileLock, Timeout
-from joblib import cpu_count
 from optuna.study import Study
 
 from ..objectives import Objective, device_count
@@ -31,15 +30,13 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 
-def check_one(objective: Objective, terms: Terms, parent: int, schedule: Schedule) -> None:
+def check_one(objective: Objective, terms: Terms, schedule: Schedule) -> None:
     """Run the first epoch of the objective in a worker process; raises what `start` raises."""
-    _settle_in(parent)
     start(objective, schedule, terms)
 
 
-def work_one(plan: Plan, terms: Terms, name: str, stop: str, parent: int, grant: Grant) -> TrialRecord:
+def work_one(plan: Plan, terms: Terms, name: str, stop: str, grant: Grant) -> TrialRecord:
     """Run one trial of the study `name` in a worker process."""
-    _settle_in(parent)
     device = _own_device(plan.device, plan.jobs, str(plan.folder))
     return run_trial(
         _study(plan, name),
@@ -50,8 +47,7 @@ def work_one(plan: Plan, terms: Terms, name: str, stop: str, parent: int, grant:
     )
 
 
-@lru_cache(maxsize=1)
-def _settle_in(parent: int) -> None:
+def settle_in(parent: int) -> None:
     """What a worker process does once: it leaves signals and standard output to its parent, and ends with it."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; it leaves the stop file
@@ -62,14 +58,9 @@ def _settle_in(parent: int) -> None:
 
 @lru_cache(maxsize=1)
 def _own_device(device: str, jobs: int, folder: str) -> str:
-    """This process's device and share of the threads, settled once: workers take turns over the GPUs."""
-    import torch
-
-    torch.set_num_threads(max(1, cpu_count() // jobs))
-    devices = device_count(device)
-    if device != "cuda" or devices < 2:
-        return device
-    return f"cuda:{_slot(jobs, folder) % devices}"
+    """This process's device, settled once: workers take turns over the GPUs."""
+    devices = device_count(device) if device == "cuda" else 1  # asking imports torch
+    return device if devices < 2 else f"cuda:{_slot(jobs, folder) % devices}"
 
 
 def _slot(jobs: int, folder: str) -> int:

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 
+import optuna
 from optuna.study import Study
 
 from ..errors import InputError, StudyError
@@ -65,6 +66,8 @@ class _Search:
     def __init__(self, plan: Plan, begun: float, progress: Progress) -> None:
         self.plan, self.begun, self.progress = plan, begun, progress
         self.storage = open_storage(plan.where)
+        self.grace = GRACE if plan.storage else 0.0  # nobody else uses the folder's journal
+        self.stale = self._reap()
         known = self._known()
         self.ledger = Ledger(plan.budget, plan.epochs, _spent(known, plan.budget), begun)
         self.tally = Tally(self.ledger, plan.maximize)
@@ -73,7 +76,6 @@ class _Search:
         self.terms = Terms(plan.space, plan.metric, plan.maximize, plan.epochs, plan.seed, plan.device)
         self.pace = Pace(plan.epochs, known.trials if known else ())
         self.started: Started | None = None
-        self.grace = GRACE if plan.storage else 0.0  # nobody else uses the folder's journal
         self.failures: list[str] = []
 
     def run(self) -> SearchResult:
@@ -145,6 +147,14 @@ class _Search:
             return SHARE * amount if self.plan.confirm else 0.0
         return unit * held_back(amount / unit, self.plan.confirm, int(self.plan.baseline is not None))
 
+    def _reap(self) -> int:
+        """End the trials of dead processes before the books are opened: one that was killed too often counts."""
+        try:
+            study = optuna.load_study(study_name=self.plan.study, storage=self.storage)
+        except KeyError:
+            return 0
+        return len(reap(study, self.grace))
+
     def _known(self) -> SearchResult | None:
         try:
             return load_result(self.storage, self.plan.study)
@@ -164,14 +174,13 @@ class _Search:
         sampler = make_sampler(plan.sampler, plan.seed, plan.space, skipped)
         pruner = make_pruner(plan.pruner, plan.space, sampler)
         study = open_study(self.storage, plan.study, plan.settings(), sampler, pruner)
-        if not study.get_trials(deepcopy=False):
-            for title, schedule in baselines(plan.space, plan.baseline).items():
+        queued = [t.user_attrs.get("baseline") for t in study.get_trials(deepcopy=False)]
+        for title, schedule in baselines(plan.space, plan.baseline).items():
+            if title not in queued and None not in queued:  # a kill may come between the first and the last
                 notes = {"baseline": title, "schedule": schedule.to_dict()}
                 study.enqueue_trial(plan.space.params(schedule), user_attrs=notes)
-        if stale := len(reap(study, self.grace)):
-            self.tally.outcomes.pop("running", None)
-            self.tally.outcomes["interrupted"] = self.tally.outcomes.get("interrupted", 0) + stale
-            self.progress.note(f"{stale} trial(s) were cut off when the last session ended; they run again.")
+        if self.stale:
+            self.progress.note(f"{self.stale} trial(s) were cut off when the last session ended; they run again.")
         return study
 
     def _trials_left(self, held: float | None = None) -> float:

@@ -159,11 +159,15 @@ def queue_lost(study: Study, grace: float = 0.0) -> None:
 
 
 def first_of_its_kind(study: Study, trial: AnyTrial) -> bool:
-    """Whether no earlier trial repeats the same interrupted one."""
-    repeats = trial.user_attrs.get("repeats")
-    return repeats is None or all(
-        t.number >= trial.number or t.user_attrs.get("repeats") != repeats for t in study.get_trials(deepcopy=False)
-    )
+    """Whether no earlier trial repeats the same interrupted one, or is the same baseline queued by another process."""
+
+    def kind(trial: AnyTrial) -> tuple[object, ...]:
+        return tuple(trial.user_attrs.get(name) for name in ("repeats", "baseline", "schedule"))
+
+    repeats, baseline, _ = own = kind(trial)
+    if repeats is None and baseline is None:
+        return True
+    return all(t.number >= trial.number or kind(t) != own for t in study.get_trials(deepcopy=False))
 
 
 def _queue_again(study: Study, trial: FrozenTrial, notes: Mapping[str, object]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from ..spaces import Schedule
 from .budget import Grant, duration
 from .crew import Crew, Worker, WorkerDied, crew_of
 from .guard import Interrupts, stop_file_on_interrupt
-from .inside import check_one, work_one
+from .inside import check_one, settle_in, work_one
 from .leases import bury, owner_of, since, this_process
 from .records import TrialRecord, to_record
 from .store import end, end_interrupted
@@ -49,8 +48,8 @@ def run_processes(
     """
     stop = plan.folder / ".stop"
     stop.unlink(missing_ok=True)
-    work = partial(work_one, replace(plan, jobs=jobs), terms, study.study_name, str(stop), os.getpid())
-    crew = crew_of(jobs)
+    work = partial(work_one, replace(plan, jobs=jobs), terms, study.study_name, str(stop))
+    crew = crew_of(jobs, settle_in)
     try:
         with stop_file_on_interrupt(stop, note) as interrupts:
             watched = _Watched(study, terms.metric, plan.trial_timeout, interrupts, note)
@@ -165,8 +164,8 @@ def check_in_worker(plan: Plan, schedule: Schedule, terms: Terms, timeout: float
         InputError: As `start` does.
         StudyError: It hangs, or its process died.
     """
-    worker: Worker[Schedule, None] = crew_of(max(1, plan.jobs)).workers[0]
-    worker.start(partial(check_one, plan.objective, terms, os.getpid()), schedule)
+    worker: Worker[Schedule, None] = crew_of(max(1, plan.jobs), settle_in).workers[0]
+    worker.start(partial(check_one, plan.objective, terms), schedule)
     try:
         if not worker.wait(timeout + STARTUP):
             raise StudyError(

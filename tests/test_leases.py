@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -184,6 +185,31 @@ def test_a_trial_that_two_processes_queued_again_runs_once(study: optuna.Study) 
     assert (dropped.state, dropped.user_attrs["surplus"]) == (TrialState.FAIL, True)
     queue_lost(study)
     assert waiting(study) == []
+
+
+def test_a_baseline_that_two_processes_queued_runs_once(make_plan: MakePlan) -> None:
+    plan = make_plan("3", confirm=0)
+    search(plan)
+    study = opened(plan)
+    study.enqueue_trial({}, user_attrs={k: study.trials[1].user_attrs[k] for k in ("baseline", "schedule")})
+    assert "baseline" not in take(study).user_attrs
+    assert study.trials[3].user_attrs["surplus"]
+
+
+def test_a_kill_while_baselines_are_queued_loses_none(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    enqueue, calls = optuna.Study.enqueue_trial, itertools.count()
+
+    def killed(study: optuna.Study, *args: Any, **how: Any) -> None:
+        if next(calls):
+            raise KeyboardInterrupt
+        enqueue(study, *args, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.Study, "enqueue_trial", killed)
+        with pytest.raises(KeyboardInterrupt):
+            search(make_plan("5", confirm=0))
+    result = search(make_plan("5", confirm=0))
+    assert [t.baseline for t in result.trials] == ["constant", "linear to zero", "cosine to zero", None, None]
 
 
 class Suspended(Bowl):
