@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import platform
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError, StudyError
 from .objectives import (
     DEFAULT_TASK,
+    TASKS,
     Objective,
     TaskObjective,
     TaskOptions,
@@ -33,12 +37,16 @@ from .search import (
     Plan,
     Progress,
     SearchResult,
+    Silent,
+    damage,
+    failures,
     folder_name,
     load_result,
     open_storage,
     parse_seconds,
     redact,
     search,
+    train_longer,
 )
 from .spaces import DEFAULT_FAMILIES, Interval, Schedule, ScheduleSpace, default_space, read_space
 
@@ -46,6 +54,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
 USER_EPOCHS = 10
+_log = logging.getLogger(__name__)
 _PACKAGES = ("lrsearch", "torch", "torchvision", "optuna", "numpy", "plotly", "joblib")
 
 
@@ -223,6 +232,85 @@ def make_space(
     return found
 
 
+def transfer(
+    path: str | PathLike[str],
+    epochs: int,
+    *,
+    objective: str | Callable[..., Any] | Objective | None = None,
+    measure: Sequence[int] | None = None,
+    seeds: int = 3,
+    keep_warmup: bool = False,
+    storage: str | None = None,
+    engine: str = DEFAULT_ENGINE,
+    device: str = "auto",
+    task_options: TaskOptions | None = None,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """Train a confirmed search's finalists over longer horizons, and write the report again.
+
+    Args:
+        path: The run folder, or a study's name under ``runs/``.
+        epochs: The length of the real training.
+        objective: What was searched; needed unless it is a built-in task, since code is only loaded from where one
+            says.
+        measure: Horizons to train; by default twice and four times the search's, as far as they are below `epochs`.
+        seeds: On how many of the confirmation's seeds, >= 2.
+        keep_warmup: Keep the warm-up's length in epochs instead of stretching it.
+        storage: An Optuna URL; the run folder's journal by default.
+        engine: How trials are run.
+        device: Torch device, or "auto".
+        task_options: Options of a built-in task; only where its data lie matters, the rest is the search's.
+        progress: Who to tell.
+
+    Raises:
+        InputError: Wrong use.
+        StudyError: The winner is not confirmed, or the study is in use.
+    """
+    result = load(path, storage=storage)
+    if not isinstance(result, SearchResult) or result.folder is None:
+        raise InputError(f"{path} is no run folder: give the one that the search wrote.")
+    device = resolve_device(device)
+    found = _objective_again(result, objective, device, task_options or TaskOptions())
+    horizons = measure or sorted({min(k * result.epochs, epochs) for k in (2, 4)})
+    folder = Path(result.folder)
+    plan = Plan(
+        found,
+        result.space,
+        Budget.parse(1),
+        result.name,
+        str(folder.parent),
+        storage=storage,
+        metric=result.metric,
+        maximize=result.maximize,
+        pruner="none",
+        engine=engine,
+        device=device,
+        seed=int(result.settings["seed"]),
+    )
+    made = train_longer(plan, horizons, seeds, progress or Silent(), keep_warmup=keep_warmup)
+    write_outputs(made)
+    return made
+
+
+def _objective_again(result: SearchResult, given: Any, device: str, options: TaskOptions) -> Objective:
+    """The objective of a search; raises `InputError` if it is another one, or must be named."""
+    stored = result.settings
+    if given is None:
+        if stored["objective"] not in TASKS:
+            raise InputError(f"name the objective with --objective, for the search it was {stored['objective']!r}.")
+        kept = {k: stored[k] for k in ("model", "optimizer", "batch_size", "subset", "bf16")}
+        given = TaskObjective(get_task(stored["objective"]), replace(options, **kept))
+    found = make_objective(given, stored.get("optimizer"), result.epochs, result.space.interval, device, None)
+    if isinstance(found, UserObjective):
+        found.interval = result.space.interval
+    if differing := [k for k, v in found.settings().items() if stored.get(k) != v]:
+        raise InputError(
+            f"this is not what was searched: {differing[0]} is {found.settings()[differing[0]]!r} now, "
+            f"{stored.get(differing[0])!r} in the study."
+        )
+    return found
+
+
 def load(path: str | PathLike[str], study: str | None = None, storage: str | None = None) -> Any:
     """Read a search again: a `SearchResult` from a run folder or a journal, a `TrialRecord` from ``best.json``.
 
@@ -241,8 +329,11 @@ def load(path: str | PathLike[str], study: str | None = None, storage: str | Non
     if where.suffix == ".json":
         return read_best(where)
     if storage is not None:
-        return load_result(open_storage(storage), study or where.name, str(where) if where.is_dir() else None)
+        with failures(storage):
+            return load_result(open_storage(storage), study or where.name, str(where) if os.path.isdir(where) else None)
     journal = Path(locate(path))
+    if cut := damage(str(journal)):
+        _log.warning("%s", cut)
     return load_result(open_storage(str(journal)), study, str(journal.parent))
 
 
@@ -250,9 +341,9 @@ def locate(path: str | PathLike[str], storage: str | None = None) -> str:
     """Where a run's study is stored: the URL given, or its journal; raises `InputError` if there is none."""
     if storage is not None:
         return storage
-    folder = Path(path) if Path(path).exists() else Path("runs") / folder_name(str(path))
-    journal = folder if folder.is_file() else folder / JOURNAL
-    if not journal.is_file():
+    folder = Path(path) if os.path.exists(path) else Path("runs") / folder_name(str(path))
+    journal = folder if os.path.isfile(folder) else folder / JOURNAL
+    if not os.path.isfile(journal):  # unlike Path.is_file, false for a name that is too long
         raise InputError(
             f"there is no run at {str(path)!r} (looked for {str(journal)!r}): give a run folder, "
             "or --storage URL with the study's name; lrsearch runs lists those here."
@@ -261,18 +352,37 @@ def locate(path: str | PathLike[str], storage: str | None = None) -> str:
 
 
 def write_outputs(result: SearchResult) -> None:
-    """Write the report, and ``best.json`` and ``best.py`` if a trial is complete, into the run folder."""
+    """Write the report, and ``best.json`` and ``best.py`` if a trial is complete, into the run folder.
+
+    Raises:
+        StudyError: The disk is full, or the folder cannot be written; older files are as they were.
+    """
     from .reports.export import write_best
 
     assert result.folder is not None
     folder = Path(result.folder)
-    write_report(result, folder / "report.html")
-    if result.ranking:
-        write_best(result, folder)
+    try:
+        _write_report(result, folder / "report.html")
+        if result.ranking:
+            write_best(result, folder)
+    except OSError as error:
+        raise StudyError(
+            f"the run folder {str(folder)!r} cannot be written ({error.strerror}): every trial is kept; "
+            f"once that is mended: lrsearch report {folder}"
+        ) from None
 
 
 def write_report(result: SearchResult, path: Path) -> Path:
-    """Write the HTML report, with the winner's code in it."""
+    """Write the HTML report, with the winner's code in it; raises `InputError` if it cannot be written there."""
+    try:
+        return _write_report(result, path)
+    except OSError as error:
+        raise InputError(
+            f"the report {str(path)!r} cannot be written ({error.strerror}): choose another place with --output."
+        ) from None
+
+
+def _write_report(result: SearchResult, path: Path) -> Path:
     from .reports import page
     from .reports.export import export
 
@@ -281,12 +391,10 @@ def write_report(result: SearchResult, path: Path) -> Path:
 
 
 def _write_what_there_is(plan: Plan) -> None:
-    try:
+    with suppress(StudyError, OSError):  # what stopped the search may stop this as well
         result = load_result(open_storage(plan.where), plan.study, str(plan.folder))
-    except StudyError:
-        return
-    if result.trials:
-        write_outputs(result)
+        if result.trials:
+            write_outputs(result)
 
 
 def _context() -> dict[str, Any]:
@@ -306,4 +414,4 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-__all__ = ["load", "locate", "make_plan", "run", "write_outputs", "write_report"]
+__all__ = ["load", "locate", "make_plan", "run", "transfer", "write_outputs", "write_report"]

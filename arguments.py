@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 FORMATS = ("torch", "lightning", "transformers", "timm", "json", "yaml")
 FAMILY_PARAMS = ("gamma", "step_size", "T_max", "eta_min", "end_factor", "power", "cooldown", "shape")
+STORAGE = "LRSEARCH_STORAGE"
+"""The environment variable that --storage is taken from where it is not given."""
 _EXAMPLES = """\
 examples:
   lrsearch run --budget 40                                 the built-in digits task, no download
@@ -18,6 +22,15 @@ examples:
 
 
 _CONFIRM = "judge the winner against tuned baselines on up to so many fresh seeds; 0 for none (default 9)"
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The arguments of a command line, the process's own by default; exits with code 2 and the usage if it is wrong."""
+    given, parser = sys.argv[1:] if argv is None else list(argv), make_parser()
+    for argument in given:
+        if argument.startswith("--") and argument.partition("=")[2] == "--":  # argparse would take it for a list
+            parser.error(f"{argument}: -- is no value.")
+    return parser.parse_args(given)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -39,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(add("run", "Search for a schedule, or go on with the study of that name."))
     _add_report(add("report", "Write a run's HTML report again."))
     _add_export(add("export", "Print the winner (or another trial) as code for your training script."))
+    _add_transfer(add("transfer", "Measure whether a run's winner stays ahead over longer trainings."))
     _add_dashboard(add("dashboard", "Open a run in optuna-dashboard."))
     _add_preview(add("preview", "Draw schedules for several parameter values, without training."))
     families = add("families", "List the schedule families, or write a search space to edit.")
@@ -61,7 +75,7 @@ def _add_run(p: argparse.ArgumentParser) -> None:
     p.add_argument("--interval", choices=("step", "epoch"), help="when the rate changes (default step)")
     p.add_argument("--study", metavar="NAME", help="the study's name (default: the objective's)")
     p.add_argument("--out", metavar="DIR", default="runs", help="where run folders go (default runs)")
-    p.add_argument("--storage", metavar="URL", help="Optuna storage (default: a journal file in the run folder)")
+    _add_storage(p, "Optuna storage (default: a journal file in the run folder)")
     p.add_argument("--engine", default="auto", help="auto, lanes, processes or single (default auto: measured)")
     p.add_argument("--jobs", type=int, default=0, help="worker processes (default: the engine's choice)")
     p.add_argument("--device", default="auto", help="torch device (default auto: CUDA if there is one)")
@@ -89,7 +103,7 @@ def _add_run(p: argparse.ArgumentParser) -> None:
 
 def _add_run_argument(p: argparse.ArgumentParser) -> None:
     p.add_argument("run", help="a run folder, or a study's name under runs/")
-    p.add_argument("--storage", metavar="URL", help="Optuna storage, if not the run folder's journal")
+    _add_storage(p, "Optuna storage, if not the run folder's journal")
     p.add_argument("--study", metavar="NAME", help="the study's name, if the storage has several")
 
 
@@ -112,6 +126,21 @@ def _add_export(p: argparse.ArgumentParser) -> None:
     p.add_argument("--output", metavar="FILE", help="write to a file instead of standard output")
 
 
+def _add_transfer(p: argparse.ArgumentParser) -> None:
+    p.add_argument("run", help="a run folder, or a study's name under runs/")
+    p.add_argument("--epochs", type=int, required=True, help="length of the real training")
+    p.add_argument("--objective", metavar="SPEC", help="train.py:objective, unless a built-in task was searched")
+    p.add_argument(
+        "--measure", type=_lengths, metavar="E,E", help="horizons to train (default 2, 4 times the search's)"
+    )
+    p.add_argument("--seeds", type=int, default=3, help="on how many of the confirmation's seeds (default 3)")
+    p.add_argument("--keep-warmup", action="store_true", help="do not stretch the warm-up: keep its length in epochs")
+    _add_storage(p, "Optuna storage, if not the run folder's journal")
+    p.add_argument("--engine", default="auto", help="auto, lanes, processes or single (default auto: measured)")
+    p.add_argument("--device", default="auto", help="torch device (default auto: CUDA if there is one)")
+    p.add_argument("--data-dir", default="data", help="folder with the datasets (default data)")
+
+
 def _add_dashboard(p: argparse.ArgumentParser) -> None:
     _add_run_argument(p)
     p.add_argument("--port", type=int, default=8080, help="default 8080")
@@ -127,6 +156,16 @@ def _add_preview(p: argparse.ArgumentParser) -> None:
     for name in ("base_lr", "warmup", *FAMILY_PARAMS):
         kind = str if name == "shape" else float
         more.add_argument(f"--{name.replace('_', '-')}", dest=name, type=kind, action="append", metavar="X")
+
+
+def _add_storage(p: argparse.ArgumentParser, text: str) -> None:
+    """Other users of the machine see a command's arguments, but not its environment."""
+    text += f"; better in ${STORAGE} if it holds a password"
+    p.add_argument("--storage", metavar="URL", default=os.environ.get(STORAGE) or None, help=text)
+
+
+def _lengths(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
 
 
 def _names(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import FAMILY_PARAMS, make_parser
+from .arguments import FAMILY_PARAMS, parse
 from .errors import InputError, LrsearchError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _BEGUN = time.time()
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted (and resumable)."""
-    args = make_parser().parse_args(argv)
+    args = parse(argv)
     try:
         return COMMANDS[args.command](args)
     except InputError as error:
@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:  # a full disk, a name that is too long
+        return _complain(error, FAILED)
 
 
 def _complain(error: Exception, code: int) -> int:
@@ -114,6 +116,29 @@ def _export(args: Namespace) -> int:
     return OK
 
 
+def _transfer(args: Namespace) -> int:
+    from rich.console import Console
+
+    from .api import transfer
+    from .objectives import TaskOptions
+    from .reports.longer import longer, text_table
+    from .reports.terminal import LineProgress
+
+    keys = ("objective", "measure", "seeds", "keep_warmup", "storage", "engine", "device")
+    result = transfer(
+        args.run,
+        args.epochs,
+        **{k: getattr(args, k) for k in keys},
+        task_options=TaskOptions(data_dir=args.data_dir),
+        progress=LineProgress(Console(stderr=True), ""),
+    )
+    found = longer(result, args.epochs)
+    assert found is not None
+    print("\n".join([f"{result.metric}, means over {found.seeds} seeds", *text_table(found), *found.sentences]))
+    print(f"Report: {result.folder}/report.html")
+    return OK
+
+
 def _dashboard(args: Namespace) -> int:
     from .api import locate
     from .reports.dashboard import serve
@@ -179,7 +204,7 @@ def _runs(args: Namespace) -> int:
     from .api import load
     from .search import JOURNAL
 
-    found = sorted(Path(args.folder).glob(f"*/{JOURNAL}"))
+    found = sorted(Path(args.folder).glob(f"*/{JOURNAL}")) if os.path.isdir(args.folder) else []
     for journal in found:
         try:
             result = load(journal)
@@ -222,6 +247,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "run": _run,
     "report": _report,
     "export": _export,
+    "transfer": _transfer,
     "dashboard": _dashboard,
     "preview": _preview,
     "families": _families,

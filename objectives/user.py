@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 import time
 import warnings
@@ -159,14 +160,17 @@ def load_function(spec: str) -> Any:
     """What ``file.py:name`` or ``module:name`` names; raises `ObjectiveError`. Loaded once per process."""
     where, _, name = spec.rpartition(":")
     module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
-    if not hasattr(module, name):
+    try:
+        return getattr(module, name)
+    except AttributeError:
         functions = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__]
-        raise unknown(f"function in {where}:", name, functions or ["(none)"], ObjectiveError)
-    return getattr(module, name)
+        raise unknown(f"function in {where}:", name, functions or ["(none)"], ObjectiveError) from None
+    except Exception as error:  # a module may have a __getattr__
+        raise ObjectiveError(f"{spec!r} cannot be loaded: {_said(error)}") from error
 
 
 def _load_file(path: Path) -> ModuleType:
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, false for a name that is too long
         raise ObjectiveError(f"there is no file {str(path)!r}: give the objective as path/to/train.py:name.")
     sys.path.insert(0, str(path.resolve().parent))  # as running the file would, for its own imports
     module_spec = importlib.util.spec_from_file_location(f"_lrsearch_user_{path.stem}", path)
@@ -176,8 +180,10 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[module.__name__] = module
     try:
         module_spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise ObjectiveError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a user's code raises, SystemExit included
+        raise ObjectiveError(f"{path} cannot be loaded: {_said(error)}") from error
     cloudpickle.register_pickle_by_value(module)  # worker processes cannot import it by name
     return module
 
@@ -187,8 +193,15 @@ def _load_module(name: str) -> ModuleType:
         sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
-        raise ObjectiveError(f"the module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise ObjectiveError(f"the module {name!r} cannot be imported: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    """An exception of the user's code in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _check_generator(function: Any, name: str) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..search import SearchResult, TrialRecord
 from ..spaces import get_family
+from .confirmed import ConfirmedRow, confirmed_rows, sureness, verdict_of
 from .tables import CLOSE, Comparison, Edge, Setting, close_calls, comparisons, edges, num, settings, winner
 
 
@@ -21,6 +22,7 @@ class Answer(NamedTuple):
     certainty: str
     tally: str
     comparisons: tuple[Comparison, ...]
+    confirmed: tuple[ConfirmedRow, ...]
     edges: tuple[Edge, ...]
 
 
@@ -28,7 +30,7 @@ def answer(result: SearchResult) -> Answer:
     """The answer of a search in words and numbers; says so plainly when there is none."""
     best = winner(result)
     if best is None or best.schedule is None:
-        return Answer("", "", None, "–", (), _no_answer(result), "", tally(result), (), ())
+        return Answer("", "", None, "–", (), _no_answer(result), "", tally(result), (), (), ())
     found = comparisons(result)
     return Answer(
         best.schedule.family,
@@ -36,10 +38,11 @@ def answer(result: SearchResult) -> Answer:
         best.number,
         num(best.value),
         settings(best.schedule),
-        verdict(result, best, found),
-        certainty(result),
+        verdict_of(result) or verdict(result, best, found),
+        sureness(result) or certainty(result),
         tally(result),
         found,
+        confirmed_rows(result),
         edges(result),
     )
 
@@ -81,9 +84,10 @@ def tally(result: SearchResult) -> str:
     """How many trials ended which way: ``30 trials: 12 complete, 18 pruned``."""
     counts = ", ".join(f"{n} {outcome}" for outcome, n in result.counts().items())
     epochs = sum(t.epochs for t in result.trials)
-    return (
-        f"{_plural(len(result.trials), 'trial')}{f': {counts}' if counts else ''}; {_plural(epochs, 'epoch')} trained"
-    )
+    fresh = sum(t.epochs for t in result.confirming)
+    runs = f"; {_plural(len(result.confirming), 'run')} on fresh seeds" if result.confirming else ""
+    counted = f"{_plural(len(result.trials), 'trial')}{f': {counts}' if counts else ''}"
+    return f"{counted}{runs}; {_plural(epochs + fresh, 'epoch')} trained"
 
 
 def _no_answer(result: SearchResult) -> str:

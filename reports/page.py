@@ -23,6 +23,7 @@ from .answer import answer
 from .course import progress_figure, stops_figure, timeline_figure
 from .early import early_looks
 from .figures import Figure, ranked_figure, winner_figure
+from .longer import longer
 from .points import parameters, wall
 from .scatter import base_lr_figure, family_figure, parameter_figures
 from .series import phases
@@ -46,9 +47,15 @@ def write_report(
 
     Returns:
         The path.
+
+    Raises:
+        OSError: It cannot be written; an older one is as it was.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and not target.is_file():  # a device or a pipe must not be replaced by a file
+        target.write_text(report_html(result, code=code, notes=notes), encoding="utf-8")
+        return target
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".report-", suffix=".html")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -108,6 +115,7 @@ def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]
         "outcomes": tables.outcomes(result),
         "reasons": tables.reasons(result),
         "looks": early_looks(result),
+        "longer": longer(result),
         "rows": rows.trial_rows(result),
         "sessions": rows.sessions(result),
         "facts": rows.study_facts(result),

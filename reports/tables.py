@@ -101,8 +101,8 @@ def finite(trial: TrialRecord) -> float | None:
 
 
 def winner(result: SearchResult) -> TrialRecord | None:
-    """The best complete trial, if there is one."""
-    return result.ranking[0] if result.ranking else None
+    """The trial to use, if there is one: see `SearchResult.best`."""
+    return result.best if result.ranking else None
 
 
 def settings(schedule: Schedule) -> tuple[Setting, ...]:

@@ -16,6 +16,8 @@ from rich.text import Text
 
 from ..search import SearchResult, Tally, TrialRecord, duration
 from .braille import lr_plot, sparkline
+from .confirmed import confirmed_rows, verdict_of
+from .confirmed import facts as confirmed_facts
 
 CAVEAT = "One seed, and baselines at the middle base_lr of the space: a lead to follow, not a proof."
 
@@ -135,7 +137,8 @@ def print_json(result: SearchResult) -> None:
     """The result as one line of JSON on standard output."""
     best = trial_facts(result.best) if result.ranking else None
     facts = {"event": "result", "study": result.name, "folder": result.folder, "outcomes": result.counts()}
-    print(json.dumps({**facts, "metric": result.metric, "best": best}), flush=True)
+    confirmation = confirmed_facts(result)
+    print(json.dumps({**facts, "metric": result.metric, "best": best, "confirmation": confirmation}), flush=True)
 
 
 def print_summary(result: SearchResult, console: Console) -> None:
@@ -152,9 +155,12 @@ def print_summary(result: SearchResult, console: Console) -> None:
         console.print(_value_line(result), highlight=False, markup=False, soft_wrap=True)
         console.print(lr_plot([best.schedule], ["lr"], console), end="")
         console.print(_table(result))
-        if best.baseline:
-            console.print("A baseline did best so far: a larger --budget may find better.", style="yellow")
-        console.print(CAVEAT, style="dim", highlight=False, soft_wrap=True)
+        if verdict := verdict_of(result):
+            console.print(verdict, style="bold", highlight=False, markup=False, soft_wrap=True)
+        else:
+            if best.baseline:
+                console.print("A baseline did best so far: a larger --budget may find better.", style="yellow")
+            console.print(CAVEAT, style="dim", highlight=False, soft_wrap=True)
     _next_steps(result, console)
 
 
@@ -201,19 +207,22 @@ def _value_line(result: SearchResult) -> str:
 
 
 def _table(result: SearchResult) -> Table:
-    """The three best and every baseline, each against the winner."""
+    """What was confirmed, with means and numbers of fresh seeds, the three best and every baseline."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("trial", result.metric, "behind"):
+    fresh = {row.trial: row for row in confirmed_rows(result)}
+    for name in ("trial", result.metric, *(["fresh seeds"] if fresh else ["behind"])):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("lr", "family", "base_lr"):
         table.add_column(name)
-    shown = {t.number: t for t in (*result.ranking[:3], *result.baselines)}
+    shown = {t.number: t for t in (*map(result.trial, fresh), *result.ranking[:3], *result.baselines)}
     for trial in shown.values():
         if trial.schedule is not None:
             curve = sparkline(trial.schedule.curve(max(1, int(64 / trial.schedule.horizon))), width=12)
             family = f"{trial.baseline} (baseline)" if trial.baseline else trial.schedule.family
             base_lr = f"{trial.schedule.base_lr:.4g}"
-            table.add_row(str(trial.number), _value(trial), _against(trial, result), curve, family, base_lr)
+            row = fresh.get(trial.number)
+            more = (f"{row.mean:.4g} ({row.seeds})" if row else "") if fresh else _against(trial, result)
+            table.add_row(str(trial.number), _value(trial), more, curve, family, base_lr)
     return table
 
 

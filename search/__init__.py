@@ -5,13 +5,17 @@ from .budget import Budget, duration, parse_seconds
 from .confirmation import Confirmation
 from .engines import DEFAULT_ENGINE, ENGINES
 from .guard import sigterm_like_ctrl_c
+from .journal import JOURNAL, damage
+from .longer import train_longer
 from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
 from .records import Outcome, SearchResult, TrialRecord
 from .runner import search
 from .samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
-from .store import JOURNAL, folder_name, load_result, open_storage, redact
+from .secrets import redact
+from .store import failures, folder_name, load_result, open_storage
+from .transfer import Outlook, Transfer
 from .verdict import ALPHA, DEFAULT_SEEDS, Duel
 
 __all__ = [
@@ -29,14 +33,18 @@ __all__ = [
     "Confirmation",
     "Duel",
     "Outcome",
+    "Outlook",
     "Plan",
     "Progress",
     "SearchResult",
     "Silent",
     "Tally",
+    "Transfer",
     "TrialRecord",
     "baselines",
+    "damage",
     "duration",
+    "failures",
     "folder_name",
     "load_result",
     "make_pruner",
@@ -46,4 +54,5 @@ __all__ = [
     "redact",
     "search",
     "sigterm_like_ctrl_c",
+    "train_longer",
 ]

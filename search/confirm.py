@@ -51,6 +51,10 @@ SHAPES = {Shape(3, 3): 7, Shape(2, 2): 7, Shape(1, 1): 3}
 """Shapes by the least seeds to judge on that they are worth it with, the largest first."""
 
 
+LEAST = 18
+"""Full trials of the smallest budget of which `SHARE` is enough for the smallest shape."""
+
+
 def shape_for(runs: float, own: int) -> Shape | None:
     """The largest shape that so many full trials are enough for; None if not even the smallest."""
     return next((shape for shape, seeds in SHAPES.items() if shape.runs(seeds, own) <= runs), None)
@@ -109,9 +113,8 @@ class Confirmer:
         found = result.confirmation
         if found is None or found.contest.after != len(result.trials):
             found = self._begin(result)
-        if found is not None and (found.winner is None or not found.rivals):
-            contest = found.contest
-            found = self._run_on((*contest.candidates, *contest.baselines), contest.choosing)
+        if found is not None and not found.contest.looks:
+            found = self._run_on((*found.contest.candidates, *found.contest.baselines), found.contest.choosing)
         while found is not None and found.winner is not None and found.rivals and not found.settled:
             found = self._look(found)
 
@@ -123,7 +126,7 @@ class Confirmer:
         candidates = [t for t in result.ranking if not t.baseline]
         shape = shape_for(self._runs_left(), int(self.plan.baseline is not None))
         if not candidates or shape is None:
-            self.note("The winner is not confirmed on fresh seeds: the budget is too small for it.")
+            self.note(f"The winner is not confirmed on fresh seeds: that takes a budget of about {LEAST} full trials.")
             return None
         model = CurveModel(self.plan.space, self.plan.seed)
         leaders = self._leaders(model, candidates)[: shape.candidates]
@@ -180,7 +183,8 @@ class Confirmer:
         contest, rivals = found.contest, _open(found)
         assert found.winner is not None
         before = max((look.seeds for look in contest.looks), default=0)
-        affordable = before + self._runs_left() // (1 + len(rivals))
+        done = sum(len(found.judged(t)) - before for t in (found.winner, *rivals))  # before an interruption
+        affordable = before + (self._runs_left() + done) // (1 + len(rivals))
         look = next_look(contest.looks, len(contest.judging), affordable)
         if look is None:
             return None

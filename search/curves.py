@@ -102,10 +102,10 @@ class CurveModel:
         if inside:
             order = np.argsort(posterior.predict(np.stack([c.whole for c in inside]))[0])
             leaders += [inside[i].params for i in order[:LEADERS]]
-        known = [t.curve.params for t in trials]
+        known = {frozenset(t.curve.params.items()) for t in trials}
         for scale in SCALES:
             near = [self.space.nudged(p, rng, scale) for p in leaders for _ in range(NUDGES)]
-            candidates = [p for p in (*leaders, *near) if p not in known]
+            candidates = [p for p in (*leaders, *near) if frozenset(p.items()) not in known]
             x = self.features.whole([self.space.schedule(p) for p in candidates])
             order = np.argsort(-self._gains(posterior, x, fit))
             leaders = [candidates[i] for i in order[:LEADERS]]

@@ -12,9 +12,10 @@ from ..objectives import Objective
 from ..spaces import Schedule, ScheduleSpace, space_to_dict
 from .budget import Budget
 from .engines import DEFAULT_ENGINE
+from .journal import JOURNAL
 from .pruners import DEFAULT_PRUNER
 from .samplers import DEFAULT_SAMPLER
-from .store import JOURNAL, folder_name
+from .store import folder_name
 from .verdict import DEFAULT_SEEDS, FEWEST
 
 
@@ -48,7 +49,7 @@ class Plan:
     budget: Budget
     study: str
     out: str = "runs"
-    storage: str | None = None
+    storage: str | None = field(default=None, repr=False)  # it may hold a password
     metric: str = "val_loss"
     maximize: bool = False
     sampler: str = DEFAULT_SAMPLER

@@ -89,6 +89,7 @@ class SearchResult:
         trials: Every trial, by number.
         folder: The run folder, if the search has one.
         confirmation: What runs on fresh seeds say of the winner, if there are any.
+        transfer: Runs over longer horizons, if there are any.
     """
 
     name: str
@@ -97,6 +98,7 @@ class SearchResult:
     trials: tuple[TrialRecord, ...]
     folder: str | None = None
     confirmation: Confirmation | None = None
+    transfer: tuple[TrialRecord, ...] = ()
 
     @property
     def metric(self) -> str:

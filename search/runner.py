@@ -19,13 +19,14 @@ from .confirm import SHARE, Confirmer, held_back, needs_confirmation
 from .engines import Engine, choose_engine
 from .execute import run_trials
 from .guard import only_one
+from .journal import mend
 from .leases import GRACE, reap
 from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import make_pruner
 from .records import SearchResult, TrialRecord
 from .samplers import make_sampler
-from .store import load_result, make_folder, open_storage, open_study
+from .store import failures, load_result, make_folder, open_storage, open_study
 from .trial import Started, Terms, start
 from .workers import check_in_worker
 
@@ -54,9 +55,11 @@ def search(plan: Plan, progress: Progress | None = None, begun: float | None = N
     begun = begun or time.time()
     if plan.jobs < 0:
         raise InputError(f"jobs must be at least 1 (0 chooses), got {plan.jobs}.")
+    if not 0 <= plan.seed < 2**32:  # what NumPy takes
+        raise InputError(f"seed must be from 0 to {2**32 - 1}, got {plan.seed}.")
     plan = replace(plan, device=resolve_device(plan.device))
     make_folder(plan.folder)
-    with only_one(plan.folder):
+    with only_one(plan.folder), failures(plan.where):
         return _Search(plan, begun, progress or Silent()).run()
 
 
@@ -65,6 +68,8 @@ class _Search:
 
     def __init__(self, plan: Plan, begun: float, progress: Progress) -> None:
         self.plan, self.begun, self.progress = plan, begun, progress
+        if cut := mend(plan.where):
+            progress.note(cut)
         self.storage = open_storage(plan.where)
         self.grace = GRACE if plan.storage else 0.0  # nobody else uses the folder's journal
         self.stale = self._reap()
@@ -112,10 +117,10 @@ class _Search:
 
     def _confirm(self, study: Study, engine: Engine) -> None:
         self.ledger.held = 0.0
-        plan, terms = replace(self.plan, pruner="none"), replace(self.terms, test=True)
+        plan = replace(self.plan, pruner="none")
 
         def spend(queue: Study, trials: int) -> None:
-            left = trials
+            left, terms = trials, replace(self.terms, test=queue is not study)
 
             def allot() -> Grant | None:
                 nonlocal left

@@ -7,30 +7,32 @@ import re
 import time
 import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InputError, StudyError
 from .confirmation import Confirmation, Contest
-from .locks import journal_lock
+from .journal import JournalFile
 from .records import SearchResult, TrialRecord, outcome_of, to_record
+from .secrets import ambiguous, redact, scrub
 
-JOURNAL = "journal.log"
 CONFIRMATION = ":confirmation"
 """Ends the name of the study that holds the runs on fresh seeds."""
+TRANSFER = ":transfer"
+"""Ends the name of the study that holds the runs over longer horizons."""
 _OWN_NOTES = ("outcome", "reason", "log", "owner", "lease", "repeats")
 """Notes of one run of a trial, which its repetition does not share."""
-_REDACTED = re.compile(r"(?<=://)([^:/@]+):[^@]*@")
 
 AnyTrial = Trial | FrozenTrial
 
@@ -42,27 +44,40 @@ def folder_name(study: str) -> str:
     return re.sub(r"[^\w.-]+", "-", study).strip("-.") or "study"
 
 
-def redact(url: str) -> str:
-    """A storage URL without its password."""
-    return _REDACTED.sub(r"\1:***@", url)
-
-
 def open_storage(where: str) -> BaseStorage:
     """The storage at `where`: a URL as Optuna takes them, or the path of a journal file.
 
     Raises:
         StudyError: It cannot be reached or written.
     """
+    if ambiguous(where):
+        raise StudyError(f"the storage {redact(where)!r} cannot be opened: write an @ in the password as %40.")
     try:
         if "://" not in where:
-            return JournalStorage(JournalFileBackend(where, lock_obj=journal_lock(where)))
+            return JournalStorage(JournalFile(where))
         logging.getLogger("alembic").setLevel(logging.WARNING)
         database = RDBStorage(where)
         weakref.finalize(database, database.engine.dispose)  # or the server keeps idle connections
         return optuna.storages.get_storage(database)
     except Exception as error:  # each database driver raises its own
-        reason = redact(str(error).strip().splitlines()[0])
-        raise StudyError(f"the storage {redact(where)!r} cannot be opened: {reason}") from None
+        raise StudyError(f"the storage {redact(where)!r} cannot be opened: {_reason(error, where)}") from None
+
+
+@contextmanager
+def failures(where: str) -> Iterator[None]:
+    """Turn what a database raises while it is used, e.g. when it goes away, into a `StudyError`."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise StudyError(
+            f"the storage {redact(where)!r} failed: {_reason(error.__cause__ or error, where)}. "
+            "What it holds is kept; once it is back, the same command goes on."
+        ) from None
+
+
+def _reason(error: BaseException, where: str) -> str:
+    lines = scrub(str(error), where).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def make_folder(folder: Path) -> None:
@@ -201,7 +216,7 @@ def end(study: Study, trial: AnyTrial, outcome: str, reason: str = "", value: fl
 def load_result(storage: BaseStorage, name: str | None, folder: str | None = None) -> SearchResult:
     """Read a study back; raises `StudyError` if it is not there or not ours."""
     every = optuna.get_all_study_names(storage)
-    names = [n for n in every if not n.endswith(CONFIRMATION)]
+    names = [n for n in every if not n.endswith((CONFIRMATION, TRANSFER))]
     if name is None:
         if len(names) != 1:
             raise StudyError(f"name the study, one of: {', '.join(names) or 'none is there'}.")
@@ -213,11 +228,14 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
     if "settings" not in attrs:
         raise StudyError(f"the study {name!r} was not made by lrsearch.")
     metric = attrs["settings"]["metric"]
-    confirmation = None
+    confirmation: Confirmation | None = None
+    transfer: tuple[TrialRecord, ...] = ()
+    if name + TRANSFER in every:
+        transfer = _records(optuna.load_study(study_name=name + TRANSFER, storage=storage), metric)
     if name + CONFIRMATION in every:
         confirmation = load_confirmation(optuna.load_study(study_name=name + CONFIRMATION, storage=storage), metric)
     return SearchResult(
-        name, attrs["settings"], attrs.get("sessions", []), _records(study, metric), folder, confirmation
+        name, attrs["settings"], attrs.get("sessions", []), _records(study, metric), folder, confirmation, transfer
     )
 
 

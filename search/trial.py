@@ -10,11 +10,11 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import Trial
 
-from ..errors import InputError, ObjectiveError
+from ..errors import InputError, ObjectiveError, StudyError
 from ..objectives import Measurement, Objective
 from ..spaces import Schedule, ScheduleSpace
 from .budget import Grant
@@ -113,6 +113,8 @@ def run_trial(
                 return record
     except KeyboardInterrupt:
         watch.interrupt("stopped by the user")
+        raise
+    except (StudyError, StorageInternalError):  # the books cannot be kept: the next session runs this trial again
         raise
     except BaseException as error:  # whatever a user's training code raises: sys.exit() too ends its trial alone
         return watch.end("failed", describe(error))
@@ -284,9 +286,10 @@ def _schedule(trial: Trial, space: ScheduleSpace) -> Schedule:
     if queued is None:
         return space.suggest(trial)
     schedule = Schedule.from_dict(queued)
-    if space.contains(schedule):
+    params = space.params(schedule)
+    if "family" in params:
         space.suggest(trial)
-    else:  # a baseline of a family that is not searched still teaches about base_lr and warm-up
+    elif params:  # a baseline of a family that is not searched still teaches about base_lr and warm-up
         space.suggest_shared(trial)
     return schedule
 

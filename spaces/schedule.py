@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 Interval = Literal["step", "epoch"]
 WARMUP_START = 0.01
+RATES, EPOCHS = (1e-30, 1e9), (1e-6, 1e6)
+"""The smallest and the largest base_lr, and horizon in epochs."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Schedule:
 
     Attributes:
         family: Name of a registered family, e.g. ``"cosine"``.
-        base_lr: The rate at the end of the warm-up, > 0.
-        horizon: The length the schedule is made for, in epochs, > 0.
+        base_lr: The rate at the end of the warm-up, within `RATES`.
+        horizon: The length the schedule is made for, in epochs, within `EPOCHS`.
         params: The family's parameters under PyTorch's names: lengths in epochs, ``gamma`` of ``exp`` per epoch,
             ``eta_min`` a learning rate. Missing ones take their usual value.
         warmup: Length of the warm-up in epochs, 0 <= warmup < horizon; 0 for none.
@@ -56,7 +57,7 @@ class Schedule:
         _positive("base_lr", self.base_lr)
         _positive("horizon", self.horizon)
         _check_warmup(self.warmup, self.horizon)
-        if not 0 < self.warmup_start <= 1:
+        if not isinstance(self.warmup_start, (int, float)) or not 0 < self.warmup_start <= 1:
             raise InputError(f"warmup_start must be in (0, 1], got {self.warmup_start!r}.")
         if self.interval not in ("step", "epoch"):
             raise InputError(f"interval must be 'step' or 'epoch', got {self.interval!r}.")
@@ -126,7 +127,7 @@ class Schedule:
         """The same shape over another horizon: lengths scale, per-epoch factors reach the same end.
 
         Args:
-            epochs: The new horizon, > 0.
+            epochs: The new horizon.
             warmup: The new warm-up in epochs, 0 <= warmup < epochs; scaled like the rest by default.
         """
         _positive("epochs", epochs)
@@ -210,12 +211,14 @@ def ticks_text(epochs: float) -> str:
 
 
 def _positive(name: str, value: float) -> None:
-    if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
-        raise InputError(f"{name} must be a finite number above 0, got {value!r}.")
+    """Raise `InputError` unless `value` is a number whose ratios and step counts a float can hold."""
+    low, high = RATES if name == "base_lr" else EPOCHS
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}.")
 
 
 def _check_warmup(warmup: float, horizon: float) -> None:
-    if not 0 <= warmup < horizon:
+    if isinstance(warmup, bool) or not isinstance(warmup, (int, float)) or not 0 <= warmup < horizon:
         raise InputError(
             f"warmup must be at least 0 and shorter than the horizon of {horizon:g} epochs, got {warmup!r}."
         )

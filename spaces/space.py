@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from .families import DEFAULT_FAMILIES, Choice, Param, Range, get_family
-from .schedule import WARMUP_START, Interval, Schedule
+from .schedule import EPOCHS, WARMUP_START, Interval, Schedule
 
 # Momentum SGD: 0.1 is the classic centre, divergence sets in around 1. Adam-type steps are normalised, and the
 # customary 1e-4 to 1e-3 stands in the middle; small networks take more.
@@ -56,10 +56,12 @@ class ScheduleSpace:
     def __post_init__(self) -> None:
         if not self.families or len(set(self.families)) != len(self.families):
             raise InputError(f"families must be distinct and at least one, got {list(self.families)}.")
-        if not self.horizon > 0:
-            raise InputError(f"epochs must be above 0, got {self.horizon!r}.")
+        if not EPOCHS[0] <= self.horizon <= EPOCHS[1]:
+            raise InputError(f"epochs must be a number from {EPOCHS[0]:g} to {EPOCHS[1]:g}, got {self.horizon!r}.")
         if self.interval not in ("step", "epoch"):
             raise InputError(f"interval must be 'step' or 'epoch', got {self.interval!r}.")
+        if not 0 < self.warmup_start <= 1:
+            raise InputError(f"warmup_start must be in (0, 1], got {self.warmup_start!r}.")
         known = {f"{f}.{p.name}": p for f in self.families for p in get_family(f).params}
         if strange := [key for key in self.ranges if key not in known]:
             raise InputError(
@@ -122,24 +124,23 @@ class ScheduleSpace:
         return ["base_lr", "warmup", *(f"{family}.{p.name}" for p in get_family(family).params)]
 
     def params(self, schedule: Schedule) -> dict[str, float | str]:
-        """The Optuna parameters that give `schedule`; only the shared ones if its family is not searched."""
+        """The Optuna parameters that give `schedule`; of one that is not in the space, those that it shares with it.
+
+        That is ``base_lr`` and ``warmup``, if both lie in their ranges, or nothing.
+        """
         shared: dict[str, float | str] = {"base_lr": schedule.base_lr, "warmup": schedule.warmup}
+        if not all(_inside(value, self.range_of(name)) for name, value in shared.items()):
+            return {}
         if schedule.family not in self.families:
             return shared
-        own = get_family(schedule.family).params
-        return {
-            "family": schedule.family,
-            **shared,
-            **{f"{schedule.family}.{p.name}": _to_search(p, schedule) for p in own},
-        }
+        own = {f"{schedule.family}.{p.name}": _to_search(p, schedule) for p in get_family(schedule.family).params}
+        if not all(_inside(value, self.range_of(name)) for name, value in own.items()):
+            return shared
+        return {"family": schedule.family, **shared, **own}
 
     def contains(self, schedule: Schedule) -> bool:
         """Whether `suggest` could give this schedule (up to rounding)."""
-        if schedule.family not in self.families:
-            return False
-        found = self.params(schedule)
-        del found["family"]
-        return all(_inside(value, self.range_of(name)) for name, value in found.items())
+        return "family" in self.params(schedule)
 
     def range_of(self, name: str) -> Range | Choice:
         """The range of an Optuna parameter name."""
@@ -203,7 +204,10 @@ def _check_range(key: str, param: Param, found: Range | Choice) -> None:
 def _inside(value: float | str, valid: Range | Choice) -> bool:
     if isinstance(valid, Choice):
         return value in valid.options
-    return isinstance(value, (int, float)) and valid.low <= value <= valid.high
+    if not isinstance(value, (int, float)) or not valid.low <= value <= valid.high:
+        return False
+    steps = (value - valid.low) / valid.step if valid.step else 0.0
+    return abs(steps - round(steps)) < 1e-6
 
 
 def _suggest(trial: TrialLike, name: str, found: Range | Choice) -> float | str:

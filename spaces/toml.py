@@ -100,7 +100,7 @@ def read_space(path: str | PathLike[str], base: ScheduleSpace) -> ScheduleSpace:
     """The space in a TOML file, on top of `base`."""
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(
             f"cannot read the space {str(path)!r}: {error}. "
             "Write a starter file with: lrsearch families --toml > my.toml"
@@ -143,7 +143,8 @@ def _range(key: str, value: Any, horizon: float | None) -> Range | Choice:
     low, high = (_number(f"{key}.{end}", value[end], horizon) for end in ("low", "high"))
     step = _number(f"{key}.step", value["step"], horizon) if "step" in value else None
     try:
-        return Range(low, high, value.get("log", False), step)
+        found = Range(low, high, value.get("log", False), step)
+        return Range(low, high) if low == high else found  # a fixed value has no scale
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
 

@@ -58,24 +58,34 @@ class StopAfter(Silent):
 
 
 class Noisy(Bowl):
-    """Loss falls with the distance of log10(base_lr) from -1, by `depth` noise units from there to the range's ends.
+    """No schedule is better than another, but for baselines, which are `gap` noise units behind; the unit is 0.01.
 
-    The noise is that of a run: it depends on the seed and the schedule, as a training's does, and has unit 0.01.
+    The noise is that of a run: it depends on the seed and the schedule, as a training's does.
     """
 
-    depth, test_depth = 0.0, 0.0
+    gap = 0.0
 
     def run(
         self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
     ) -> Iterator[Measurement]:
         rng = np.random.default_rng([seed, zlib.crc32(str(schedule.to_dict()).encode())])
-        loss = 1 + 0.01 * (self.loss(schedule) + rng.standard_normal())
+        plain = Schedule(schedule.family, schedule.base_lr, schedule.horizon, warmup=schedule.warmup)
+        baseline = schedule.family in ("constant", "linear", "cosine") and schedule.params == plain.params
+        loss = 1 + 0.01 * (rng.standard_normal() + self.gap * baseline)
         for epoch in range(1, epochs + 1):
             metrics = {"train_loss": loss, "val_loss": loss + 1 / epoch - 1 / epochs}
             if test and epoch == epochs:
                 metrics["test_loss"] = loss + 0.5
             yield Measurement(epoch, metrics, schedule.base_lr, 0.001)
 
-    def loss(self, schedule: Schedule) -> float:
-        """The expected loss in noise units."""
-        return self.depth * min(1.0, abs(math.log10(schedule.base_lr) + 1))
+
+class Behind(Noisy):
+    """Baselines are far behind."""
+
+    gap = 10.0
+
+
+class Ahead(Noisy):
+    """Baselines are far ahead."""
+
+    gap = -10.0

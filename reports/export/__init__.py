@@ -79,6 +79,10 @@ def write_best(result: SearchResult, folder: str | Path) -> tuple[Path, Path]:
 def _write(path: Path, text: str) -> Path:
     """Replace the file at once, so that no reader ever sees half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     return path

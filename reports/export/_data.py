@@ -8,15 +8,26 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ...errors import InputError
-from ...search import TrialRecord
+from ...search import Outcome, TrialRecord
 from ...spaces import Schedule
-from ._source import Format, Source, lrsearch_version
+from ..confirmed import facts as confirmed_facts
+from ._source import MOST_STEPS, Format, Source, lrsearch_version
 
 KIND = "lrsearch trial"
-_PLAIN = ("number", "outcome", "baseline", "reason", "steps_per_epoch", "device", "worker", "params")
+_PLAIN: dict[str, tuple[type, ...]] = {
+    "number": (int,),
+    "outcome": (str,),
+    "baseline": (str, type(None)),
+    "reason": (str,),
+    "steps_per_epoch": (int, type(None)),
+    "device": (str,),
+    "worker": (int, type(None)),
+    "params": (dict,),
+}
+"""Fields of a `TrialRecord` that are written as they are, with their types."""
 
 
 def facts(source: Source) -> dict[str, Any]:
@@ -35,8 +46,8 @@ def facts(source: Source) -> dict[str, Any]:
         "started": record.started.isoformat() if record.started else None,
         "ended": record.ended.isoformat() if record.ended else None,
         "metrics": {name: [_number(v) for v in values] for name, values in record.metrics.items()},
-        "lr": list(record.lr),
-        "seconds": list(record.seconds),
+        "lr": [_number(v) for v in record.lr],
+        "seconds": [_number(v) for v in record.seconds],
     }
 
 
@@ -65,7 +76,7 @@ def read_best(path: str | os.PathLike[str]) -> TrialRecord:
         raise InputError(f"{str(path)!r} is not an exported trial: lrsearch export RUN --format json writes one.")
     try:
         return _record(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{str(path)!r} is damaged: {error!r}. Export it again.") from None
 
 
@@ -103,8 +114,24 @@ def _record(data: Mapping[str, Any]) -> TrialRecord:
         seconds=tuple(float(v) for v in data["seconds"]),
         started=datetime.fromisoformat(data["started"]) if data["started"] else None,
         ended=datetime.fromisoformat(data["ended"]) if data["ended"] else None,
-        **{name: data[name] for name in _PLAIN},
+        **{name: _checked(name, data[name]) for name in _PLAIN},
     )
+
+
+def _checked(name: str, value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, _PLAIN[name]):
+        raise TypeError(f"{name} is {value!r}")
+    if name == "outcome" and value not in get_args(Outcome):
+        raise ValueError(f"{name} is {value!r}")
+    if isinstance(value, dict) and not all(_plain_number(v) or isinstance(v, str) for v in value.values()):
+        raise ValueError(f"{name} are {value!r}")
+    if name == "steps_per_epoch" and isinstance(value, int) and not 1 <= value <= MOST_STEPS:
+        raise ValueError(f"{name} is {value!r}")
+    return value
+
+
+def _plain_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _changed(source: Source) -> dict[str, Any]:
@@ -127,6 +154,7 @@ def _search(source: Source) -> dict[str, Any]:
         "metric": result.metric,
         "maximize": result.maximize,
         "baselines": baselines,
+        "confirmation": confirmed_facts(result),
         "settings": json.loads(json.dumps(result.settings, default=str)),
     }
 

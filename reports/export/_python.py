@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...search import SearchResult, TrialRecord
+from ..confirmed import verdict_of
+from ..longer import caution
 from ._source import Source, lrsearch_version
 
 WIDTH = 88
@@ -79,6 +81,8 @@ def provenance(source: Source) -> str:
     lines.append(_origin(source))
     if source.result is not None:
         lines += _against(source.result, source.record)
+        said = [verdict_of(source.result), caution(source.result, source.schedule.horizon)]
+        lines += [quoted(sentence, 1000)[1:-1] for sentence in said if sentence]
     return "\n".join(wrapped for line in lines for wrapped in _comment(line))
 
 

@@ -12,6 +12,9 @@ from ...errors import InputError
 from ...search import SearchResult, TrialRecord
 from ...spaces import Schedule
 
+MOST_STEPS = 10**9
+"""The largest number of optimizer steps in an epoch."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -106,8 +109,8 @@ def make_source(
     """The source for a trial, stretched and rescaled as asked; raises `InputError`."""
     if record.schedule is None:
         raise InputError(f"trial {record.number} never got a schedule ({record.outcome}): choose another with --trial.")
-    if steps_per_epoch is not None and steps_per_epoch < 1:
-        raise InputError(f"steps_per_epoch must be at least 1, got {steps_per_epoch}.")
+    if steps_per_epoch is not None and not 1 <= steps_per_epoch <= MOST_STEPS:
+        raise InputError(f"steps_per_epoch must be from 1 to {MOST_STEPS}, got {steps_per_epoch}.")
     schedule = record.schedule
     if epochs is not None:
         kept = _kept_warmup(record, schedule, steps_per_epoch) if keep_warmup else None

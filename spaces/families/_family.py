@@ -101,7 +101,7 @@ class Param:
         if isinstance(self.valid, Choice):
             if value not in self.valid.options:
                 raise InputError(f"{family}.{self.name} must be one of {', '.join(self.valid.options)}, got {value!r}.")
-        elif not isinstance(value, (int, float)) or not self.valid.low <= value <= self.valid.high:
+        elif isinstance(value, (bool, str)) or not self.valid.low <= value <= self.valid.high:
             raise InputError(
                 f"{family}.{self.name} must be between {self.valid.low:g} and {self.valid.high:g}, got {value!r}."
             )
