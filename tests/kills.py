@@ -8,13 +8,16 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 import psutil
 from bowl import Bowl
+from optuna.storages import BaseStorage
 
 from lrsearch.api import write_outputs
+from lrsearch.errors import StudyError
 from lrsearch.objectives import Measurement
 from lrsearch.reports import tables
 from lrsearch.reports.export import read_best
@@ -47,7 +50,7 @@ def torment(plan: Plan, kills: int, dice: random.Random) -> tuple[Counter[str], 
     while True:
         seen = _progress(plan)
         while session.is_alive() and sum(done.values()) < kills and _progress(plan) == seen:
-            time.sleep(0.005)
+            time.sleep(0.02)
         time.sleep(dice.uniform(0, 0.3))
         if session.is_alive() and sum(done.values()) < kills:
             target = dice.choice(TARGETS[plan.engine])
@@ -93,10 +96,16 @@ def _kill(session: BaseProcess, target: str, dice: random.Random) -> bool:
 
 
 def _load(plan: Plan) -> SearchResult | None:
+    """The search as another process sees it; None before it has a study."""
     try:
-        return load_result(open_storage(plan.where), plan.study, str(plan.folder))
-    except Exception:
+        return load_result(_storage(plan.where), plan.study, str(plan.folder))
+    except StudyError:
         return None
+
+
+@lru_cache(maxsize=1)
+def _storage(where: str) -> BaseStorage:
+    return open_storage(where)
 
 
 def _progress(plan: Plan) -> int:

@@ -16,7 +16,7 @@ from kills import Quick, torment
 
 from lrsearch.search import Plan
 
-KILLS = int(os.environ.get("LRSEARCH_KILLS", "6"))
+KILLS = int(os.environ.get("LRSEARCH_KILLS", "4"))
 PER_SEARCH = {"single": (24, 8), "processes": (30, 9)}
 """Trials and kills of a search."""
 
