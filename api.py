@@ -43,6 +43,7 @@ from .search import (
     folder_name,
     load_result,
     open_storage,
+    parse_seconds,
     redact,
     search,
     train_longer,
@@ -77,6 +78,7 @@ def run(
     metric: str = "val_loss",
     maximize: bool = False,
     seed: int = 0,
+    trial_timeout: str | float | None = None,
     confirm: int = DEFAULT_SEEDS,
     baseline: Schedule | str | PathLike[str] | None = None,
     task_options: TaskOptions | None = None,
@@ -104,6 +106,7 @@ def run(
         metric: Metric that ranks trials.
         maximize: Whether larger is better.
         seed: Seed of the search and of every trial.
+        trial_timeout: Seconds, or a time as "5m", after which a trial has failed; trials then run in processes.
         confirm: Most fresh seeds that the winner is judged on, against tuned baselines; 0 for no confirmation.
         baseline: The schedule that you train with today, or a JSON file that ``export`` wrote: to be compared with.
         task_options: Options of a built-in task.
@@ -135,6 +138,7 @@ def run(
         metric=metric,
         maximize=maximize,
         seed=seed,
+        trial_timeout=None if trial_timeout is None else parse_seconds(trial_timeout, "--trial-timeout"),
         confirm=confirm,
         baseline=baseline if baseline is None or isinstance(baseline, Schedule) else read_schedule(baseline),
         context=_context(),

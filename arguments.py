@@ -84,6 +84,9 @@ def _add_run(p: argparse.ArgumentParser) -> None:
     p.add_argument("--metric", default="val_loss", help="metric that ranks trials (default val_loss)")
     p.add_argument("--maximize", action="store_true", help="larger is better")
     p.add_argument("--seed", type=int, default=0, help="seed of the search and of every trial (default 0)")
+    p.add_argument(
+        "--trial-timeout", metavar="TIME", help='a trial that takes longer, as "300" (s) or "5m", has failed'
+    )
     p.add_argument("--confirm", type=int, default=9, metavar="SEEDS", help=_CONFIRM)
     p.add_argument("--baseline", metavar="FILE", help="your present schedule as JSON, to be compared with")
     p.add_argument("--json", action="store_true", help="one JSON object per line on standard output")

@@ -7,6 +7,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,18 +50,21 @@ def _run(args: Namespace) -> int:
 
     from .api import run
     from .objectives import TaskOptions
+    from .reports.streams import stdout_for_json
     from .reports.terminal import make_progress, print_json, print_summary
+    from .search import sigterm_like_ctrl_c
 
     keys = ("budget", "epochs", "families", "space", "interval", "study", "out", "storage", "engine", "jobs", "device")
-    more = ("sampler", "pruner", "metric", "maximize", "seed", "optimizer", "confirm", "baseline")
+    more = ("sampler", "pruner", "metric", "maximize", "seed", "optimizer", "trial_timeout", "confirm", "baseline")
     options = ("model", "batch_size", "data_dir", "download", "subset", "bf16")
-    result = run(
-        args.objective,
-        **{k: getattr(args, k) for k in (*keys, *more)},
-        task_options=TaskOptions(**{k: getattr(args, k) for k in options}),
-        progress=make_progress(args.metric, as_json=args.json),
-        begun=_BEGUN,
-    )
+    with sigterm_like_ctrl_c(), stdout_for_json() if args.json else nullcontext() as out:
+        result = run(
+            args.objective,
+            **{k: getattr(args, k) for k in (*keys, *more)},
+            task_options=TaskOptions(**{k: getattr(args, k) for k in options}),
+            progress=make_progress(args.metric, as_json=args.json, out=out),
+            begun=_BEGUN,
+        )
     if args.json:
         print_json(result)
     else:

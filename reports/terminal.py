@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from typing import TextIO
 
 import numpy as np
 from rich.console import Console, Group
@@ -94,7 +95,10 @@ class LineProgress:
 
 
 class JsonProgress:
-    """One JSON object per line on standard output, for programs."""
+    """One JSON object per line, for programs; on standard output if not told otherwise."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self.out = out or sys.stdout
 
     def start(self, name: str, tally: Tally) -> None:
         """``{"event": "start", ...}``."""
@@ -112,7 +116,7 @@ class JsonProgress:
         """The result follows as a last line, from `print_json`."""
 
     def _print(self, **event: object) -> None:
-        print(json.dumps(event), flush=True)
+        print(json.dumps(event), file=self.out, flush=True)
 
 
 def trial_facts(trial: TrialRecord) -> dict[str, object]:
@@ -168,11 +172,11 @@ def start_line(name: str, tally: Tally) -> str:
 
 
 def make_progress(
-    metric: str, *, as_json: bool, console: Console | None = None
+    metric: str, *, as_json: bool, console: Console | None = None, out: TextIO | None = None
 ) -> LiveProgress | LineProgress | JsonProgress:
     """JSON if asked for, a live bar on a terminal, lines elsewhere."""
     if as_json:
-        return JsonProgress()
+        return JsonProgress(out)
     console = console or Console(file=sys.stderr)
     return LiveProgress(console, metric) if console.is_terminal else LineProgress(console, metric)
 

@@ -1,9 +1,10 @@
 """How trials are proposed, stopped, run and budgeted: everything that touches Optuna's studies."""
 
 from .baselines import BASELINES, baselines
-from .budget import Budget, duration
+from .budget import Budget, duration, parse_seconds
 from .confirmation import Confirmation
 from .engines import DEFAULT_ENGINE, ENGINES
+from .guard import sigterm_like_ctrl_c
 from .journal import JOURNAL, damage
 from .longer import train_longer
 from .plan import Plan
@@ -49,7 +50,9 @@ __all__ = [
     "make_pruner",
     "make_sampler",
     "open_storage",
+    "parse_seconds",
     "redact",
     "search",
+    "sigterm_like_ctrl_c",
     "train_longer",
 ]

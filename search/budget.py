@@ -63,6 +63,17 @@ class Budget:
         return duration(self.amount)
 
 
+def parse_seconds(text: str | float, option: str) -> float:
+    """Seconds as a number, ``"90"``, ``"5m"`` or ``"1h30m"``; `InputError` names the `option`."""
+    try:
+        found = Budget.parse(f"{float(text)}s" if str(text).replace(".", "", 1).isdigit() else str(text))
+    except InputError:
+        found = None
+    if found is None or found.kind != "seconds":
+        raise InputError(f'{option} is a time above 0, as "300" (seconds), "5m" or "1h30m"; got {str(text)!r}.')
+    return found.amount
+
+
 def duration(seconds: float) -> str:
     """Seconds in words that fit a line: ``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
     if seconds < 10:

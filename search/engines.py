@@ -37,7 +37,9 @@ class Engine:
     why: str
 
 
-def choose_engine(objective: Objective, terms: Terms, *, engine: str, jobs: int, trials: float) -> Engine:
+def choose_engine(
+    objective: Objective, terms: Terms, *, engine: str, jobs: int, trials: float, timeout: float | None = None
+) -> Engine:
     """The engine that was asked for, or the fastest.
 
     Args:
@@ -46,12 +48,19 @@ def choose_engine(objective: Objective, terms: Terms, *, engine: str, jobs: int,
         engine: One of `ENGINES`.
         jobs: Worker processes asked for; 0 for no wish.
         trials: How many full trials are left, about.
+        timeout: Seconds after which a trial is to be ended, if any: only a process can be.
 
     Raises:
         InputError: The wishes contradict each other.
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
+    if timeout and engine in ("lanes", "single"):
+        raise InputError(
+            f"--trial-timeout needs --engine processes, got --engine {engine}: only a process can be ended."
+        )
+    if timeout and jobs < 2:
+        return Engine("processes", jobs or device_count(terms.device), "a process can be ended at --trial-timeout")
     if jobs > 1 and engine in ("lanes", "single"):
         raise InputError(f"--jobs {jobs} needs --engine processes, got --engine {engine}.")
     devices = device_count(terms.device)

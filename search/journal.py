@@ -15,6 +15,7 @@ from typing import IO, Any
 from optuna.storages.journal import JournalFileBackend
 
 from ..errors import StudyError
+from .locks import journal_lock
 
 JOURNAL = "journal.log"
 _BEGINS = b'{"op_code":'
@@ -23,6 +24,9 @@ _BLOCK = 1 << 13
 
 class JournalFile(JournalFileBackend):
     """Optuna's journal file, which cuts off a torn last line before it appends, and writes whole lines or nothing."""
+
+    def __init__(self, file_path: str) -> None:
+        super().__init__(file_path, journal_lock(file_path))
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append and flush to the disk; raises `StudyError` if it is full, leaving the journal as it was."""

@@ -17,10 +17,11 @@ from .budget import Grant
 from .engines import choose_engine
 from .execute import run_trials
 from .guard import only_one
+from .leases import GRACE, reap
 from .plan import Plan
 from .progress import Progress
 from .records import SearchResult
-from .store import TRANSFER, load_result, open_storage, requeue_stale
+from .store import TRANSFER, load_result, open_storage
 from .transfer import FACTORS, Transfer
 from .trial import Terms
 
@@ -66,7 +67,7 @@ def _study(storage: BaseStorage, plan: Plan) -> Study:
         pruner=NopPruner(),
         load_if_exists=True,
     )
-    requeue_stale(study)
+    reap(study, GRACE if plan.storage else 0.0)
     for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         storage.set_trial_state_values(waiting._trial_id, TrialState.FAIL)
     return study
@@ -95,8 +96,10 @@ def _arm(result: SearchResult, trial: int, horizon: int, factor: float, *, keep_
 def _spend(study: Study, plan: Plan, horizon: int, runs: int, note: Callable[[str], None]) -> None:
     terms = Terms(plan.space, plan.metric, plan.maximize, horizon, plan.seed, plan.device)
     engine = choose_engine(plan.objective, terms, engine=plan.engine, jobs=plan.jobs, trials=runs)
-    grants = iter([Grant(horizon)] * runs)
-    with closing(run_trials(study, plan, terms, engine, lambda: next(grants, None), note)) as ended:
-        for _, record in ended:
+    grants = [Grant(horizon)] * runs
+    with closing(run_trials(study, plan, terms, engine, lambda: grants.pop() if grants else None, note)) as ended:
+        for grant, record in ended:
+            if record.outcome == "interrupted":  # its process was killed, and it is queued again
+                grants.append(grant)
             if record.outcome == "failed":
                 raise StudyError(f"a run over {horizon} epochs failed: {record.reason}")

@@ -38,6 +38,7 @@ class Plan:
         jobs: Worker processes; 0 chooses.
         device: Torch device, or "auto".
         seed: Seed of the search and of every trial.
+        trial_timeout: Seconds after which a trial has failed; None for any time it needs.
         confirm: Most fresh seeds that the winner is judged on; 0 for no confirmation.
         baseline: The user's own schedule, to be compared with.
         context: Notes for the report: the command line, versions.
@@ -57,6 +58,7 @@ class Plan:
     jobs: int = 0
     device: str = "auto"
     seed: int = 0
+    trial_timeout: float | None = None
     confirm: int = DEFAULT_SEEDS
     baseline: Schedule | None = None
     context: Mapping[str, Any] = field(default_factory=dict)

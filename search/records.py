@@ -180,7 +180,7 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
     steps = log.get("steps_per_epoch")
     return TrialRecord(
         number=trial.number,
-        outcome=_outcome(trial),
+        outcome=outcome_of(trial),
         schedule=schedule,
         value=trial.value if trial.state != TrialState.PRUNED else (reported[-1] if reported else None),
         metrics=metrics,
@@ -200,16 +200,14 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
     )
 
 
-def _outcome(trial: FrozenTrial) -> Outcome:
-    states: dict[TrialState, Outcome] = {
-        TrialState.COMPLETE: "complete",
-        TrialState.PRUNED: "pruned",
-        TrialState.FAIL: "failed",
-    }
-    if not trial.state.is_finished():  # killed between our word for its end and Optuna's
-        return "running"
-    found: Outcome = trial.user_attrs.get("outcome", states[trial.state])
-    return found
+def outcome_of(trial: FrozenTrial) -> Outcome:
+    """Our word for a trial's state: the note is written just before the state, and another process may come between."""
+    noted: Outcome = trial.user_attrs.get("outcome", "failed")
+    if trial.state == TrialState.FAIL:
+        return noted if noted in ("failed", "out of budget") else "interrupted"
+    if trial.state == TrialState.COMPLETE:
+        return "diverged" if noted == "diverged" else "complete"
+    return "pruned" if trial.state == TrialState.PRUNED else "running"
 
 
 def _lr(schedule: Schedule | None, steps_per_epoch: int | None, epochs: int) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 
+import optuna
 from optuna.study import Study
 
 from ..errors import InputError, StudyError
@@ -19,13 +20,15 @@ from .engines import Engine, choose_engine
 from .execute import run_trials
 from .guard import only_one
 from .journal import mend
+from .leases import GRACE, reap
 from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import make_pruner
 from .records import SearchResult, TrialRecord
 from .samplers import make_sampler
-from .store import failures, load_result, make_folder, open_storage, open_study, requeue_stale
+from .store import failures, load_result, make_folder, open_storage, open_study
 from .trial import Started, Terms, start
+from .workers import check_in_worker
 
 EQUAL_FAILURES = {"before": 3, "after": 10}
 """After this many failures in a row for one reason the search stops: before and after a first complete trial."""
@@ -68,6 +71,8 @@ class _Search:
         if cut := mend(plan.where):
             progress.note(cut)
         self.storage = open_storage(plan.where)
+        self.grace = GRACE if plan.storage else 0.0  # nobody else uses the folder's journal
+        self.stale = self._reap()
         known = self._known()
         self.ledger = Ledger(plan.budget, plan.epochs, _spent(known, plan.budget), begun)
         self.tally = Tally(self.ledger, plan.maximize)
@@ -115,16 +120,23 @@ class _Search:
         plan = replace(self.plan, pruner="none")
 
         def spend(queue: Study, trials: int) -> None:
-            waiting, terms = iter(range(trials)), replace(self.terms, test=queue is not study)
-            allot = lambda: self.ledger.allot() if next(waiting, None) is not None else None  # noqa: E731
+            left, terms = trials, replace(self.terms, test=queue is not study)
+
+            def allot() -> Grant | None:
+                nonlocal left
+                grant = self.ledger.allot() if left > 0 else None
+                left -= grant is not None
+                return grant
+
             with closing(run_trials(queue, plan, terms, engine, allot, self.progress.note)) as ended:
                 for grant, record in ended:
                     self._count(grant, record)
+                    left += record.outcome == "interrupted"  # its process was killed, and it is queued again
 
         confirmer = Confirmer(
             plan, study, self.storage, self.ledger, spend, lambda: self.pace.seconds, self.progress.note
         )
-        requeue_stale(confirmer.runs)
+        reap(confirmer.runs, self.grace)
         confirmer.run(self._result())
 
     def _unconfirmed(self) -> bool:
@@ -140,6 +152,14 @@ class _Search:
             return SHARE * amount if self.plan.confirm else 0.0
         return unit * held_back(amount / unit, self.plan.confirm, int(self.plan.baseline is not None))
 
+    def _reap(self) -> int:
+        """End the trials of dead processes before the books are opened: one that was killed too often counts."""
+        try:
+            study = optuna.load_study(study_name=self.plan.study, storage=self.storage)
+        except KeyError:
+            return 0
+        return len(reap(study, self.grace))
+
     def _known(self) -> SearchResult | None:
         try:
             return load_result(self.storage, self.plan.study)
@@ -151,19 +171,21 @@ class _Search:
         plan = self.plan
         if not self.tally.outcomes:
             first = next(iter(baselines(plan.space, plan.baseline).values()))
-            self.started = start(plan.objective, first, self.terms)
+            if plan.trial_timeout:
+                check_in_worker(plan, first, self.terms, plan.trial_timeout)
+            else:
+                self.started = start(plan.objective, first, self.terms)
         skipped = sum(self.tally.outcomes.get(o, 0) for o in ("interrupted", "running", "out of budget"))
         sampler = make_sampler(plan.sampler, plan.seed, plan.space, skipped)
         pruner = make_pruner(plan.pruner, plan.space, sampler)
         study = open_study(self.storage, plan.study, plan.settings(), sampler, pruner)
-        if not study.get_trials(deepcopy=False):
-            for title, schedule in baselines(plan.space, plan.baseline).items():
+        queued = [t.user_attrs.get("baseline") for t in study.get_trials(deepcopy=False)]
+        for title, schedule in baselines(plan.space, plan.baseline).items():
+            if title not in queued and None not in queued:  # a kill may come between the first and the last
                 notes = {"baseline": title, "schedule": schedule.to_dict()}
                 study.enqueue_trial(plan.space.params(schedule), user_attrs=notes)
-        if stale := requeue_stale(study):
-            self.tally.outcomes.pop("running", None)
-            self.tally.outcomes["interrupted"] = self.tally.outcomes.get("interrupted", 0) + stale
-            self.progress.note(f"{stale} trial(s) were cut off when the last session ended; they run again.")
+        if self.stale:
+            self.progress.note(f"{self.stale} trial(s) were cut off when the last session ended; they run again.")
         return study
 
     def _trials_left(self, held: float | None = None) -> float:
@@ -178,7 +200,12 @@ class _Search:
         """Choose how to run, and note the session."""
         plan = self.plan
         engine = choose_engine(
-            plan.objective, self.terms, engine=plan.engine, jobs=plan.jobs, trials=self._trials_left()
+            plan.objective,
+            self.terms,
+            engine=plan.engine,
+            jobs=plan.jobs,
+            trials=self._trials_left(),
+            timeout=plan.trial_timeout,
         )
         session = {
             **plan.context,

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.study import Study, StudyDirection
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InputError, StudyError
 from .confirmation import Confirmation, Contest
 from .journal import JournalFile
-from .records import SearchResult, TrialRecord, to_record
+from .records import SearchResult, TrialRecord, outcome_of, to_record
 from .secrets import ambiguous, redact, scrub
 
 CONFIRMATION = ":confirmation"
 """Ends the name of the study that holds the runs on fresh seeds."""
 TRANSFER = ":transfer"
 """Ends the name of the study that holds the runs over longer horizons."""
-QUEUED = ("schedule", "baseline", "seed", "confirms")
-"""Notes that a queued trial comes with, and keeps when it is queued again."""
+_OWN_NOTES = ("outcome", "reason", "log", "owner", "lease", "repeats")
+"""Notes of one run of a trial, which its repetition does not share."""
+
+AnyTrial = Trial | FrozenTrial
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -136,43 +139,78 @@ def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any], keys: list
     return "; ".join(shown(key) for key in keys)
 
 
-def requeue_stale(study: Study) -> int:
-    """Mark trials left running by a dead process as interrupted and queue them again; how many there were.
-
-    Only call this while holding the run's lock.
-    """
-    stale = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    for frozen in stale:
-        end_interrupted(study, Trial(study, frozen._trial_id), "the process ended")
-    return len(stale)
-
-
-def end_interrupted(study: Study, trial: Trial, reason: str) -> None:
+def end_interrupted(study: Study, trial: AnyTrial, reason: str, **notes: object) -> bool:
     """End a trial that was stopped through no fault of its own, and queue its parameters again.
 
     One that has no schedule yet was stopped while it was being proposed: it will simply be proposed again.
+
+    Args:
+        study: Its study.
+        trial: The trial.
+        reason: Why it was stopped.
+        notes: User attributes that the queued trial gets besides those that this one came with.
+
+    Returns:
+        Whether it was this call that ended it.
     """
-    notes = {k: v for k, v in trial.user_attrs.items() if k in QUEUED}
-    end(study, trial, "interrupted", reason)
-    if "schedule" in notes:
-        queued = study._storage.get_trial(trial._trial_id).system_attrs.get("fixed_params", {})
-        study.enqueue_trial({**queued, **trial.params}, user_attrs=notes)
+    if not end(study, trial, "interrupted", reason):
+        return False
+    _queue_again(study, study._storage.get_trial(trial._trial_id), notes)
+    return True
 
 
-def end(study: Study, trial: Trial, outcome: str, reason: str = "", value: float | None = None) -> None:
-    """Tell Optuna how a trial ended, with our word for it.
+def queue_lost(study: Study, grace: float = 0.0) -> None:
+    """Queue interrupted trials again whose process was killed between ending and queuing them, `grace` seconds ago.
+
+    Two processes may do so at once: of trials that repeat the same one, only the first is run.
+    """
+    trials = study.get_trials(deepcopy=False)
+    repeated = {t.user_attrs.get("repeats") for t in trials}
+    for trial in trials:
+        if trial.number in repeated or trial.datetime_complete is None:
+            continue
+        if time.time() - trial.datetime_complete.timestamp() >= grace:
+            _queue_again(study, trial, {})
+
+
+def first_of_its_kind(study: Study, trial: AnyTrial) -> bool:
+    """Whether no earlier trial repeats the same interrupted one, or is the same baseline queued by another process."""
+
+    def kind(trial: AnyTrial) -> tuple[object, ...]:
+        return tuple(trial.user_attrs.get(name) for name in ("repeats", "baseline", "schedule"))
+
+    repeats, baseline, _ = own = kind(trial)
+    if repeats is None and baseline is None:
+        return True
+    return all(t.number >= trial.number or kind(t) != own for t in study.get_trials(deepcopy=False))
+
+
+def _queue_again(study: Study, trial: FrozenTrial, notes: Mapping[str, object]) -> None:
+    """Queue what a trial was queued with, or got; only for an interrupted one that got as far as a schedule."""
+    attrs = trial.user_attrs
+    if outcome_of(trial) == "interrupted" and "schedule" in attrs and not attrs.get("surplus"):
+        kept = {k: v for k, v in attrs.items() if k not in _OWN_NOTES}
+        queued = trial.system_attrs.get("fixed_params", {})
+        study.enqueue_trial({**queued, **trial.params}, user_attrs={**kept, **notes, "repeats": trial.number})
+
+
+def end(study: Study, trial: AnyTrial, outcome: str, reason: str = "", value: float | None = None) -> bool:
+    """Tell Optuna how a trial ended, with our word for it; whether it was this call that ended it.
 
     A diverged trial is COMPLETE with an infinite value: TPE ranks it last and GPSampler clips it to the worst
     finite value, so that both learn where the wall is, while FAIL would be ignored. Interrupted, out-of-budget and
     failed trials say nothing about their schedule and are FAIL.
     """
     states = {"complete": None, "diverged": None, "pruned": TrialState.PRUNED}
-    trial.set_user_attr("outcome", outcome)
-    if reason:
-        trial.set_user_attr("reason", reason)
-    with suppress(RuntimeError, ValueError):  # somebody else has ended it already
-        state = states.get(outcome, TrialState.FAIL)
-        study.tell(trial, value if state is None else None, state=state)
+    state = states.get(outcome, TrialState.FAIL)
+    try:
+        study._storage.set_trial_user_attr(trial._trial_id, "outcome", outcome)
+        if reason:
+            study._storage.set_trial_user_attr(trial._trial_id, "reason", reason)
+        study.tell(trial.number, value if state is None else None, state=state)
+    except (UpdateFinishedTrialError, ValueError):  # somebody else has ended it already
+        return False
+    return True
 
 
 def load_result(storage: BaseStorage, name: str | None, folder: str | None = None) -> SearchResult:

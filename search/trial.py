@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import Trial
 
-from ..errors import InputError, StudyError
+from ..errors import InputError, ObjectiveError, StudyError
 from ..objectives import Measurement, Objective
 from ..spaces import Schedule, ScheduleSpace
 from .budget import Grant
+from .leases import let_go, take
 from .records import TrialRecord, to_record
 from .store import end, end_interrupted
 
 DIVERGED_FACTOR = 10.0
 """A loss this many times the untrained (or else the first) loss counts as diverged."""
+
+MAX_REASON = 1000
+"""Characters of an exception's message that are kept."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,17 @@ def start(objective: Objective, schedule: Schedule, terms: Terms) -> Started:
     """Run one epoch, so that a broken objective is found before a study has any trial.
 
     Raises:
-        InputError: The objective breaks its contract or lacks the metric.
+        InputError: The objective fails, breaks its contract or lacks the metric.
     """
     rest = objective.run(schedule, epochs=terms.epochs, seed=terms.seed, device=terms.device)
-    first = next(rest, None)
+    try:
+        first = next(rest, None)
+    except (KeyboardInterrupt, InputError):
+        raise
+    except BaseException as error:  # whatever a user's training code raises
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{frame.filename}, line {frame.lineno}"
+        raise ObjectiveError(f"{objective.name} failed in its first epoch: {describe(error)} ({where})") from error
     if first is None:
         raise InputError(f"the objective {objective.name!r} yielded nothing: yield once after every epoch.")
     _metric(first, terms.metric)
@@ -94,8 +106,9 @@ def run_trial(
         and is raised again.
     """
     watch = Watch(study, objective, terms, grant, stop)
+    steps = _measurements(watch, started)
     try:
-        for measurement in _measurements(watch, started):
+        for measurement in steps:
             if record := watch.see(measurement):
                 return record
     except KeyboardInterrupt:
@@ -103,8 +116,12 @@ def run_trial(
         raise
     except (StudyError, StorageInternalError):  # the books cannot be kept: the next session runs this trial again
         raise
-    except Exception as error:  # whatever a user's training code raises
-        return watch.end("failed", f"{type(error).__name__}: {error}".strip())
+    except BaseException as error:  # whatever a user's training code raises: sys.exit() too ends its trial alone
+        return watch.end("failed", describe(error))
+    finally:
+        let_go(study, watch.trial)
+        with suppress(Exception):  # an objective may fail as it is stopped, too: its trial has ended already
+            steps.close()
     done = len(watch.measurements)
     return watch.end("failed", f"the objective ended after {done} of {terms.epochs} epochs: yield after every epoch")
 
@@ -140,7 +157,8 @@ class Watch:
         self.study, self.objective, self.terms = study, objective, terms
         self.grant, self.stop = grant or Grant(terms.epochs), stop
         self.measurements: list[Measurement] = []
-        self.trial = study.ask()
+        self.pid = os.getpid()
+        self.trial = take(study)
         self.seed = int(self.trial.user_attrs.get("seed", terms.seed))
         try:
             self.schedule = _schedule(self.trial, terms.space)
@@ -151,8 +169,16 @@ class Watch:
 
     def see(self, m: Measurement) -> TrialRecord | None:
         """Report an epoch; the record if the trial ended with it."""
-        terms = self.terms
+        self._only_here()
         self.measurements.append(m)
+        try:
+            return self._judge(m)
+        except UpdateFinishedTrialError:  # its lease ran out, as in a laptop's sleep, and another process has it now
+            let_go(self.study, self.trial)
+            return self._record()
+
+    def _judge(self, m: Measurement) -> TrialRecord | None:
+        terms = self.terms
         value = _metric(m, terms.metric)
         if why := diverged(m, self._start_loss()):
             return self.end("diverged", why, -math.inf if terms.maximize else math.inf)
@@ -171,15 +197,26 @@ class Watch:
 
     def end(self, outcome: str, reason: str = "", value: float | None = None) -> TrialRecord:
         """End the trial; returns its record."""
-        self._save()
-        end(self.study, self.trial, outcome, reason, value)
+        self._only_here()
+        with suppress(UpdateFinishedTrialError):
+            self._save()
+            end(self.study, self.trial, outcome, reason, value)
+        let_go(self.study, self.trial)
         return self._record()
 
     def interrupt(self, reason: str) -> TrialRecord:
         """End the trial and queue it again; returns its record."""
-        self._save()
-        end_interrupted(self.study, self.trial, reason)
+        self._only_here()
+        with suppress(UpdateFinishedTrialError):
+            self._save()
+            end_interrupted(self.study, self.trial, reason)
+        let_go(self.study, self.trial)
         return self._record()
+
+    def _only_here(self) -> None:
+        """A process that the objective forked has come out of its code: it must not touch the study."""
+        if os.getpid() != self.pid:
+            os._exit(0)
 
     def _save(self) -> None:
         notes: dict[str, object] = {"device": self.terms.device, "worker": self.worker}
@@ -205,13 +242,21 @@ class Watch:
         return max((v for k, v in first.items() if "loss" in k and math.isfinite(v)), default=0.0)
 
 
-def _measurements(watch: Watch, started: Started | None) -> Iterator[Measurement]:
+def _measurements(watch: Watch, started: Started | None) -> Generator[Measurement, None, None]:
     if started is not None and started.schedule == watch.schedule:
-        return itertools.chain([started.first], started.rest)
-    terms = watch.terms
-    return watch.objective.run(
-        watch.schedule, epochs=terms.epochs, seed=watch.seed, device=terms.device, test=terms.test
-    )
+        yield started.first
+        yield from started.rest
+    else:
+        terms = watch.terms
+        yield from watch.objective.run(
+            watch.schedule, epochs=terms.epochs, seed=watch.seed, device=terms.device, test=terms.test
+        )
+
+
+def describe(error: BaseException) -> str:
+    """An exception in words, of bounded length."""
+    hint = " (the objective called sys.exit)" if isinstance(error, SystemExit) else ""
+    return f"{type(error).__name__}: {error}".strip()[:MAX_REASON] + hint
 
 
 def diverged(m: Measurement, start_loss: float) -> str:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import lrsearch
@@ -177,20 +178,23 @@ def test_every_export_format_can_be_asked_for() -> None:
 
 
 def wait_for(path: Path, text: str, times: int = 1) -> None:
-    for _ in range(600):
+    for _ in range(1800):
         if path.exists() and path.read_text().count(text) >= times:
             return
         time.sleep(0.1)
     raise AssertionError(f"{text!r} never came in {path}")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_ctrl_c_reports_what_there_is_and_the_same_command_resumes(tmp_path: Path, job: str, jobs: str) -> None:
+def test_ctrl_c_or_sigterm_reports_what_there_is_and_the_same_command_resumes(
+    tmp_path: Path, job: str, jobs: str, number: signal.Signals
+) -> None:
     words = ["run", job, "--budget", "12", "--out", str(tmp_path), "--jobs", jobs, "--pruner", "none"]
     process = subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, text=True)
     wait_for(tmp_path / "objective" / "journal.log", '"outcome"', times=4)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "the same command goes on" in err
     assert "Traceback" not in err
@@ -209,8 +213,11 @@ def test_after_kill_9_the_same_command_resumes(tmp_path: Path, job: str, jobs: s
     words = ["run", job, "--budget", "10", "--out", str(tmp_path), "--jobs", jobs, "--pruner", "none"]
     process = subprocess.Popen([*COMMAND, *words], stderr=subprocess.DEVNULL)
     wait_for(tmp_path / "objective" / "journal.log", '"outcome"', times=4)
+    workers = [c for c in psutil.Process(process.pid).children() if "loky_posix" in " ".join(c.cmdline())]
     process.kill()
     process.wait()
+    assert not psutil.wait_procs(workers, timeout=20)[1], "orphans end by themselves"
+    assert (jobs == "2") == bool(workers)
     before = lrsearch.load(tmp_path / "objective")
     assert main(words) == 0
     result = lrsearch.load(tmp_path / "objective")

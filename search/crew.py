@@ -1,0 +1,137 @@
+"""Worker processes that can die: each stands alone, so that one which is killed takes no other with it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.util import Finalize
+from typing import Any, Generic, TypeVar
+
+from joblib import cpu_count
+from joblib.externals.loky import ProcessPoolExecutor
+
+Result = TypeVar("Result")
+Grant = TypeVar("Grant")
+
+IDLE = 300
+"""Seconds after which a process without work ends."""
+_THREADS = ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR")
+_SIGNS = re.compile(r"\{([^{}]*)\}")
+
+
+class WorkerDied(Exception):
+    """A worker process was killed or ended itself; the message says how, as far as known."""
+
+
+class Worker(Generic[Grant, Result]):
+    """A worker process, started when it is first needed and replaced when it has died.
+
+    joblib's own pools end all their processes when one dies; this is a pool of one.
+
+    Args:
+        jobs: How many there are: each gets its share of the threads.
+        begin: What a process does first, with the process id of its parent.
+
+    Attributes:
+        grant: What its work was started with; None while it has none.
+        begun: ``time.time()`` when its work was handed over.
+        pid: Process id of the one that has, or had, the work.
+    """
+
+    def __init__(self, jobs: int, begin: Callable[[int], None]) -> None:
+        self.jobs, self.begin = jobs, begin
+        self.grant: Grant | None = None
+        self.begun, self.pid = 0.0, 0
+        self._pool: ProcessPoolExecutor | None = None
+        self._future: Future[Result] | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether its work has ended, or it has."""
+        return self._future is not None and self._future.done()
+
+    def start(self, work: Callable[[Grant], Result], grant: Grant) -> None:
+        """Hand it work."""
+        if self._pool is None:
+            share = str(max(1, cpu_count() // self.jobs))
+            names = [f"{name}_NUM_THREADS" for name in _THREADS]
+            env = {n: os.environ.get(n, share) for n in names}
+            parent = (os.getpid(),)
+            self._pool = ProcessPoolExecutor(1, timeout=IDLE, env=env, initializer=self.begin, initargs=parent)
+        self.grant, self.begun = grant, time.time()
+        self._future = self._pool.submit(work, grant)
+        self.pid = next(iter(self._pool._processes), 0)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its work to end, so long at most; whether it has."""
+        wait([self._future] if self._future is not None else [], timeout=seconds)
+        return self.done
+
+    def result(self) -> Result:
+        """What its work returned; afterwards it is free.
+
+        Raises:
+            WorkerDied: It died; `start` begins a new one.
+        """
+        assert self._future is not None
+        try:
+            return self._future.result()
+        except BrokenProcessPool as error:
+            self._pool = None
+            found = _SIGNS.search(str(error))
+            raise WorkerDied(found[1] if found else "it ended without a word") from None
+        finally:
+            self.grant = self._future = None
+
+    def kill(self) -> None:
+        """End the process and those it started, at once."""
+        pool, self._pool = self._pool, None
+        self.grant = self._future = None
+        if pool is not None:
+            pool.shutdown(kill_workers=True)
+
+
+class Crew(Generic[Grant, Result]):
+    """A fixed number of workers."""
+
+    def __init__(self, jobs: int, begin: Callable[[int], None]) -> None:
+        self.workers: list[Worker[Grant, Result]] = [Worker(jobs, begin) for _ in range(jobs)]
+
+    @property
+    def busy(self) -> list[tuple[Worker[Grant, Result], Grant]]:
+        """Those with work, and what it was started with."""
+        return [(w, w.grant) for w in self.workers if w.grant is not None]
+
+    @property
+    def free(self) -> list[Worker[Grant, Result]]:
+        """Those without."""
+        return [w for w in self.workers if w.grant is None]
+
+    def wait(self, seconds: float) -> list[tuple[Worker[Grant, Result], Grant]]:
+        """Those whose work has ended; waits for the first of them, up to so many seconds."""
+        futures: list[Future[Any]] = [w._future for w, _ in self.busy if w._future is not None]
+        wait(futures, timeout=seconds, return_when="FIRST_COMPLETED")
+        return [(w, grant) for w, grant in self.busy if w.done]
+
+
+def crew_of(jobs: int, begin: Callable[[int], None]) -> Crew[Any, Any]:
+    """The crew of that size: kept from one call to the next, since a process takes seconds to import torch."""
+    if not _KEPT or len(_KEPT[0].workers) != jobs:
+        dismiss()
+        _KEPT.append(Crew(jobs, begin))
+        Finalize(None, dismiss, exitpriority=100)  # or a multiprocessing child waits for its idle workers as it ends
+    return _KEPT[0]
+
+
+def dismiss() -> None:
+    """End the crew that was kept."""
+    while _KEPT:
+        for worker in _KEPT.pop().workers:
+            worker.kill()
+
+
+_KEPT: list[Crew[Any, Any]] = []
