@@ -142,6 +142,17 @@ def reap(study: Study, grace: float = GRACE) -> list[int]:
     return ended
 
 
+def clear_unsigned(study: Study, grace: float = GRACE) -> None:
+    """End the trials whose owners died before they signed them; waits until it is certain, `grace` seconds at most."""
+    while unsigned := [
+        t for t in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)) if owner_of(t) is None
+    ]:
+        for trial in unsigned:
+            if lost(study, trial, grace):
+                bury(study, trial)
+        time.sleep(min(grace, 0.2))
+
+
 def bury(study: Study, trial: FrozenTrial, why: str = "its process was killed") -> bool:
     """End a trial whose owner died; whether it was this call that ended it."""
     if owner_of(trial) is None:

@@ -20,7 +20,7 @@ from .engines import Engine, choose_engine
 from .execute import run_trials
 from .guard import only_one
 from .journal import mend
-from .leases import GRACE, reap
+from .leases import GRACE, clear_unsigned, reap
 from .plan import Plan
 from .progress import Progress, Silent, Tally
 from .pruners import make_pruner
@@ -94,6 +94,7 @@ class _Search:
                 self._search(study, engine)
                 if self.plan.confirm:
                     self._confirm(study, engine)
+                clear_unsigned(study, self.grace)
             finally:
                 self.progress.stop()
         return self._result()

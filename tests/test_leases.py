@@ -18,7 +18,7 @@ from bowl import Bowl, StopAfter
 from optuna.trial import TrialState
 
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
-from lrsearch.search.leases import LEASE, bury, let_go, reap, take, this_process
+from lrsearch.search.leases import LEASE, bury, clear_unsigned, let_go, reap, take, this_process
 from lrsearch.search.store import end, end_interrupted, queue_lost
 from lrsearch.spaces import default_space
 
@@ -271,3 +271,11 @@ def test_a_search_begins_with_what_dead_processes_left(make_plan: MakePlan, stud
     assert progress.notes[0].startswith("1 trial(s) were cut off")
     assert result.trials[left.number + 1].params == left.params
     assert sum(t.counted for t in result.trials) == 5
+
+
+def test_no_trial_that_nobody_signed_outlives_a_search(study: optuna.Study) -> None:
+    ghost, signed = study.ask(), take(study)
+    clear_unsigned(study, grace=0.3)
+    assert state(study, ghost.number) == TrialState.FAIL
+    assert state(study, signed.number) == TrialState.RUNNING
+    assert waiting(study) == []
