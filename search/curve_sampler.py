@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 from ..spaces import ScheduleSpace
 from .curves import CurveModel
 from .distributions import distributions
+from .looks import reported
 
 PRUNE_FROM = 0.2
 """No trial is judged before this share of its horizon."""
@@ -31,7 +32,8 @@ class CurveSampler(BaseSampler):
     Works in any study whose objective calls ``space.suggest(trial)`` and reports its metric once per epoch::
 
         space = lrsearch.default_space("sgd", horizon=20)
-        study = optuna.create_study(sampler=CurveSampler(space), pruner=CurvePruner(space))
+        sampler = CurveSampler(space)
+        study = optuna.create_study(sampler=sampler, pruner=CurvePruner(sampler.model))
 
     Args:
         space: Where schedules come from; parameters of others are drawn at random.
@@ -84,9 +86,7 @@ class CurvePruner(BasePruner):
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Whether to stop the trial after its last reported epoch."""
-        if not trial.intermediate_values:
-            return False
-        done = max(trial.intermediate_values) + (min(trial.intermediate_values) == 0)
+        done = max(reported(trial), default=0)
         if not PRUNE_FROM * self.model.space.horizon <= done < self.model.space.horizon:
             return False
         return self.model.chance(study, trial) < LEAST_CHANCE

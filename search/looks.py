@@ -75,11 +75,16 @@ def curve_of(trial: FrozenTrial, space: ScheduleSpace, features: Features) -> Cu
     return Curve(space.schedule(params), params, features) if params else None
 
 
+def reported(trial: FrozenTrial) -> dict[int, float]:
+    """What a trial has reported, by epochs done; an objective may count them from 0 or from 1."""
+    offset = 0 if min(trial.intermediate_values, default=1) else 1
+    return {epoch + offset: value for epoch, value in trial.intermediate_values.items()}
+
+
 def look(study: Study, trial: FrozenTrial, curve: Curve, horizon: int) -> Seen:
     """What a trial has shown so far, at the looks of a horizon in whole epochs."""
     sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
-    offset = 0 if min(trial.intermediate_values, default=1) else 1  # epochs may be counted from 0 or 1
-    values = {e + offset: sign * v for e, v in trial.intermediate_values.items() if e + offset <= horizon}
+    values = {e: sign * v for e, v in reported(trial).items() if e <= horizon}
     complete = trial.state == TrialState.COMPLETE
     if complete and trial.value is not None:
         values[horizon] = sign * trial.value

@@ -34,7 +34,7 @@ class TableModel(CurveModel):
         self.__dict__["pool"] = list(range(len(table.schedules)))
         super().__init__(space)
 
-    def pick(self, study: optuna.Study, number: int, complete: set[int], rng: np.random.Generator) -> int:
+    def pick(self, study: optuna.Study, number: int, complete: set[int]) -> int:
         """The table's row to try next."""
         finished, _ = self._look(study, number)
         fit = self._fitted(finished)
@@ -65,7 +65,7 @@ def run(contender: str, name: str, seed: int, compute: float) -> Course:
     course, order, complete = Course(seed), cycle(rng.permutation(len(table.schedules))), set[int]()
     while course.spent < compute * horizon and len(complete) < len(table.schedules):
         trial = study.ask()
-        row = next(order) if sampler_name == "random" else model.pick(study, trial.number, complete, rng)
+        row = next(order) if sampler_name == "random" else model.pick(study, trial.number, complete)
         trial.set_user_attr("schedule", table.schedules[row].to_dict())
         epoch = 0
         for epoch, loss in enumerate(table.losses[row], start=1):
