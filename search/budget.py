@@ -15,6 +15,8 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from .records import TrialRecord
 
+SLACK = 1.5
+"""Trials take so many times what their epochs measure: proposals take time, and the last few lanes train less well."""
 _RULE = 'a budget is trials ("60"), wall time ("90s", "30m", "1h30m") or epochs ("500ep")'
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 _TIME = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
@@ -99,32 +101,31 @@ class Grant(NamedTuple):
 
 
 class Pace:
-    """How long trials take, all that goes with them included.
+    """How much wall time a full trial takes, from what trials measured.
 
     Args:
         epochs: Length of a full trial.
-        known: What earlier sessions measured.
+        known: Trials of earlier sessions.
+
+    Attributes:
+        side_by_side: How many trials run at a time, each of which measures all of its time.
     """
 
     def __init__(self, epochs: int, known: Iterable[TrialRecord] = ()) -> None:
-        self.epochs = epochs
-        self._before = [s for t in known for s in t.seconds]
-        self._begun, self._trained = time.time(), 0
-
-    def start(self) -> None:
-        """Training begins now."""
-        self._begun = time.time()
+        self.epochs, self.side_by_side = epochs, 1
+        self._seconds, self._trained = 0.0, 0
+        for trial in known:
+            self.add(trial)
 
     def add(self, trial: TrialRecord) -> None:
         """Take in a trial that has ended."""
-        self._trained += trial.epochs
+        self._seconds += math.fsum(trial.seconds)
+        self._trained += len(trial.seconds)
 
     @property
     def seconds(self) -> float:
-        """Wall time of a full trial, side by side with others if they run so; 0 if unknown."""
-        if self._trained:
-            return (time.time() - self._begun) / self._trained * self.epochs
-        return math.fsum(self._before) / len(self._before) * self.epochs if self._before else 0.0
+        """Wall time of a full trial, cautiously; 0 if unknown."""
+        return SLACK * self._seconds / self._trained * self.epochs / self.side_by_side if self._trained else 0.0
 
 
 class Ledger:
@@ -149,10 +150,8 @@ class Ledger:
 
     @property
     def deadline(self) -> float:
-        """``time.time()`` at which a wall-clock budget ends, less what is held back; infinite for the others."""
-        if self.budget.kind != "seconds":
-            return math.inf
-        return self.begun + self.budget.amount - self.held - self.before
+        """``time.time()`` at which a wall-clock budget ends; infinite for the others."""
+        return self.begun + self.budget.amount - self.before if self.budget.kind == "seconds" else math.inf
 
     @property
     def spent(self) -> float:
@@ -172,7 +171,8 @@ class Ledger:
         """What the next trial may use, counted as reserved until `settle`; None when nothing is left."""
         with self._lock:
             if self.budget.kind == "seconds":
-                return Grant(self.epochs, self.deadline) if time.time() < self.deadline else None
+                # what is under way when only the held part is left may still end: half a trial is worth nothing
+                return Grant(self.epochs, self.deadline) if time.time() < self.deadline - self.held else None
             left = int(self.budget.amount - self.held - self._spent - self._reserved)
             if left <= 0:
                 return None
@@ -183,7 +183,7 @@ class Ledger:
     def full_trials(self, seconds: float) -> float:
         """How many more full trials there is budget for, if one takes so many seconds of wall time."""
         if self.budget.kind == "seconds":
-            return max(0.0, self.deadline - time.time()) / seconds if seconds else math.inf
+            return max(0.0, self.deadline - self.held - time.time()) / seconds if seconds else math.inf
         return max(0.0, self.budget.amount - self.held - self._spent) / self._cost(self.epochs, counted=True)
 
     def settle(self, granted: Grant, used: int, *, counted: bool) -> None:

@@ -125,12 +125,12 @@ class CurveModel:
 
     @_one_thread
     def expected(self, study: Study, schedules: Sequence[Schedule]) -> Array | None:
-        """Where whole schedules are expected to end, without the luck: smaller is better, the unit is the model's own.
+        """Where whole schedules should end at worst, without the luck: the mean and one standard deviation more.
 
-        None if too little is known.
+        Smaller is better, the unit is the model's own. None if too little is known.
         """
         fit = self._fitted(self._look(study)[0])
-        return None if fit is None else fit.posterior.predict(self.features.whole(schedules))[0]
+        return None if fit is None else np.add(*fit.posterior.predict(self.features.whole(schedules)))
 
     def _look(self, study: Study, number: int | None = None) -> tuple[list[Seen], list[Seen]]:
         """Finished trials and, if asked for by the number of another, running ones; in the order of their numbers."""

@@ -88,6 +88,7 @@ class _Search:
         self.ledger.held = self._held()
         if self._trials_left() or self._unconfirmed():
             engine = self._engine(study)
+            self.pace.side_by_side = engine.width if engine.name == "processes" else 1
             self.progress.start(self.plan.study, self.tally)
             self.progress.note(f"Engine {engine.name}: {engine.why}")
             try:
@@ -108,7 +109,6 @@ class _Search:
             return self.ledger.allot()
 
         started, self.started = self.started, None  # its model would stay in memory to the end
-        self.pace.start()
         with closing(run_trials(study, self.plan, self.terms, engine, allot, self.progress.note, started)) as ended:
             del started
             for grant, record in ended:

@@ -64,3 +64,12 @@ def test_an_uncounted_trial_gives_its_place_back() -> None:
 
 def test_durations_read_well() -> None:
     assert [duration(s) for s in (0.44, 12, 185, 7800, 60)] == ["0.4 s", "12 s", "3 min 5 s", "2 h 10 min", "1 min"]
+
+
+def test_time_that_is_held_back_starts_no_trial_but_ends_none_either() -> None:
+    ledger = Ledger(Budget("seconds", 100), epochs=10, spent=0, begun=time.time() - 70)
+    grant = ledger.allot()
+    assert grant == Grant(10, ledger.deadline)
+    ledger.held = 40.0
+    assert ledger.allot() is None
+    assert ledger.deadline == grant.deadline

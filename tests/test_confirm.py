@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bowl import Ahead, Behind, Bowl, Noisy, Slow, StopAfter
+from bowl import Ahead, Behind, Bowl, Noisy, StopAfter
 
 from lrsearch.errors import InputError
 from lrsearch.objectives import Measurement
@@ -164,17 +164,16 @@ def test_a_budget_too_small_for_confirmation_is_spent_on_the_search(make_plan: M
 
 
 def test_wall_time_is_kept_to_an_epoch_and_confirmation_fits_in(make_plan: MakePlan) -> None:
-    class SlowNoise(Noisy, Slow):
-        """A run of half a second."""
+    class Timed(Noisy):
+        """A run of a tenth of a second."""
 
-    class Fast(Noisy):
         def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
             for measurement in super().run(schedule, **how):
                 time.sleep(0.02)
-                yield measurement
+                yield replace(measurement, seconds=0.02)
 
     begun = time.time()
-    result = confirmed_search(make_plan, Fast(), "15s")
+    result = confirmed_search(make_plan, Timed(), "15s")
     assert time.time() - begun < 15 * 1.02 + 0.02 + 1.0  # reading everything back at the end
     assert result.confirmation is not None
     assert result.confirmation.word != "open"
