@@ -21,6 +21,7 @@ import lrsearch
 from lrsearch.cli import main
 from lrsearch.errors import StudyError
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
+from lrsearch.search.crew import dismiss
 from lrsearch.search.journal import JournalFile, damage, mend
 
 MakePlan = Callable[..., Plan]
@@ -144,13 +145,18 @@ def test_a_full_disk_stops_the_run_with_a_readable_study(make_plan: MakePlan, en
 
 @contextmanager
 def file_size_limit(size: int) -> Iterator[None]:
-    """Writes beyond `size` bytes of a file fail, part-way through a line, as they do on a full disk."""
+    """Writes beyond `size` bytes of a file fail, part-way through a line, as they do on a full disk.
+
+    Worker processes inherit the limit, so none is kept from before or for later.
+    """
+    dismiss()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        dismiss()
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a small disk takes root")
