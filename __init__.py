@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import load, run
+    from .api import load, run, work
     from .errors import DataError, InputError, LrsearchError, MissingPartError, ObjectiveError, StudyError
     from .objectives import Measurement, Objective, Run, TaskOptions, TensorTask, UserObjective
     from .search import Budget, SearchResult, TrialRecord
@@ -43,10 +43,11 @@ __all__ = [
     "default_space",
     "load",
     "run",
+    "work",
 ]
 
 _HOME = {
-    "api": ("load", "run"),
+    "api": ("load", "run", "work"),
     "errors": ("DataError", "InputError", "LrsearchError", "MissingPartError", "ObjectiveError", "StudyError"),
     "objectives": ("Measurement", "Objective", "Run", "TaskOptions", "TensorTask", "UserObjective"),
     "search": ("Budget", "SearchResult", "TrialRecord"),

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
-import shlex
-import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, StudyError
+from .making import context, make_plan, objective_again, read_schedule
 from .objectives import (
     DEFAULT_TASK,
-    TASKS,
     Objective,
-    TaskObjective,
     TaskOptions,
-    TensorObjective,
-    UserObjective,
-    get_task,
-    load_function,
     resolve_device,
 )
 from .search import (
@@ -44,18 +35,17 @@ from .search import (
     load_result,
     open_storage,
     parse_seconds,
-    redact,
     search,
     train_longer,
 )
-from .spaces import DEFAULT_FAMILIES, Interval, Schedule, ScheduleSpace, default_space, read_space
+from .spaces import Interval, Schedule, ScheduleSpace
 
 if TYPE_CHECKING:
     from os import PathLike
 
-USER_EPOCHS = 10
 _log = logging.getLogger(__name__)
-_PACKAGES = ("lrsearch", "torch", "torchvision", "optuna", "numpy", "plotly", "joblib")
+POLL = 1.0
+"""Seconds between looks whether a search has begun."""
 
 
 def run(
@@ -141,7 +131,7 @@ def run(
         trial_timeout=None if trial_timeout is None else parse_seconds(trial_timeout, "--trial-timeout"),
         confirm=confirm,
         baseline=baseline if baseline is None or isinstance(baseline, Schedule) else read_schedule(baseline),
-        context=_context(),
+        context=context(),
     )
     try:
         result = search(plan, progress, begun)
@@ -150,86 +140,6 @@ def run(
         raise
     write_outputs(result)
     return result
-
-
-def make_plan(
-    objective: str | Callable[..., Any] | Objective,
-    *,
-    space: ScheduleSpace | str | PathLike[str] | None,
-    families: Sequence[str] | None,
-    epochs: int | None,
-    interval: Interval | None,
-    optimizer: str | None,
-    study: str | None,
-    task_options: TaskOptions | None,
-    device: str,
-    **rest: Any,
-) -> Plan:
-    """Resolve names, files and defaults into a `Plan`; raises `InputError`."""
-    if epochs is not None and (epochs != int(epochs) or epochs < 1):
-        raise InputError(f"epochs must be a whole number of at least 1, got {epochs}.")
-    device = resolve_device(device)
-    found = make_objective(objective, optimizer, epochs, interval or "step", device, task_options)
-    found_space = make_space(space, families, epochs or found.epochs, interval, found.optimizer)
-    if isinstance(found, UserObjective):
-        found.interval = found_space.interval
-    name = study or found.name
-    if not name.strip() or len(name) > 200:
-        raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")
-    return Plan(objective=found, space=found_space, study=name, device=device, **rest)
-
-
-def make_objective(
-    objective: Any,
-    optimizer: str | None,
-    epochs: int | None,
-    interval: str,
-    device: str,
-    options: TaskOptions | None,
-) -> Objective:
-    """The objective that was asked for: a built-in task by name, or the user's own generator."""
-    if isinstance(objective, str) and ":" not in objective:
-        if objective.endswith(".py"):
-            raise InputError(f"name the function in {objective}: write {objective}:objective.")
-        options = options or TaskOptions()
-        return TaskObjective(get_task(objective), replace(options, optimizer=optimizer or options.optimizer))
-    if isinstance(objective, str) or (callable(objective) and not hasattr(objective, "run")):
-        if options not in (None, TaskOptions()):
-            raise InputError(
-                "--model, --batch-size, --data-dir, --download, --subset and --bf16 are for built-in tasks."
-            )
-        if isinstance(objective, str) and isinstance(found := load_function(objective), TensorObjective):
-            return found
-        return UserObjective(objective, optimizer, epochs or USER_EPOCHS, interval, device)
-    made: Objective = objective
-    return made
-
-
-def read_schedule(path: str | PathLike[str]) -> Schedule:
-    """The schedule in a JSON file: an exported trial, or the bare facts of a `Schedule`; raises `InputError`."""
-    from .reports.export import read_schedule
-
-    return read_schedule(path)
-
-
-def make_space(
-    space: ScheduleSpace | str | PathLike[str] | None,
-    families: Sequence[str] | None,
-    epochs: int,
-    interval: Interval | None,
-    optimizer: str,
-) -> ScheduleSpace:
-    """The space that was asked for: ready-made, from TOML, or the default for the optimizer."""
-    if isinstance(space, ScheduleSpace):
-        return space
-    chosen = tuple(families) if families else DEFAULT_FAMILIES
-    base = default_space(optimizer, epochs, chosen, interval or "step")
-    if space is None:
-        return base
-    found = read_space(space, base)
-    if families and set(families) != set(found.families):
-        raise InputError(f"--families {','.join(families)} differs from {space}, which has {','.join(found.families)}.")
-    return found
 
 
 def transfer(
@@ -270,7 +180,7 @@ def transfer(
     if not isinstance(result, SearchResult) or result.folder is None:
         raise InputError(f"{path} is no run folder: give the one that the search wrote.")
     device = resolve_device(device)
-    found = _objective_again(result, objective, device, task_options or TaskOptions())
+    found = objective_again(result, objective, device, task_options or TaskOptions())
     horizons = measure or sorted({min(k * result.epochs, epochs) for k in (2, 4)})
     folder = Path(result.folder)
     plan = Plan(
@@ -292,23 +202,84 @@ def transfer(
     return made
 
 
-def _objective_again(result: SearchResult, given: Any, device: str, options: TaskOptions) -> Objective:
-    """The objective of a search; raises `InputError` if it is another one, or must be named."""
-    stored = result.settings
-    if given is None:
-        if stored["objective"] not in TASKS:
-            raise InputError(f"name the objective with --objective, for the search it was {stored['objective']!r}.")
-        kept = {k: stored[k] for k in ("model", "optimizer", "batch_size", "subset", "bf16")}
-        given = TaskObjective(get_task(stored["objective"]), replace(options, **kept))
-    found = make_objective(given, stored.get("optimizer"), result.epochs, result.space.interval, device, None)
-    if isinstance(found, UserObjective):
-        found.interval = result.space.interval
-    if differing := [k for k, v in found.settings().items() if stored.get(k) != v]:
-        raise InputError(
-            f"this is not what was searched: {differing[0]} is {found.settings()[differing[0]]!r} now, "
-            f"{stored.get(differing[0])!r} in the study."
-        )
-    return found
+def work(
+    study: str,
+    storage: str,
+    *,
+    objective: str | Callable[..., Any] | Objective | None = None,
+    engine: str = DEFAULT_ENGINE,
+    jobs: int = 0,
+    device: str = "auto",
+    wait: str | float = "10m",
+    task_options: TaskOptions | None = None,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """Help with a search that `run` has begun in the same storage, until its budget is spent and its winner judged.
+
+    Args:
+        study: The search's name.
+        storage: Its Optuna URL.
+        objective: What is searched; needed unless it is a built-in task, since code is only loaded from where one says.
+        engine: How this process runs trials.
+        jobs: Worker processes; 0 to choose.
+        device: Torch device, or "auto".
+        wait: Seconds, or a time as "5m", to wait for a search that has not begun.
+        task_options: Options of a built-in task; only where its data lie matters, the rest is the search's.
+        progress: Who to tell.
+
+    Returns:
+        The search as it stands at the end.
+
+    Raises:
+        InputError: Wrong use, or the objective fails here.
+        StudyError: The search does not begin in time, or the storage cannot be reached.
+        KeyboardInterrupt: After Ctrl-C; the trials under way are left to the others.
+    """
+    if "://" not in storage:
+        raise InputError(f"a worker needs the URL of a database that the search uses too, got {storage!r}.")
+    progress = progress or Silent()
+    with failures(storage):
+        result = _await(study, storage, parse_seconds(wait, "--wait"), progress)
+    session, device = result.sessions[-1], resolve_device(device)
+    plan = Plan(
+        objective_again(result, objective, device, task_options or TaskOptions()),
+        result.space,
+        Budget(*session["limit"]),
+        result.name,
+        storage=storage,
+        metric=result.metric,
+        maximize=result.maximize,
+        sampler=session["sampler"],
+        pruner=session["pruner"],
+        engine=engine,
+        jobs=jobs,
+        device=device,
+        seed=int(result.settings["seed"]),
+        trial_timeout=session["trial_timeout"],
+        confirm=session["confirm"],
+        baseline=session["baseline"] and Schedule.from_dict(session["baseline"]),
+        joins=True,
+    )
+    return search(plan, progress)
+
+
+def _await(study: str, storage: str, seconds: float, progress: Progress) -> SearchResult:
+    """The search, as soon as it has begun."""
+    opened, begun = open_storage(storage), time.time()
+    while True:
+        try:
+            result = load_result(opened, study)
+        except StudyError as error:
+            missing = error
+        else:
+            if result.sessions:
+                return result
+            missing = StudyError(f"the study {study!r} has not begun.")
+        if time.time() - begun > seconds:
+            raise missing
+        if time.time() - begun < POLL:
+            progress.note(f"Waiting for the search {study!r} to begin.")
+        time.sleep(POLL)
 
 
 def load(path: str | PathLike[str], study: str | None = None, storage: str | None = None) -> Any:
@@ -397,21 +368,4 @@ def _write_what_there_is(plan: Plan) -> None:
             write_outputs(result)
 
 
-def _context() -> dict[str, Any]:
-    """What the report says of the machine and the command."""
-    return {
-        "command": shlex.join([Path(sys.argv[0]).name, *(redact(a) for a in sys.argv[1:])]),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "versions": {name: _version(name) for name in _PACKAGES},
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-__all__ = ["load", "locate", "make_plan", "run", "transfer", "write_outputs", "write_report"]
+__all__ = ["load", "locate", "run", "transfer", "work", "write_outputs", "write_report"]

@@ -53,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_report(add("report", "Write a run's HTML report again."))
     _add_export(add("export", "Print the winner (or another trial) as code for your training script."))
     _add_transfer(add("transfer", "Measure whether a run's winner stays ahead over longer trainings."))
+    _add_worker(add("worker", "Help with a search that another process has begun, from any machine."))
     _add_dashboard(add("dashboard", "Open a run in optuna-dashboard."))
     _add_preview(add("preview", "Draw schedules for several parameter values, without training."))
     families = add("families", "List the schedule families, or write a search space to edit.")
@@ -138,6 +139,19 @@ def _add_transfer(p: argparse.ArgumentParser) -> None:
     _add_storage(p, "Optuna storage, if not the run folder's journal")
     p.add_argument("--engine", default="auto", help="auto, lanes, processes or single (default auto: measured)")
     p.add_argument("--device", default="auto", help="torch device (default auto: CUDA if there is one)")
+    p.add_argument("--data-dir", default="data", help="folder with the datasets (default data)")
+
+
+def _add_worker(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--study", metavar="NAME", required=True, help="the search's name")
+    _add_storage(p, "the search's database, as an Optuna URL")
+    p.add_argument("--objective", metavar="SPEC", help="train.py:objective, unless a built-in task is searched")
+    p.add_argument("--engine", default="auto", help="auto, lanes, processes or single (default auto: measured)")
+    p.add_argument("--jobs", type=int, default=0, help="worker processes (default: the engine's choice)")
+    p.add_argument("--device", default="auto", help="torch device (default auto: CUDA if there is one)")
+    p.add_argument(
+        "--wait", metavar="TIME", default="10m", help="how long to wait for the search to begin (default 10m)"
+    )
     p.add_argument("--data-dir", default="data", help="folder with the datasets (default data)")
 
 

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import FAMILY_PARAMS, parse
+from .arguments import FAMILY_PARAMS, STORAGE, parse
 from .errors import InputError, LrsearchError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _run(args: Namespace) -> int:
             args.objective,
             **{k: getattr(args, k) for k in (*keys, *more)},
             task_options=TaskOptions(**{k: getattr(args, k) for k in options}),
-            progress=make_progress(args.metric, as_json=args.json, out=out),
+            progress=make_progress(as_json=args.json, out=out),
             begun=_BEGUN,
         )
     if args.json:
@@ -130,12 +130,34 @@ def _transfer(args: Namespace) -> int:
         args.epochs,
         **{k: getattr(args, k) for k in keys},
         task_options=TaskOptions(data_dir=args.data_dir),
-        progress=LineProgress(Console(stderr=True), ""),
+        progress=LineProgress(Console(stderr=True)),
     )
     found = longer(result, args.epochs)
     assert found is not None
     print("\n".join([f"{result.metric}, means over {found.seeds} seeds", *text_table(found), *found.sentences]))
     print(f"Report: {result.folder}/report.html")
+    return OK
+
+
+def _work(args: Namespace) -> int:
+    from rich.console import Console
+
+    from .api import work
+    from .objectives import TaskOptions
+    from .reports.terminal import LineProgress
+    from .search import sigterm_like_ctrl_c
+
+    if args.storage is None:
+        raise InputError(f"say with --storage (or ${STORAGE}) which database the search uses.")
+    with sigterm_like_ctrl_c():
+        result = work(
+            args.study,
+            args.storage,
+            **{k: getattr(args, k) for k in ("objective", "engine", "jobs", "device", "wait")},
+            task_options=TaskOptions(data_dir=args.data_dir),
+            progress=LineProgress(Console(stderr=True)),
+        )
+    print(f"The search is finished: {len(result.trials)} trials. See: lrsearch report {args.study} --storage URL")
     return OK
 
 
@@ -248,6 +270,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "report": _report,
     "export": _export,
     "transfer": _transfer,
+    "worker": _work,
     "dashboard": _dashboard,
     "preview": _preview,
     "families": _families,

@@ -30,7 +30,8 @@ from lrsearch.api import write_report
 from lrsearch.objectives import Measurement
 from lrsearch.search import load_result, make_pruner, make_sampler, open_storage
 from lrsearch.search.store import open_study
-from lrsearch.search.trial import Terms, run_trial
+from lrsearch.search.trial import run_trial
+from lrsearch.search.watch import Terms
 from lrsearch.spaces import Schedule, default_space, space_to_dict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

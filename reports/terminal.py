@@ -25,8 +25,8 @@ CAVEAT = "One seed, and baselines at the middle base_lr of the space: a lead to 
 class LiveProgress:
     """A bar that stays in place: trials by outcome, the best so far, the time left."""
 
-    def __init__(self, console: Console, metric: str) -> None:
-        self.console, self.metric = console, metric
+    def __init__(self, console: Console) -> None:
+        self.console = console
         self.tally: Tally | None = None
         self.begun = time.time()
         self.live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
@@ -62,14 +62,14 @@ class LiveProgress:
             Text(f"{duration(left)} left" if left is not None else "first trial"),
             Text(_outcomes(self.tally.outcomes), style="dim"),
         )
-        return Group(head, Text(_best(self.tally, self.metric)))
+        return Group(head, Text(_best(self.tally)))
 
 
 class LineProgress:
     """A line per trial, for logs and pipes."""
 
-    def __init__(self, console: Console, metric: str) -> None:
-        self.console, self.metric = console, metric
+    def __init__(self, console: Console) -> None:
+        self.console = console
 
     def start(self, name: str, tally: Tally) -> None:
         """Say what begins."""
@@ -79,7 +79,7 @@ class LineProgress:
         """Say how the trial ended."""
         found = trial.reason
         if trial.outcome in ("complete", "pruned") and trial.value is not None:
-            found = f"{self.metric} {trial.value:.4g}"
+            found = f"{tally.metric} {trial.value:.4g}"
         what = trial.schedule.describe() if trial.schedule else ""
         self._print(f"[{_spent(tally)}] trial {trial.number} {trial.outcome}: {found}; {what}")
 
@@ -172,13 +172,13 @@ def start_line(name: str, tally: Tally) -> str:
 
 
 def make_progress(
-    metric: str, *, as_json: bool, console: Console | None = None, out: TextIO | None = None
+    *, as_json: bool, console: Console | None = None, out: TextIO | None = None
 ) -> LiveProgress | LineProgress | JsonProgress:
     """JSON if asked for, a live bar on a terminal, lines elsewhere."""
     if as_json:
         return JsonProgress(out)
     console = console or Console(file=sys.stderr)
-    return LiveProgress(console, metric) if console.is_terminal else LineProgress(console, metric)
+    return LiveProgress(console) if console.is_terminal else LineProgress(console)
 
 
 def _spent(tally: Tally) -> str:
@@ -192,12 +192,12 @@ def _outcomes(outcomes: dict[str, int]) -> str:
     return ", ".join(f"{n} {name}" for name, n in outcomes.items()) or "none yet"
 
 
-def _best(tally: Tally, metric: str) -> str:
+def _best(tally: Tally) -> str:
     best = tally.best
     if best is None or best.schedule is None:
         return "no trial completed yet"
     what = f"{best.schedule.family}, base_lr {best.schedule.base_lr:.4g}"
-    return f"best {metric} {best.value:.4g}: {what} (trial {best.number})"
+    return f"best {tally.metric} {best.value:.4g}: {what} (trial {best.number})"
 
 
 def _value_line(result: SearchResult) -> str:

@@ -139,12 +139,13 @@ class Ledger:
 
     Attributes:
         held: How much is held back from `allot` for later.
+        elsewhere: What running trials of other processes may use.
     """
 
     def __init__(self, budget: Budget, epochs: int, spent: float, begun: float) -> None:
         self.budget, self.epochs, self.begun = budget, epochs, begun
         self.before = self._spent = spent
-        self.held = 0.0
+        self.held = self.elsewhere = 0.0
         self._reserved = 0
         self._lock = threading.Lock()
 
@@ -167,13 +168,20 @@ class Ledger:
         now = self._spent - self.before
         return rest * (time.time() - self.begun) / now if now > 0 else None
 
+    @property
+    def room(self) -> float:
+        """Trials, seconds or epochs that may still be allotted."""
+        if self.budget.kind == "seconds":
+            return self.deadline - self.held - time.time()
+        return self.budget.amount - self.held - self._spent - self.elsewhere - self._reserved
+
     def allot(self) -> Grant | None:
         """What the next trial may use, counted as reserved until `settle`; None when nothing is left."""
         with self._lock:
             if self.budget.kind == "seconds":
                 # what is under way when only the held part is left may still end: half a trial is worth nothing
-                return Grant(self.epochs, self.deadline) if time.time() < self.deadline - self.held else None
-            left = int(self.budget.amount - self.held - self._spent - self._reserved)
+                return Grant(self.epochs, self.deadline) if self.room > 0 else None
+            left = int(self.room)
             if left <= 0:
                 return None
             epochs = self.epochs if self.budget.kind == "trials" else min(self.epochs, left)
@@ -182,9 +190,13 @@ class Ledger:
 
     def full_trials(self, seconds: float) -> float:
         """How many more full trials there is budget for, if one takes so many seconds of wall time."""
-        if self.budget.kind == "seconds":
-            return max(0.0, self.deadline - self.held - time.time()) / seconds if seconds else math.inf
-        return max(0.0, self.budget.amount - self.held - self._spent) / self._cost(self.epochs, counted=True)
+        unit = seconds if self.budget.kind == "seconds" else self._cost(self.epochs, counted=True)
+        return max(0.0, self.room) / unit if unit else math.inf
+
+    def sync(self, spent: float, elsewhere: float) -> None:
+        """Take over what the trials of all processes have spent, and what those that run elsewhere may use."""
+        with self._lock:
+            self._spent, self.elsewhere = spent, elsewhere
 
     def settle(self, granted: Grant, used: int, *, counted: bool) -> None:
         """Book a trial that has ended: `used` of its `granted` epochs; `counted` if it counts as a trial."""

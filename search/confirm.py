@@ -69,7 +69,11 @@ def held_back(budget: float, seeds: int, own: int) -> float:
 def needs_confirmation(result: SearchResult) -> bool:
     """Whether trials have come since the last contest, or it is not settled."""
     found = result.confirmation
-    return found is None or found.contest.after != len(result.trials) or not found.settled
+    return found is None or found.contest.after != _counted(result) or not found.settled
+
+
+def _counted(result: SearchResult) -> int:
+    return sum(t.counted for t in result.trials)
 
 
 class Confirmer:
@@ -111,7 +115,7 @@ class Confirmer:
     def run(self, result: SearchResult) -> None:
         """Go on with the contest under way, or begin one; stops when it is settled or the budget is spent."""
         found = result.confirmation
-        if found is None or found.contest.after != len(result.trials):
+        if found is None or found.contest.after != _counted(result):
             found = self._begin(result)
         if found is not None and not found.contest.looks:
             found = self._run_on((*found.contest.candidates, *found.contest.baselines), found.contest.choosing)
@@ -139,7 +143,7 @@ class Confirmer:
         judging = range(first + choice * CHOOSING_SEEDS, first + choice * CHOOSING_SEEDS + self.plan.confirm)
         choosing = range(first, judging.start)
         parties = tuple(leaders), tuple(tuned), tuple(own)
-        contest = Contest(len(result.trials), *parties, tuple(choosing), tuple(judging))
+        contest = Contest(_counted(result), *parties, tuple(choosing), tuple(judging))
         self._store([*self._contests(), contest])
         against = " or ".join(str(result.trial(n).baseline) for n in (*own, *tuned))
         self.note(f"Confirming on fresh seeds: trial {' or '.join(map(str, leaders))} against {against}.")

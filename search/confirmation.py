@@ -20,7 +20,7 @@ class Contest:
     """What is compared and on which seeds; stored in the confirmation's study.
 
     Attributes:
-        after: How many trials the search had.
+        after: How many trials of the search counted.
         candidates: Trials that may be the winner.
         baselines: Baseline trials of which the best is to be beaten.
         own: The trial of the user's own baseline, to be beaten in any case, if there is one.

@@ -9,7 +9,7 @@ from joblib import cpu_count
 
 from ..errors import InputError, unknown
 from ..objectives import Objective, TensorObjective, device_count
-from .trial import Terms
+from .watch import Terms
 
 ENGINES = ("auto", "lanes", "processes", "single")
 DEFAULT_ENGINE = "auto"

@@ -12,7 +12,8 @@ from ..objectives import TensorObjective
 from .budget import Grant
 from .engines import Engine
 from .records import TrialRecord
-from .trial import Started, Terms, Watch, run_trial
+from .trial import Started, run_trial
+from .watch import Terms, Watch
 from .workers import run_processes
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ def _run_lanes(
             while pool.room and (grant := allot()):
                 lane = min(set(range(lanes)) - {w.worker for w in watches.values()})
                 watch = Watch(study, objective, terms, grant, worker=lane)
+                if watch.withdrawn:
+                    yield grant, watch.withdrawn
+                    continue
                 watches[watch.trial.number] = watch
                 number, seed = watch.trial.number, watch.seed
                 pool.put(number, watch.schedule, seed=seed, epochs=terms.epochs, test=terms.test)

@@ -24,7 +24,8 @@ from .pruners import make_pruner
 from .records import TrialRecord
 from .samplers import make_sampler
 from .store import end_interrupted, open_storage
-from .trial import Terms, run_trial, start
+from .trial import run_trial, start
+from .watch import Terms
 
 if TYPE_CHECKING:
     from .plan import Plan

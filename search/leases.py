@@ -92,19 +92,18 @@ def since(trial: FrozenTrial) -> float:
     return float(trial.user_attrs.get("owner", {}).get("since", 0.0))
 
 
-def take(study: Study) -> Trial:
-    """Ask for a trial, sign it, and renew its lease until `let_go`."""
+def take(study: Study, member: str | None = None) -> Trial:
+    """Ask for a trial, sign it, for a member of a shared search if there is one, and renew its lease until `let_go`."""
     while True:
         trial = study.ask()
         now = time.time()
         signed: dict[str, Any] = {**asdict(this_process()), "since": now, "lease": now + LEASE}
         try:
-            trial.set_user_attr("owner", signed)
+            trial.set_user_attr("owner", signed if member is None else {**signed, "member": member})
             if first_of_its_kind(study, trial):
                 _HEART.add(study, trial._trial_id)
                 return trial
-            trial.set_user_attr("surplus", True)
-            end(study, trial, "interrupted", "another process had queued it again, too")
+            end(study, trial, "withdrawn", "another process had queued it again, too")
         except UpdateFinishedTrialError:  # reaped before it was signed
             continue
 

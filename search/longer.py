@@ -23,7 +23,7 @@ from .progress import Progress
 from .records import SearchResult
 from .store import TRANSFER, load_result, open_storage
 from .transfer import FACTORS, Transfer
-from .trial import Terms
+from .watch import Terms
 
 
 def train_longer(

@@ -41,6 +41,7 @@ class Plan:
         trial_timeout: Seconds after which a trial has failed; None for any time it needs.
         confirm: Most fresh seeds that the winner is judged on; 0 for no confirmation.
         baseline: The user's own schedule, to be compared with.
+        joins: Whether it helps a search that another process has begun.
         context: Notes for the report: the command line, versions.
     """
 
@@ -61,6 +62,7 @@ class Plan:
     trial_timeout: float | None = None
     confirm: int = DEFAULT_SEEDS
     baseline: Schedule | None = None
+    joins: bool = False
     context: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

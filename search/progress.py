@@ -16,12 +16,14 @@ class Tally:
 
     Attributes:
         ledger: The budget and what is spent of it.
+        metric: What ranks trials.
         maximize: Whether larger is better.
         outcomes: Trials by outcome.
         best: The best complete trial so far.
     """
 
     ledger: Ledger
+    metric: str
     maximize: bool
     outcomes: dict[str, int] = field(default_factory=dict)
     best: TrialRecord | None = None

@@ -17,7 +17,7 @@ from ..spaces import Schedule, ScheduleSpace, space_from_dict
 if TYPE_CHECKING:
     from .confirmation import Confirmation
 
-Outcome = Literal["complete", "pruned", "diverged", "failed", "out of budget", "interrupted", "running"]
+Outcome = Literal["complete", "pruned", "diverged", "failed", "out of budget", "interrupted", "withdrawn", "running"]
 COUNTED: tuple[Outcome, ...] = ("complete", "pruned", "diverged", "failed")
 """Outcomes that count against a budget of trials."""
 
@@ -29,7 +29,8 @@ class TrialRecord:
     Attributes:
         number: Optuna's trial number.
         outcome: How it ended. "diverged": NaN, inf or a loss far above its start; "failed": the objective raised;
-            "out of budget": the budget ended during it; "interrupted": the process was stopped.
+            "out of budget": the budget ended during it; "interrupted": the process was stopped; "withdrawn": other
+            processes had the rest of the budget, and no result has it.
         schedule: The schedule it trained with; None if it never got one.
         value: The metric after its last epoch; None without one, infinite if diverged.
         metrics: Per-epoch values by name, e.g. ``{"train_loss": (…), "val_loss": (…)}``.
@@ -204,7 +205,7 @@ def outcome_of(trial: FrozenTrial) -> Outcome:
     """Our word for a trial's state: the note is written just before the state, and another process may come between."""
     noted: Outcome = trial.user_attrs.get("outcome", "failed")
     if trial.state == TrialState.FAIL:
-        return noted if noted in ("failed", "out of budget") else "interrupted"
+        return noted if noted in ("failed", "out of budget", "withdrawn") else "interrupted"
     if trial.state == TrialState.COMPLETE:
         return "diverged" if noted == "diverged" else "complete"
     return "pruned" if trial.state == TrialState.PRUNED else "running"

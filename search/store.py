@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 import time
 import warnings
@@ -19,7 +20,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from ..errors import InputError, StudyError
 from .confirmation import Confirmation, Contest
@@ -31,6 +32,10 @@ CONFIRMATION = ":confirmation"
 """Ends the name of the study that holds the runs on fresh seeds."""
 TRANSFER = ":transfer"
 """Ends the name of the study that holds the runs over longer horizons."""
+TEAM = ":team"
+"""Ends the name of the study that holds a trial for every process which took part in a shared search."""
+ATTEMPTS = 5
+"""So many tries to open a database whose tables another process makes meanwhile."""
 _OWN_NOTES = ("outcome", "reason", "log", "owner", "lease", "repeats")
 """Notes of one run of a trial, which its repetition does not share."""
 
@@ -52,15 +57,22 @@ def open_storage(where: str) -> BaseStorage:
     """
     if ambiguous(where):
         raise StudyError(f"the storage {redact(where)!r} cannot be opened: write an @ in the password as %40.")
-    try:
-        if "://" not in where:
-            return JournalStorage(JournalFile(where))
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        database = RDBStorage(where)
-        weakref.finalize(database, database.engine.dispose)  # or the server keeps idle connections
-        return optuna.storages.get_storage(database)
-    except Exception as error:  # each database driver raises its own
-        raise StudyError(f"the storage {redact(where)!r} cannot be opened: {_reason(error, where)}") from None
+    for attempt in range(ATTEMPTS):
+        try:
+            return JournalStorage(JournalFile(where)) if "://" not in where else _database(where)
+        except Exception as error:  # each database driver raises its own
+            if isinstance(error, IntegrityError | ProgrammingError) and attempt < ATTEMPTS - 1:
+                time.sleep(random.uniform(0.1, 1))  # several processes made the tables of a fresh database at once
+                continue
+            raise StudyError(f"the storage {redact(where)!r} cannot be opened: {_reason(error, where)}") from None
+    raise AssertionError
+
+
+def _database(url: str) -> BaseStorage:
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    database = RDBStorage(url)
+    weakref.finalize(database, database.engine.dispose)  # or the server keeps idle connections
+    return optuna.storages.get_storage(database)
 
 
 @contextmanager
@@ -188,7 +200,7 @@ def first_of_its_kind(study: Study, trial: AnyTrial) -> bool:
 def _queue_again(study: Study, trial: FrozenTrial, notes: Mapping[str, object]) -> None:
     """Queue what a trial was queued with, or got; only for an interrupted one that got as far as a schedule."""
     attrs = trial.user_attrs
-    if outcome_of(trial) == "interrupted" and "schedule" in attrs and not attrs.get("surplus"):
+    if outcome_of(trial) == "interrupted" and "schedule" in attrs:
         kept = {k: v for k, v in attrs.items() if k not in _OWN_NOTES}
         queued = trial.system_attrs.get("fixed_params", {})
         study.enqueue_trial({**queued, **trial.params}, user_attrs={**kept, **notes, "repeats": trial.number})
@@ -216,7 +228,7 @@ def end(study: Study, trial: AnyTrial, outcome: str, reason: str = "", value: fl
 def load_result(storage: BaseStorage, name: str | None, folder: str | None = None) -> SearchResult:
     """Read a study back; raises `StudyError` if it is not there or not ours."""
     every = optuna.get_all_study_names(storage)
-    names = [n for n in every if not n.endswith((CONFIRMATION, TRANSFER))]
+    names = [n for n in every if not n.endswith((CONFIRMATION, TRANSFER, TEAM))]
     if name is None:
         if len(names) != 1:
             raise StudyError(f"name the study, one of: {', '.join(names) or 'none is there'}.")
@@ -249,4 +261,4 @@ def load_confirmation(study: Study, metric: str) -> Confirmation | None:
 
 def _records(study: Study, metric: str) -> tuple[TrialRecord, ...]:
     trials = (t for t in study.get_trials(deepcopy=False) if t.state != TrialState.WAITING)
-    return tuple(to_record(t, metric) for t in trials)
+    return tuple(to_record(t, metric) for t in trials if outcome_of(t) != "withdrawn")

@@ -20,7 +20,7 @@ from .inside import check_one, settle_in, work_one
 from .leases import bury, owner_of, since, this_process
 from .records import TrialRecord, to_record
 from .store import end, end_interrupted
-from .trial import Terms
+from .watch import Terms
 
 if TYPE_CHECKING:
     from .plan import Plan

@@ -25,8 +25,8 @@ from lrsearch.search import Plan, SearchResult, load_result, open_storage, searc
 from lrsearch.spaces import Schedule
 
 TARGETS = {"single": ("parent",), "processes": ("worker", "worker", "parent", "both")}
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["lrsearch.search", "lrsearch.api", "torch", "bowl", "kills"])
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["lrsearch.search", "lrsearch.api", "torch", "bowl", "kills"])
 
 
 class Quick(Bowl):
@@ -68,12 +68,13 @@ def torment(plan: Plan, kills: int, dice: random.Random) -> tuple[Counter[str], 
 
 
 def _start(plan: Plan) -> BaseProcess:
-    session = _SERVER.Process(target=_session, args=(plan,))
+    session = SERVER.Process(target=run_session, args=(plan,))
     session.start()
     return session
 
 
-def _session(plan: Plan) -> None:
+def run_session(plan: Plan) -> None:
+    """One session of a search, as a process runs it."""
     search(plan)
 
 

@@ -17,7 +17,7 @@ from lrsearch.objectives import TaskObjective, TensorTask, get_task
 from lrsearch.objectives.lanes import Lanes, choose_lanes
 from lrsearch.search import Plan, load_result, open_storage, search
 from lrsearch.search.engines import Engine, choose_engine, lanes_for
-from lrsearch.search.trial import Terms
+from lrsearch.search.watch import Terms
 from lrsearch.spaces import default_space
 
 MakePlan = Callable[..., Plan]
@@ -73,7 +73,7 @@ def test_a_lane_that_comes_free_takes_the_next_trial(digits: MakePlan, monkeypat
         return run_epoch(lanes)
 
     monkeypatch.setattr(Lanes, "run_epoch", counted)
-    monkeypatch.setattr("lrsearch.search.runner.choose_engine", lambda *a, **k: Engine("lanes", 8, "a test"))
+    monkeypatch.setattr("lrsearch.search.session.choose_engine", lambda *a, **k: Engine("lanes", 8, "a test"))
     result = search(digits("40", pruner="halving"))
     assert "pruned" in result.counts()
     while_trials_last = widths[: len(widths) - EPOCHS]
@@ -138,7 +138,7 @@ def test_a_failure_in_lanes_loses_nothing(digits: MakePlan, monkeypatch: pytest.
 
     with monkeypatch.context() as patched:
         patched.setattr(Lanes, "run_epoch", fail)
-        patched.setattr("lrsearch.search.runner.choose_engine", lambda *a, **k: Engine("lanes", 4, "a test"))
+        patched.setattr("lrsearch.search.session.choose_engine", lambda *a, **k: Engine("lanes", 4, "a test"))
         with pytest.raises(StudyError, match=r"a cable came loose.*--engine single"):
             search(plan)
     assert sum(t.counted for t in search(plan).trials) == 13

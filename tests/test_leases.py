@@ -182,7 +182,7 @@ def test_a_trial_that_two_processes_queued_again_runs_once(study: optuna.Study) 
     assert first.number == again.number
     assert "repeats" not in second.user_attrs
     dropped = study.get_trials()[again.number + 1]
-    assert (dropped.state, dropped.user_attrs["surplus"]) == (TrialState.FAIL, True)
+    assert (dropped.state, dropped.user_attrs["outcome"]) == (TrialState.FAIL, "withdrawn")
     queue_lost(study)
     assert waiting(study) == []
 
@@ -193,7 +193,7 @@ def test_a_baseline_that_two_processes_queued_runs_once(make_plan: MakePlan) -> 
     study = opened(plan)
     study.enqueue_trial({}, user_attrs={k: study.trials[1].user_attrs[k] for k in ("baseline", "schedule")})
     assert "baseline" not in take(study).user_attrs
-    assert study.trials[3].user_attrs["surplus"]
+    assert study.trials[3].user_attrs["outcome"] == "withdrawn"
 
 
 def test_a_kill_while_baselines_are_queued_loses_none(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:

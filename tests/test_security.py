@@ -21,10 +21,10 @@ from sqlalchemy.exc import OperationalError
 from test_report import Page
 
 import lrsearch
-from lrsearch.api import make_objective
 from lrsearch.arguments import parse
 from lrsearch.cli import main
 from lrsearch.errors import InputError, LrsearchError, StudyError
+from lrsearch.making import make_objective
 from lrsearch.objectives import load_function
 from lrsearch.reports.dashboard import make_server
 from lrsearch.reports.export import FORMATS, export

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from lrsearch.objectives import Measurement
 from lrsearch.objectives.lanes import Lanes
-from lrsearch.search.trial import diverged
+from lrsearch.search.watch import diverged
 from lrsearch.spaces import Schedule
 
 from .contenders import make

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from lrsearch.objectives.lanes import Lanes
-from lrsearch.spaces import Schedule, ScheduleSpace, default_space
+from lrsearch.spaces import Range, Schedule, ScheduleSpace, default_space
 
 from .tasks import get, space_of
 
@@ -47,8 +47,20 @@ def load(name: str) -> Table:
 
 
 def space(name: str) -> ScheduleSpace:
-    """A space of the table's horizon; its ranges do not matter to a replay."""
-    return default_space("sgd", load(name).schedules[0].horizon)
+    """The space that a table's schedules were drawn from."""
+    schedules = load(name).schedules
+    if name != "lm124m":
+        adamw = name in ("fashion-overfit", "text-transformer")
+        return default_space("adamw" if adamw else "sgd", schedules[0].horizon)
+    rates, warmup, horizon = [s.base_lr for s in schedules], schedules[0].warmup, schedules[0].horizon
+    ranges = {"cosine.T_max": Range(horizon - warmup, horizon - warmup), "cosine.eta_min": Range(0, 0.1)}
+    return ScheduleSpace(
+        ("constant", "cosine", "wsd"),
+        horizon,
+        Range(min(rates), max(rates), log=True),
+        Range(warmup, warmup),
+        {**ranges, "wsd.cooldown": Range(0.1 * horizon, horizon - warmup)},
+    )
 
 
 def record(name: str, count: int, data_dir: str, jobs: int) -> Table:

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler
+from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from lrsearch import CurvePruner
 from lrsearch.search.curves import CurveModel
 from lrsearch.search.surrogate import Features
+from lrsearch.spaces import ScheduleSpace
 
 from . import record
-from .contenders import PRUNERS
+from .contenders import PRUNERS, SAMPLERS
 from .live import Course
 
 
@@ -54,18 +55,23 @@ def share_of(name: str, seed: int) -> record.Table:
 
 
 def run(contender: str, name: str, seed: int, compute: float) -> Course:
-    """One study of ``random`` or ``curve`` with a pruner."""
-    table, rng = share_of(name, seed), np.random.default_rng(seed)
+    """One study of a sampler with a pruner."""
+    table = share_of(name, seed)
     horizon = table.losses.shape[1]
     sampler_name, pruner_name = contender.split("+")
     space = record.space(name)
     model = TableModel(table, space)
-    pruner = CurvePruner(model) if pruner_name == "curve" else PRUNERS[pruner_name](space, BaseSampler)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed), pruner=pruner)
-    course, order, complete = Course(seed), cycle(rng.permutation(len(table.schedules))), set[int]()
+    sampler = SAMPLERS["random" if sampler_name == "curve" else sampler_name](space, seed)
+    pruner = CurvePruner(model) if pruner_name == "curve" else PRUNERS[pruner_name](space, sampler)
+    study = optuna.create_study(sampler=sampler, pruner=pruner)
+    course, complete = Course(seed), set[int]()
+    order = cycle(np.random.default_rng(seed).permutation(len(table.schedules)))
     while course.spent < compute * horizon and len(complete) < len(table.schedules):
-        trial = study.ask()
-        row = next(order) if sampler_name == "random" else model.pick(study, trial.number, complete)
+        if sampler_name in ("random", "curve"):
+            trial = study.ask()
+            row = next(order) if sampler_name == "random" else model.pick(study, trial.number, complete)
+        else:
+            trial, row = _nearest(study, space, model, complete)
         trial.set_user_attr("schedule", table.schedules[row].to_dict())
         epoch = 0
         for epoch, loss in enumerate(table.losses[row], start=1):
@@ -82,3 +88,24 @@ def run(contender: str, name: str, seed: int, compute: float) -> Course:
                 break
         course.trials.append((table.schedules[row], epoch))
     return course
+
+
+def _nearest(
+    study: optuna.Study, space: ScheduleSpace, model: TableModel, complete: set[int]
+) -> tuple[optuna.Trial, int]:
+    """The row whose curve is nearest to what the sampler proposes, and a trial with that row's parameters.
+
+    The proposal's own trial fails, which Optuna's samplers ignore.
+    """
+    proposal = study.ask()
+    features = model.features.whole([space.suggest(proposal)])
+    study.tell(proposal, state=TrialState.FAIL)
+    distances = ((model.pool_features - features) ** 2).sum(1)
+    distances[list(complete)] = np.inf
+    row = int(np.argmin(distances))
+    study.enqueue_trial(space.params(model.table.schedules[row]))
+    sampler, study.sampler = study.sampler, RandomSampler()  # it only looks the parameters up
+    trial = study.ask()
+    space.suggest(trial)
+    study.sampler = sampler
+    return trial, row

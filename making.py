@@ -1,0 +1,149 @@
+"""What a person asked for, made into a `Plan`: names, files and defaults resolved."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import InputError
+from .objectives import (
+    TASKS,
+    Objective,
+    TaskObjective,
+    TaskOptions,
+    TensorObjective,
+    UserObjective,
+    get_task,
+    load_function,
+    resolve_device,
+)
+from .search import Plan, SearchResult, redact
+from .spaces import DEFAULT_FAMILIES, Interval, Schedule, ScheduleSpace, default_space, read_space
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+USER_EPOCHS = 10
+_PACKAGES = ("lrsearch", "torch", "torchvision", "optuna", "numpy", "plotly", "joblib")
+
+
+def make_plan(
+    objective: str | Callable[..., Any] | Objective,
+    *,
+    space: ScheduleSpace | str | PathLike[str] | None,
+    families: Sequence[str] | None,
+    epochs: int | None,
+    interval: Interval | None,
+    optimizer: str | None,
+    study: str | None,
+    task_options: TaskOptions | None,
+    device: str,
+    **rest: Any,
+) -> Plan:
+    """Resolve names, files and defaults into a `Plan`; raises `InputError`."""
+    if epochs is not None and (epochs != int(epochs) or epochs < 1):
+        raise InputError(f"epochs must be a whole number of at least 1, got {epochs}.")
+    device = resolve_device(device)
+    found = make_objective(objective, optimizer, epochs, interval or "step", device, task_options)
+    found_space = make_space(space, families, epochs or found.epochs, interval, found.optimizer)
+    if isinstance(found, UserObjective):
+        found.interval = found_space.interval
+    name = study or found.name
+    if not name.strip() or len(name) > 200:
+        raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")
+    return Plan(objective=found, space=found_space, study=name, device=device, **rest)
+
+
+def make_objective(
+    objective: Any,
+    optimizer: str | None,
+    epochs: int | None,
+    interval: str,
+    device: str,
+    options: TaskOptions | None,
+) -> Objective:
+    """The objective that was asked for: a built-in task by name, or the user's own generator."""
+    if isinstance(objective, str) and ":" not in objective:
+        if objective.endswith(".py"):
+            raise InputError(f"name the function in {objective}: write {objective}:objective.")
+        options = options or TaskOptions()
+        return TaskObjective(get_task(objective), replace(options, optimizer=optimizer or options.optimizer))
+    if isinstance(objective, str) or (callable(objective) and not hasattr(objective, "run")):
+        if options not in (None, TaskOptions()):
+            raise InputError(
+                "--model, --batch-size, --data-dir, --download, --subset and --bf16 are for built-in tasks."
+            )
+        if isinstance(objective, str) and isinstance(found := load_function(objective), TensorObjective):
+            return found
+        return UserObjective(objective, optimizer, epochs or USER_EPOCHS, interval, device)
+    made: Objective = objective
+    return made
+
+
+def read_schedule(path: str | PathLike[str]) -> Schedule:
+    """The schedule in a JSON file: an exported trial, or the bare facts of a `Schedule`; raises `InputError`."""
+    from .reports.export import read_schedule
+
+    return read_schedule(path)
+
+
+def make_space(
+    space: ScheduleSpace | str | PathLike[str] | None,
+    families: Sequence[str] | None,
+    epochs: int,
+    interval: Interval | None,
+    optimizer: str,
+) -> ScheduleSpace:
+    """The space that was asked for: ready-made, from TOML, or the default for the optimizer."""
+    if isinstance(space, ScheduleSpace):
+        return space
+    chosen = tuple(families) if families else DEFAULT_FAMILIES
+    base = default_space(optimizer, epochs, chosen, interval or "step")
+    if space is None:
+        return base
+    found = read_space(space, base)
+    if families and set(families) != set(found.families):
+        raise InputError(f"--families {','.join(families)} differs from {space}, which has {','.join(found.families)}.")
+    return found
+
+
+def objective_again(result: SearchResult, given: Any, device: str, options: TaskOptions) -> Objective:
+    """The objective of a search; raises `InputError` if it is another one, or must be named."""
+    stored = result.settings
+    if given is None:
+        if stored["objective"] not in TASKS:
+            raise InputError(f"name the objective with --objective, for the search it was {stored['objective']!r}.")
+        kept = {k: stored[k] for k in ("model", "optimizer", "batch_size", "subset", "bf16")}
+        given = TaskObjective(get_task(stored["objective"]), replace(options, **kept))
+    found = make_objective(given, stored.get("optimizer"), result.epochs, result.space.interval, device, None)
+    if isinstance(found, UserObjective):
+        found.interval = result.space.interval
+    if differing := [k for k, v in found.settings().items() if stored.get(k) != v]:
+        raise InputError(
+            f"this is not what was searched: {differing[0]} is {found.settings()[differing[0]]!r} now, "
+            f"{stored.get(differing[0])!r} in the study."
+        )
+    return found
+
+
+def context() -> dict[str, Any]:
+    """What the report says of the machine and the command."""
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *(redact(a) for a in sys.argv[1:])]),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: _version(name) for name in _PACKAGES},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
