@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from .search import (
     DEFAULT_SEEDS,
     JOURNAL,
     Budget,
+    Cluster,
     Plan,
     Progress,
     SearchResult,
@@ -36,6 +38,7 @@ from .search import (
     open_storage,
     parse_seconds,
     search,
+    search_on,
     train_longer,
 )
 from .spaces import Interval, Schedule, ScheduleSpace
@@ -72,6 +75,8 @@ def run(
     confirm: int = DEFAULT_SEEDS,
     baseline: Schedule | str | PathLike[str] | None = None,
     task_options: TaskOptions | None = None,
+    backend: str | None = None,
+    address: str | None = None,
     progress: Progress | None = None,
     begun: float | None = None,
 ) -> SearchResult:
@@ -100,6 +105,8 @@ def run(
         confirm: Most fresh seeds that the winner is judged on, against tuned baselines; 0 for no confirmation.
         baseline: The schedule that you train with today, or a JSON file that ``export`` wrote: to be compared with.
         task_options: Options of a built-in task.
+        backend: "ray" or "dask" to train on such a cluster's workers, `jobs` of them, and none of it in this process.
+        address: The cluster's address; by default what Ray's or Dask's environment variables say.
         progress: Who to tell.
         begun: ``time.time()`` from which a wall-clock budget counts; now by default.
 
@@ -108,6 +115,9 @@ def run(
         StudyError: The study has other settings, is in use, or cannot be reached.
         KeyboardInterrupt: After Ctrl-C; the study and the report of what there is are kept.
     """
+    cluster = Cluster(backend, address, jobs) if backend else None
+    if address and not cluster:
+        raise InputError(f"address {address!r} needs a backend, ray or dask.")
     plan = make_plan(
         objective,
         budget=Budget.parse(budget),
@@ -134,7 +144,10 @@ def run(
         context=context(),
     )
     try:
-        result = search(plan, progress, begun)
+        if cluster:  # its machines may have other devices than this one
+            result = search_on(cluster, replace(plan, device=device), progress, begun)
+        else:
+            result = search(plan, progress, begun)
     except (KeyboardInterrupt, StudyError):
         _write_what_there_is(plan)
         raise

@@ -90,6 +90,8 @@ def _add_run(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--confirm", type=int, default=9, metavar="SEEDS", help=_CONFIRM)
     p.add_argument("--baseline", metavar="FILE", help="your present schedule as JSON, to be compared with")
+    p.add_argument("--backend", choices=("ray", "dask"), help="train on the workers of such a cluster, --jobs of them")
+    p.add_argument("--address", help="the cluster's address (default: from Ray's or Dask's environment variables)")
     p.add_argument("--json", action="store_true", help="one JSON object per line on standard output")
     p.add_argument("--open", action="store_true", help="open the report when done")
     p.add_argument("--optimizer", choices=("sgd", "adamw"), help="a task's optimizer; sets the base_lr range")

@@ -56,11 +56,12 @@ def _run(args: Namespace) -> int:
 
     keys = ("budget", "epochs", "families", "space", "interval", "study", "out", "storage", "engine", "jobs", "device")
     more = ("sampler", "pruner", "metric", "maximize", "seed", "optimizer", "trial_timeout", "confirm", "baseline")
+    cluster = ("backend", "address")
     options = ("model", "batch_size", "data_dir", "download", "subset", "bf16")
     with sigterm_like_ctrl_c(), stdout_for_json() if args.json else nullcontext() as out:
         result = run(
             args.objective,
-            **{k: getattr(args, k) for k in (*keys, *more)},
+            **{k: getattr(args, k) for k in (*keys, *more, *cluster)},
             task_options=TaskOptions(**{k: getattr(args, k) for k in options}),
             progress=make_progress(as_json=args.json, out=out),
             begun=_BEGUN,

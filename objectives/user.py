@@ -56,6 +56,7 @@ class UserObjective:
         device: str = "cpu",
     ) -> None:
         self.spec = spec if isinstance(spec, str) else None
+        self._found_at = _absolute(spec) if isinstance(spec, str) else None
         self._function = None if isinstance(spec, str) else spec
         self.name = spec.rpartition(":")[2] if isinstance(spec, str) else getattr(spec, "__name__", "objective")
         self.epochs = epochs
@@ -68,8 +69,8 @@ class UserObjective:
     def function(self) -> Callable[[Run], Iterator[Any]]:
         """The user's function; loaded again in each process, since a file is not importable by name."""
         if self._function is None:
-            assert self.spec is not None
-            self._function = load_function(self.spec)
+            assert self._found_at is not None
+            self._function = load_function(self._found_at)
         return self._function
 
     def __getstate__(self) -> dict[str, Any]:
@@ -167,6 +168,12 @@ def load_function(spec: str) -> Any:
         raise unknown(f"function in {where}:", name, functions or ["(none)"], ObjectiveError) from None
     except Exception as error:  # a module may have a __getattr__
         raise ObjectiveError(f"{spec!r} cannot be loaded: {_said(error)}") from error
+
+
+def _absolute(spec: str) -> str:
+    """The same, for processes that run in other folders."""
+    where, _, name = spec.rpartition(":")
+    return f"{os.path.abspath(where)}:{name}" if where.endswith(".py") else spec
 
 
 def _load_file(path: Path) -> ModuleType:

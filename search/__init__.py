@@ -2,6 +2,7 @@
 
 from .baselines import BASELINES, baselines
 from .budget import Budget, duration, parse_seconds
+from .clusters import BACKENDS, Cluster, search_on
 from .confirmation import Confirmation
 from .engines import DEFAULT_ENGINE, ENGINES
 from .guard import sigterm_like_ctrl_c
@@ -20,6 +21,7 @@ from .verdict import ALPHA, DEFAULT_SEEDS, Duel
 
 __all__ = [
     "ALPHA",
+    "BACKENDS",
     "BASELINES",
     "DEFAULT_ENGINE",
     "DEFAULT_PRUNER",
@@ -30,6 +32,7 @@ __all__ = [
     "PRUNERS",
     "SAMPLERS",
     "Budget",
+    "Cluster",
     "Confirmation",
     "Duel",
     "Outcome",
@@ -53,6 +56,7 @@ __all__ = [
     "parse_seconds",
     "redact",
     "search",
+    "search_on",
     "sigterm_like_ctrl_c",
     "train_longer",
 ]

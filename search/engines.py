@@ -32,7 +32,7 @@ class Engine:
         why: Why this one, and what was measured, in a line.
     """
 
-    name: Literal["lanes", "processes", "single"]
+    name: Literal["lanes", "processes", "single", "cluster"]
     width: int
     why: str
 

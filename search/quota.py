@@ -14,6 +14,8 @@ from .store import CONFIRMATION
 
 CLOSED = "closed"
 """Note of a study whose search is over: what is left of its budget is for confirmation."""
+STOP = "stop"
+"""Note of a study that whoever leads it has told the others to leave."""
 _BEGUN = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -74,6 +76,12 @@ class Quota:
             grant = grant._replace(epochs=int(left))
             trial.set_user_attr("grant", grant.epochs)
         return grant
+
+    @staticmethod
+    def stopped(study: Study) -> bool:
+        """Whether everybody is to stop."""
+        name, storage = study.study_name.removesuffix(CONFIRMATION), study._storage
+        return bool(storage.get_study_user_attrs(storage.get_study_id_from_name(name)).get(STOP))
 
 
 def read_books(study: Study, kind: str, epochs: int, but: int | None = None) -> Books:

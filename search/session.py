@@ -178,11 +178,7 @@ class Session:
         """Open the study; a fresh one only after the objective has proved itself for an epoch."""
         plan = self.plan
         if not self.tally.outcomes or (plan.joins and self._unfinished()):
-            first = next(iter(baselines(plan.space, plan.baseline).values()))
-            if plan.trial_timeout:
-                check_in_worker(plan, first, self.terms, plan.trial_timeout)
-            else:
-                self.started = start(plan.objective, first, self.terms)
+            self._prove()
         skipped = sum(self.tally.outcomes.get(o, 0) for o in ("interrupted", "running", "out of budget"))
         sampler = make_sampler(plan.sampler, plan.seed, plan.space, skipped)
         pruner = make_pruner(plan.pruner, plan.space, sampler)
@@ -196,6 +192,15 @@ class Session:
             self.progress.note(f"{self.stale} trial(s) were cut off when the last session ended; they run again.")
         return study
 
+    def _prove(self) -> None:
+        """Run the objective for an epoch: whatever is wrong with it is better found before it costs trials."""
+        plan = self.plan
+        first = next(iter(baselines(plan.space, plan.baseline).values()))
+        if plan.trial_timeout:
+            check_in_worker(plan, first, self.terms, plan.trial_timeout)
+        else:
+            self.started = start(plan.objective, first, self.terms)
+
     def _trials_left(self, held: float | None = None) -> float:
         """About how many full trials the budget still holds for the search; unknown for wall time, and then many."""
         budget = self.plan.budget
@@ -204,10 +209,9 @@ class Session:
             return TIMED_TRIALS if left > 0 else 0
         return max(0.0, left / (self.plan.epochs if budget.kind == "epochs" else 1))
 
-    def _engine(self, study: Study) -> Engine:
-        """Choose how to run, and note the session."""
+    def _choose(self) -> Engine:
         plan = self.plan
-        engine = choose_engine(
+        return choose_engine(
             plan.objective,
             self.terms,
             engine=plan.engine,
@@ -215,6 +219,10 @@ class Session:
             trials=self._trials_left(),
             timeout=plan.trial_timeout,
         )
+
+    def _engine(self, study: Study) -> Engine:
+        """Choose how to run, and note the session."""
+        plan, engine = self.plan, self._choose()
         session = {
             **plan.context,
             "started": self.begun,

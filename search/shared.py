@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from .budget import Grant
 from .engines import Engine
-from .quota import CLOSED, Quota, read_books
+from .quota import CLOSED, STOP, Quota, read_books
 from .records import SearchResult, TrialRecord, to_record
 from .session import Session
 from .store import CONFIRMATION
@@ -29,8 +29,10 @@ class SharedSession(Session):
         self.study = study
         self.seen = {t.number for t in study.get_trials(deepcopy=False, states=ENDED)}
         with Team(self.storage, self.plan.study) as self.team:
-            if self.team.leads() and self._trials_left():
-                study.set_user_attr(CLOSED, False)
+            if not self.plan.joins:
+                study.set_user_attr(STOP, False)
+                if self.team.leads() and self._trials_left():
+                    study.set_user_attr(CLOSED, False)
             self._search_together(study, engine)
             while self.plan.confirm and not self.team.finished:
                 if self.team.leads():
@@ -103,7 +105,9 @@ class SharedSession(Session):
         self._sync()
 
     def _sync(self) -> None:
-        """Bring the books, and what is told of them, up to what all processes have done."""
+        """Bring the books, and what is told of them, up to what all processes have done; ends what is to stop."""
+        if Quota.stopped(self.study):
+            raise KeyboardInterrupt
         kind, epochs = self.plan.budget.kind, self.plan.epochs
         if kind != "seconds":
             books = read_books(self.study, kind, epochs)
@@ -111,7 +115,13 @@ class SharedSession(Session):
         for trial in self.study.get_trials(deepcopy=False, states=ENDED):
             if trial.number not in self.seen:
                 self.seen.add(trial.number)
-                self.tally.add(to_record(trial, self.plan.metric))
+                record = to_record(trial, self.plan.metric)
+                if record.outcome != "withdrawn":
+                    self._hear(record)
+
+    def _hear(self, record: TrialRecord) -> None:
+        """Take in how a trial of another process ended."""
+        self.tally.add(record)
 
     def _spent(self, known: SearchResult | None) -> float:
         deadline = known.sessions[-1]["deadline"] if known and self.plan.joins else None

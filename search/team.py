@@ -70,8 +70,16 @@ class Team:
             return False
         return self._members.get_trials(deepcopy=False)[self._leader].state == TrialState.COMPLETE
 
-    def _running(self) -> list[int]:
-        return [t.number for t in self._members.get_trials(deepcopy=False, states=(TrialState.RUNNING,))]
+    def others(self) -> tuple[int, list[str]]:
+        """How many other members there are, and why those failed that did since this one joined."""
+        reap(self._members)
+        later = [t for t in self._members.get_trials(deepcopy=False) if t.number > self._trial.number]
+        failed = [t.user_attrs["reason"] for t in later if t.user_attrs.get("outcome") == "failed"]
+        return sum(t.state == TrialState.RUNNING for t in later), failed
+
+    def fail(self, reason: str) -> None:
+        """Tell the others why this process cannot help."""
+        end(self._members, take(self._members), "failed", reason)
 
     def busy_elsewhere(self, study: Study) -> bool:
         """Whether others run trials of a study; those whose process has died are queued again."""
@@ -84,3 +92,6 @@ class Team:
         study.set_user_attr(CLOSED, True)
         while self.busy_elsewhere(study):
             time.sleep(POLL)
+
+    def _running(self) -> list[int]:
+        return [t.number for t in self._members.get_trials(deepcopy=False, states=(TrialState.RUNNING,))]

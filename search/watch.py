@@ -122,7 +122,7 @@ class Watch:
         self.trial.report(value, m.epoch)
         if m.epoch == terms.epochs:
             return self.end("complete", value=value)
-        if self.stop():
+        if self.stop() or (terms.quota and terms.quota.stopped(self.study)):
             return self.interrupt("stopped by the user")
         if time.time() >= self.grant.deadline:
             return self.end("out of budget", f"the time was up after epoch {m.epoch}")
