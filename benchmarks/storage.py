@@ -60,7 +60,9 @@ class Dummy:
 
     name, optimizer, epochs, steps_per_epoch, start_loss = "dummy", "sgd", EPOCHS, 20, 100.0
 
-    def run(self, schedule: Schedule, *, epochs: int, seed: int, device: str) -> Iterator[Measurement]:
+    def run(
+        self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
+    ) -> Iterator[Measurement]:
         """See `Objective.run`."""
         for epoch in range(1, epochs + 1):
             loss = abs(schedule.base_lr - 0.1) + 1 / epoch

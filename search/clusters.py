@@ -71,6 +71,8 @@ def search_on(
     """
     if not plan.storage or "://" not in plan.storage or plan.storage.startswith("sqlite"):
         raise InputError(f"--backend {cluster.backend} needs --storage URL of a database that all its machines reach.")
+    if plan.trial_timeout:
+        raise InputError(f"--trial-timeout cannot be had with --backend {cluster.backend}: use its own time limits.")
     make_folder(plan.folder)
     with _connected(cluster, plan.device) as (workers, start), only_one(plan.folder), failures(plan.where):
         session = Coordinator(plan, begun or time.time(), progress or Silent())
@@ -122,8 +124,10 @@ class Coordinator(SharedSession):
 
 def _for_members(plan: Plan) -> Plan:
     """What a worker is to do: processes of its own would be more than the cluster has given it."""
-    engine = "lanes" if isinstance(plan.objective, TensorObjective) else "single"
-    return replace(plan, joins=True, engine=engine if plan.engine == "auto" else plan.engine, context={})
+    engine = plan.engine
+    if engine == "auto":
+        engine = "lanes" if isinstance(plan.objective, TensorObjective) else "single"
+    return replace(plan, joins=True, engine=engine, jobs=0, context={})
 
 
 def _member(plan: Plan) -> None:

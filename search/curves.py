@@ -32,6 +32,8 @@ DESIGN_EDGE = 1.6
 """A design curve lies within this many standard deviations of the average one: beyond are rates that train nothing."""
 MAX_FIT, MAX_ROWS = 120, 400
 """Observations for fitting hyperparameters, and for predicting: time grows with the square and more of them."""
+MAX_BLIND = 16
+"""More trials than this are not chosen at one moment: their processes have died."""
 LEADERS, NUDGES, SCALES = 4, 12, (0.03, 0.12, 0.03)
 """Neighbours of the best that become candidates: of how many, how many of each, how far (in widths of the ranges)."""
 
@@ -93,8 +95,9 @@ class CurveModel:
         finished, running = self._look(study, number)
         trials = [*finished, *running]
         fit = self._fitted(finished)
+        blind = _blind(study, number)
         if fit is None or len(trials) < DESIGN:
-            return self._far_from([t.curve.whole for t in trials])
+            return self._far_from([t.curve.whole for t in trials], blind)
         posterior = _with_pending(fit, running)
         leaders: list[Params] = [
             self.pool[i] for i in np.argsort(-self._gains(posterior, self.pool_features, fit))[:LEADERS]
@@ -110,7 +113,7 @@ class CurveModel:
             x = self.features.whole([self.space.schedule(p) for p in candidates])
             order = np.argsort(-self._gains(posterior, x, fit))
             leaders = [candidates[i] for i in order[:LEADERS]]
-        return leaders[0]
+        return leaders[min(blind, LEADERS - 1)]
 
     @_one_thread
     def chance(self, study: Study, trial: FrozenTrial) -> float:
@@ -168,14 +171,23 @@ class CurveModel:
     def _gains(self, posterior: Posterior, x: Array, fit: Fit) -> Array:
         return log_improvement(*posterior.predict(x), fit.best)
 
-    def _far_from(self, known: Sequence[Array]) -> Params:
-        """The pool's curve that is farthest from the known ones; the most average one if there are none."""
-        x = self.pool_features
-        if not known:
-            return self.pool[int(np.argmin((x**2).sum(1)))]
+    def _far_from(self, known: Sequence[Array], blind: int = 0) -> Params:
+        """The pool's curve that is farthest from the known ones; the most average one if there are none.
+
+        Of `blind` further ones it is only known that they are chosen this way, too.
+        """
+        x, known = self.pool_features, list(known)
         inner = (np.abs(x) < DESIGN_EDGE).all(1)
-        distances = ((x[:, None] - np.stack(known)) ** 2).sum(-1).min(1)
-        return self.pool[int(np.argmax(np.where(inner, distances, -1.0)))]
+        while True:
+            if known:
+                distances = ((x[:, None] - np.stack(known)) ** 2).sum(-1).min(1)
+                chosen = int(np.argmax(np.where(inner, distances, -1.0)))
+            else:
+                chosen = int(np.argmin((x**2).sum(1)))
+            if not blind:
+                return self.pool[chosen]
+            known.append(x[chosen])
+            blind -= 1
 
     def _seen(self, study: Study, trial: FrozenTrial) -> Seen | None:
         """What a trial has shown; None if its schedule is not known (yet)."""
@@ -183,6 +195,13 @@ class CurveModel:
             self._curves[trial.number] = curve_of(trial, self.space, self.features)
         curve = self._curves[trial.number]
         return look(study, trial, curve, math.ceil(self.space.horizon)) if curve else None
+
+
+def _blind(study: Study, number: int) -> int:
+    """How many trials other processes are choosing at this moment, before the one of that number."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    blind = sum(t.number < number and not t.params and "schedule" not in t.user_attrs for t in running)
+    return min(blind, MAX_BLIND)
 
 
 def _with_pending(fit: Fit, running: Sequence[Seen]) -> Posterior:

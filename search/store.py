@@ -34,6 +34,8 @@ TRANSFER = ":transfer"
 """Ends the name of the study that holds the runs over longer horizons."""
 TEAM = ":team"
 """Ends the name of the study that holds a trial for every process which took part in a shared search."""
+BUSY = 120.0
+"""Seconds for which SQLite waits while other processes write; its own 5 are too few for eight of them."""
 ATTEMPTS = 5
 """So many tries to open a database whose tables another process makes meanwhile."""
 _OWN_NOTES = ("outcome", "reason", "log", "owner", "lease", "repeats")
@@ -70,7 +72,8 @@ def open_storage(where: str) -> BaseStorage:
 
 def _database(url: str) -> BaseStorage:
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    database = RDBStorage(url)
+    patient = {"connect_args": {"timeout": BUSY}} if url.startswith("sqlite") else {}
+    database = RDBStorage(url, engine_kwargs=patient)
     weakref.finalize(database, database.engine.dispose)  # or the server keeps idle connections
     return optuna.storages.get_storage(database)
 

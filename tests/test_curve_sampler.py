@@ -242,6 +242,17 @@ class TestSurrogate:
         assert y.min() == study.best_value
 
 
+@pytest.mark.parametrize("finished", [0, 6])
+def test_processes_that_ask_at_the_same_moment_get_different_schedules(finished: int) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0), pruner=NopPruner())
+    if finished:
+        optimize(study, finished)
+    numbers = [study.ask().number for _ in range(3)]
+    model = CurveModel(SPACE)
+    found = {str(model.propose(study, n, np.random.default_rng(0))) for n in numbers}
+    assert len(found) == 3
+
+
 def test_a_space_of_one_family_and_fixed_ranges_is_searched_too() -> None:
     from lrsearch import Range
 

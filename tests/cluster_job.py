@@ -1,0 +1,35 @@
+"""A search on a local cluster of two workers, in a process of its own: ``cluster_job.py ray|dask URL FOLDER``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lrsearch.cli import main
+
+
+@contextmanager
+def dask() -> Iterator[str]:
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        yield cluster.scheduler_address
+
+
+@contextmanager
+def ray() -> Iterator[str]:
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    try:
+        yield cluster.address
+    finally:
+        cluster.shutdown()
+
+
+if __name__ == "__main__":
+    backend, storage, out, *more = sys.argv[1:]
+    with {"ray": ray, "dask": dask}[backend]() as address:
+        given = ["--backend", backend, "--address", address, "--storage", storage, "--out", out, "--epochs", "3"]
+        sys.exit(main(["run", *(more or ["digits"]), *given]))
