@@ -3,7 +3,9 @@
 (a) plain: study.optimize, a DataLoader, TPE and MedianPruner at their defaults.
 (b) tensors: the same with tensors on the device instead of the DataLoader, and n_jobs=2.
 (c) ray: Ray Tune with ASHA on the function of (b), a trial per core.
-lrsearch: `lrsearch.run`, its report included. All draw from the same space and train the same model on the same data.
+lrsearch: `lrsearch.run` without confirmation, its report included. All draw from the same space and train the same
+model on the same data. Compared are the time for so many trials, which says little of what they are worth (who stops
+more of them is faster), and the time that lrsearch needs for the best final loss that another one ends with.
 
 Each contender runs in a process of its own after its imports, in turn, so that the machine's moods hit all alike.
 Usage: uv run python benchmarks/throughput.py --task digits --trials 60 --repeat 3 [--data-dir DIR]
@@ -12,6 +14,7 @@ Usage: uv run python benchmarks/throughput.py --task digits --trials 60 --repeat
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -20,6 +23,8 @@ import tempfile
 import time
 from typing import Any
 
+Course = tuple[int, list[tuple[float, float]]]
+"""Epochs trained, and of every complete trial ``time.time()`` at its end and its final loss."""
 EPOCHS = {"digits": 20, "fashion-mnist-mlp": 5, "fashion-mnist-cnn": 3}
 
 
@@ -63,8 +68,8 @@ def with_loader(recipe: Any, data: Any, schedule: Any, epochs: int) -> Any:
         yield sum(losses) / len(data.val.y)
 
 
-def optuna_study(args: argparse.Namespace, *, loader: bool) -> int:
-    """(a) and (b); returns the epochs trained."""
+def optuna_study(args: argparse.Namespace, *, loader: bool) -> Course:
+    """(a) and (b)."""
     import optuna
 
     from lrsearch.objectives.training import train
@@ -72,7 +77,9 @@ def optuna_study(args: argparse.Namespace, *, loader: bool) -> int:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     epochs, space, objective = EPOCHS[args.task], default_space("sgd", EPOCHS[args.task]), objective_of(args)
-    data, recipe, trained = objective.data("cpu" if loader else device()), objective.recipe(), []
+    data, recipe = objective.data("cpu" if loader else device()), objective.recipe()
+    trained: list[int] = []
+    complete: list[tuple[float, float]] = []
 
     def run(trial: optuna.Trial) -> float:
         schedule = space.suggest(trial)
@@ -87,15 +94,16 @@ def optuna_study(args: argparse.Namespace, *, loader: bool) -> int:
             trial.report(loss, epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
+        complete.append((time.time(), loss))
         return loss
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0), pruner=optuna.pruners.MedianPruner())
     study.optimize(run, n_trials=args.trials, n_jobs=1 if loader else 2)
-    return len(trained)
+    return len(trained), complete
 
 
-def ray_tune(args: argparse.Namespace) -> int:
-    """(c); returns the epochs trained."""
+def ray_tune(args: argparse.Namespace) -> Course:
+    """(c)."""
     import numpy as np
     from ray import init, tune
     from ray.tune.schedulers import ASHAScheduler
@@ -123,19 +131,22 @@ def ray_tune(args: argparse.Namespace) -> int:
         ),
         run_config=tune.RunConfig(verbose=0),
     )
-    return sum(int(r.metrics["epoch"]) for r in tuner.fit() if r.metrics)
+    found = [r.metrics for r in tuner.fit() if r.metrics]
+    complete = [(float(m["timestamp"]), float(m["val_loss"])) for m in found if m["epoch"] == epochs]
+    return sum(int(m["epoch"]) for m in found), complete
 
 
-def ours(args: argparse.Namespace) -> int:
-    """lrsearch with its report; returns the epochs trained."""
+def ours(args: argparse.Namespace) -> Course:
+    """lrsearch with its report."""
     import lrsearch
 
     with tempfile.TemporaryDirectory() as out:
         result = lrsearch.run(
-            objective_of(args), budget=args.trials, epochs=EPOCHS[args.task], out=out, engine=args.engine
+            objective_of(args), budget=args.trials, epochs=EPOCHS[args.task], out=out, engine=args.engine, confirm=0
         )
         print(result.sessions[-1]["why"], file=sys.stderr)
-        return sum(t.epochs for t in result.trials)
+        complete = [(t.ended.timestamp(), t.value) for t in result.ranking if t.ended and t.value is not None]
+        return sum(t.epochs for t in result.trials), complete
 
 
 CONTENDERS = {
@@ -147,14 +158,15 @@ CONTENDERS = {
 
 
 def once(args: argparse.Namespace) -> None:
-    """Run one contender in this process and print its seconds and epochs."""
+    """Run one contender in this process and print its seconds, its epochs and its course."""
     import torch
 
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)  # its lazy imports, before the clock starts
     objective_of(args).data()
-    begun = time.perf_counter()
-    epochs = CONTENDERS[args.once](args)
-    print(f"{time.perf_counter() - begun} {epochs}")
+    begun = time.time()
+    epochs, complete = CONTENDERS[args.once](args)
+    seconds = time.time() - begun
+    print(json.dumps({"seconds": seconds, "epochs": epochs, "complete": [(t - begun, v) for t, v in complete]}))
 
 
 def main() -> None:
@@ -171,23 +183,38 @@ def main() -> None:
     if args.once:
         return once(args)
     names = args.contenders.split(",")
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for _ in range(args.repeat):
         for name in names:
             words = [sys.executable, __file__, *sys.argv[1:], "--once", name]
             out = subprocess.run(words, check=True, capture_output=True, text=True)
-            seconds, epochs = map(float, out.stdout.split()[-2:])
-            found[name].append((seconds, epochs))
-            print(f"{name}: {seconds:.1f} s, {epochs:.0f} epochs {out.stderr.strip()[-120:]}", flush=True)
+            run = json.loads(out.stdout.splitlines()[-1])
+            found[name].append(run)
+            why = out.stderr.strip()[-100:] if name == "lrsearch" else ""
+            print(f"{name}: {run['seconds']:.1f} s, {run['epochs']} epochs, best {best(run):.4f} {why}", flush=True)
     for name in names:
-        seconds = [s for s, _ in found[name]]
-        ratios = [s / o for s, (o, _) in zip(seconds, found[names[0]], strict=True)]
+        runs = list(zip(found[name], found[names[0]], strict=True))
+        rate = 60 * args.trials / statistics.median(run["seconds"] for run, _ in runs)
+        every = spread([run["seconds"] / first["seconds"] for run, first in runs])
+        reached = spread([run["seconds"] / until(first, best(run)) for run, first in runs])
         print(
-            f"{args.task} {name:<10} {60 * args.trials / statistics.median(seconds):8.1f} trials/min; time over "
-            f"{names[0]}: median {statistics.median(ratios):.2f}, "
-            f"{min(ratios):.2f} to {max(ratios):.2f}, n={args.repeat}"
+            f"{args.task} {name:<10} {rate:8.1f} trials/min; its time over {names[0]}'s for as many trials {every}, "
+            f"for its best loss {reached}; n={args.repeat}"
         )
     return None
+
+
+def best(run: dict[str, Any]) -> float:
+    return min((value for _, value in run["complete"]), default=float("inf"))
+
+
+def until(run: dict[str, Any], loss: float) -> float:
+    """Seconds until a contender had a trial that good; infinite if it never had."""
+    return min((seconds for seconds, value in run["complete"] if value <= loss), default=float("inf"))
+
+
+def spread(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 if __name__ == "__main__":

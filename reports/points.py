@@ -210,9 +210,10 @@ def _session(sessions: Sequence[Mapping[str, object]], trial: TrialRecord) -> in
 
 
 def timeline(result: SearchResult) -> Timeline:
-    """The trials by worker and device over time; hours between two sessions are cut out."""
+    """The trials by worker, device and machine over time; hours between two sessions are cut out."""
     dated = [t for t in result.trials if t.started is not None]
-    lanes = {key: _lane(key, i) for i, key in enumerate(dict.fromkeys((t.worker, t.device) for t in dated))}
+    hosts = len({t.host for t in dated}) > 1
+    lanes = {key: _lane(key, i, hosts) for i, key in enumerate(dict.fromkeys(map(_place, dated)))}
     bars: list[Bar] = []
     bounds: list[float] = []
     offset = 0.0
@@ -225,15 +226,20 @@ def timeline(result: SearchResult) -> Timeline:
         first = min(a for _, a, _ in spans)
         for t, a, b in spans:
             family = t.schedule.family if t.schedule else ""
-            lane = lanes[t.worker, t.device]
+            lane = lanes[_place(t)]
             bars.append(Bar(t.number, lane, a - first + offset, b - first + offset, t.outcome, family))
         offset = max(bar.end for bar in bars)
     kept = bars[:: -(-len(bars) // BARS)] if bars else []
     return Timeline(tuple(kept), tuple(lanes.values()), tuple(bounds[1:]), len(bars) - len(kept))
 
 
-def _lane(key: tuple[int | None, str], index: int) -> str:
-    return f"worker {index + 1}" + (f" ({key[1]})" if key[1] else "")
+def _place(trial: TrialRecord) -> tuple[str, str, str | None, int | None]:
+    return trial.device, trial.host, trial.member, trial.worker
+
+
+def _lane(key: tuple[str, str, str | None, int | None], index: int, hosts: bool) -> str:
+    where = ", ".join(part for part in (key[0], key[1] if hosts else "") if part)
+    return f"worker {index + 1}" + (f" ({where})" if where else "")
 
 
 def _span(trial: TrialRecord) -> tuple[float, float]:

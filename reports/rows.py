@@ -119,7 +119,7 @@ def _session(data: Mapping[str, Any], title: str) -> Session:
     facts = []
     if "started" in data:
         facts.append(Fact("started", when(float(data["started"]))))
-    known = ("command", "started", "versions")
+    known = ("command", "started", "versions", "limit", "deadline")
     facts += [Fact(key, _words(value)) for key, value in data.items() if key not in known and value not in (None, "")]
     if versions := data.get("versions"):
         facts.append(Fact("versions", _words(versions)))
@@ -138,6 +138,11 @@ def when(timestamp: float) -> str:
 def study_facts(result: SearchResult) -> tuple[Fact, ...]:
     """The settings that all trials share, without the space."""
     facts = [Fact("study", result.name)]
+    members = {(t.host, t.member) for t in (*result.trials, *result.confirming) if t.member}
+    if len(members) > 1:
+        facts.append(
+            Fact("ran on", f"{len(members)} processes, machines: {', '.join(sorted({h for h, _ in members}))}")
+        )
     return (*facts, *(Fact(k, _words(v)) for k, v in result.settings.items() if k != "space"))
 
 

@@ -44,6 +44,8 @@ class TrialRecord:
         steps_per_epoch: Optimizer steps in an epoch; None if unknown.
         device: The torch device it ran on.
         worker: Lane, or process, that ran it.
+        host: The machine it ran on.
+        member: Which of the processes that share the search had it, if several may.
         seed: The seed it was queued with, if it has one of its own.
         confirms: The search's trial that it trains again, if it is one of a confirmation's runs.
         test: Metrics of held-out test data after the last epoch, where measured.
@@ -64,6 +66,8 @@ class TrialRecord:
     steps_per_epoch: int | None = None
     device: str = ""
     worker: int | None = None
+    host: str = ""
+    member: str | None = None
     seed: int | None = None
     confirms: int | None = None
     test: Mapping[str, float] = field(default_factory=dict)
@@ -195,6 +199,8 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
         steps_per_epoch=steps,
         device=log.get("device", ""),
         worker=log.get("worker"),
+        host=attrs.get("owner", {}).get("host", ""),
+        member=attrs.get("owner", {}).get("member"),
         seed=attrs.get("seed"),
         confirms=attrs.get("confirms"),
         test={n: math.nan if v is None else v for n, v in log.get("test", {}).items()},
