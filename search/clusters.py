@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -170,6 +171,9 @@ def _ray(address: str | None, device: str) -> Iterator[tuple[int, dict[str, Any]
     from ray.util.joblib import register_ray
 
     try:
+        if address and ":" in address:
+            host, _, port = address.rpartition("/")[2].rpartition(":")
+            socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself tries for minutes
         ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
         raise _unreachable("Ray", "RAY_ADDRESS", address, error) from None

@@ -73,3 +73,14 @@ def test_wrong_use_is_told(more: list[str], message: str, capsys: pytest.Capture
 def test_an_unknown_backend_is_told() -> None:
     with pytest.raises(InputError, match="unknown backend 'spark'"):
         Cluster("spark")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port"])
+def test_a_ray_cluster_that_is_not_there_is_told(
+    address: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    given = ["--backend", "ray", "--address", address, "--storage", url, "--out", str(tmp_path)]
+    assert main(["run", "--budget", "1", *given]) == 2
+    assert f"there is no Ray cluster at {address}" in capsys.readouterr().err
