@@ -37,6 +37,10 @@ class TrialRow(NamedTuple):
     device: str
 
 
+ROWS = 5000
+"""Rows of the table of trials: nobody looks further, and a page must open."""
+
+
 class Fact(NamedTuple):
     """A label and what it says."""
 
@@ -53,10 +57,11 @@ class Session(NamedTuple):
 
 
 def trial_rows(result: SearchResult) -> tuple[TrialRow, ...]:
-    """Every trial, the complete ones first and best first, then the others by number."""
+    """The trials, the complete ones first and best first, then the others by number; `ROWS` at most."""
     ranks = {t.number: i + 1 for i, t in enumerate(result.ranking)}
-    rows = [_row(t, ranks.get(t.number), result.maximize) for t in result.trials]
-    return tuple(sorted(rows, key=lambda r: (r.rank is None, r.rank or 0, r.number)))
+    others = (t for t in result.trials if t.number not in ranks)
+    shown = [*result.ranking, *others][:ROWS]
+    return tuple(_row(t, ranks.get(t.number), result.maximize) for t in shown)
 
 
 def _row(t: TrialRecord, rank: int | None, maximize: bool) -> TrialRow:

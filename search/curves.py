@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtr
 from threadpoolctl import ThreadpoolController
@@ -32,6 +32,8 @@ DESIGN_EDGE = 1.6
 """A design curve lies within this many standard deviations of the average one: beyond are rates that train nothing."""
 MAX_FIT, MAX_ROWS = 120, 400
 """Observations for fitting hyperparameters, and for predicting: time grows with the square and more of them."""
+MAX_KNOWN = 3000
+"""Trials of a study that are taken in when it is opened: a curve's features take a third of a millisecond."""
 MAX_BLIND = 16
 """More trials than this are not chosen at one moment: their processes have died."""
 LEADERS, NUDGES, SCALES = 4, 12, (0.03, 0.12, 0.03)
@@ -71,6 +73,7 @@ class CurveModel:
         self._study = study
         self._curves: dict[int, Curve | None] = {}
         self._finished: dict[int, Seen] = {}
+        self._known: set[int] = set()
         self._fit: tuple[int, Fit | None] = (0, None)
         self._kernel: tuple[int, Any] = (0, None)
 
@@ -139,13 +142,14 @@ class CurveModel:
         """Finished trials and, if asked for by the number of another, running ones; in the order of their numbers."""
         if study.study_name != self._study:
             self._forget(study.study_name)
-        running = []
-        for trial in study.get_trials(deepcopy=False):
-            if trial.state in DONE and trial.number not in self._finished:
-                if (seen := self._seen(study, trial)) is not None and seen.epochs:
-                    self._finished[trial.number] = seen
-            elif trial.state == TrialState.RUNNING and number not in (None, trial.number):
-                running.append(self._seen(study, trial))
+        trials = study.get_trials(deepcopy=False)
+        ended = [t for t in trials if t.state in DONE and t.number not in self._known]
+        self._known.update(t.number for t in ended)
+        for trial in _worth_knowing(study, ended):
+            if (seen := self._seen(study, trial)) is not None and seen.epochs:
+                self._finished[trial.number] = seen
+        others = (t for t in trials if t.state == TrialState.RUNNING and number not in (None, t.number))
+        running = [self._seen(study, t) for t in others]
         return [self._finished[n] for n in sorted(self._finished)], [seen for seen in running if seen]
 
     def _fitted(self, finished: Sequence[Seen]) -> Fit | None:
@@ -195,6 +199,17 @@ class CurveModel:
             self._curves[trial.number] = curve_of(trial, self.space, self.features)
         curve = self._curves[trial.number]
         return look(study, trial, curve, math.ceil(self.space.horizon)) if curve else None
+
+
+def _worth_knowing(study: Study, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
+    """The trials to learn from; of too many at once the better half and an even spread."""
+    if len(trials) <= MAX_KNOWN:
+        return trials
+    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+    values = [math.inf if t.value is None else sign * t.value for t in trials]
+    better = set(heapq.nsmallest(MAX_KNOWN // 2, range(len(trials)), key=values.__getitem__))
+    spread = range(0, len(trials), 2 * len(trials) // MAX_KNOWN)
+    return [trials[i] for i in sorted({*better, *spread})]
 
 
 def _blind(study: Study, number: int) -> int:
