@@ -46,10 +46,13 @@ class SharedSession(Session):
         terms = replace(self.terms, quota=self._quota(self.ledger.held))
         while not study.user_attrs.get(CLOSED):
             self._search(study, engine, terms)
-            while not (room := self._has_room()) and self.team.busy_elsewhere(study):
+            while True:
+                busy = self.team.busy_elsewhere(study)  # before the look: trials that it finds dead make room
+                if self._has_room():
+                    break
+                if not busy:
+                    return
                 time.sleep(POLL)
-            if not room:
-                return
 
     def _has_room(self) -> bool:
         self._sync()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from lrsearch.errors import InputError, StudyError
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
 from lrsearch.search.budget import Grant
 from lrsearch.search.confirm import held_back
-from lrsearch.search.leases import take
+from lrsearch.search.leases import reap, take
 from lrsearch.search.quota import CLOSED, Quota, Withdrawn
 from lrsearch.search.store import CONFIRMATION, TEAM
 from lrsearch.search.team import Team
@@ -156,6 +157,17 @@ def test_a_larger_budget_opens_the_search_again(make_plan: MakePlan, url: str) -
     assert sum(t.counted for t in many.trials) > sum(t.counted for t in few.trials)
     assert many.confirmation is not None
     assert many.confirmation.contest.after > few.confirmation.contest.after
+
+
+def test_a_trial_that_died_unsigned_leaves_its_place_to_another(
+    make_plan: MakePlan, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lrsearch.search.team.reap", partial(reap, grace=2.0))
+    plan = make_plan("4", objective=Quick(), storage=url, sampler="random", pruner="none")
+    search(plan)
+    optuna.load_study(study_name=plan.study, storage=open_storage(url)).ask()  # its process dies at this moment
+    result = search(replace(plan, budget=replace(plan.budget, amount=6)))
+    assert spent(result) == 6
 
 
 class TestQuota:
