@@ -56,15 +56,20 @@ class Worker(Generic[Grant, Result]):
 
     def start(self, work: Callable[[Grant], Result], grant: Grant) -> None:
         """Hand it work."""
-        if self._pool is None:
-            share = str(max(1, cpu_count() // self.jobs))
-            names = [f"{name}_NUM_THREADS" for name in _THREADS]
-            env = {n: os.environ.get(n, share) for n in names}
-            parent = (os.getpid(),)
-            self._pool = ProcessPoolExecutor(1, timeout=IDLE, env=env, initializer=self.begin, initargs=parent)
         self.grant, self.begun = grant, time.time()
-        self._future = self._pool.submit(work, grant)
+        self._pool = self._pool or self._process()
+        try:
+            self._future = self._pool.submit(work, grant)
+        except BrokenProcessPool:  # it was killed while it had none
+            self._pool = self._process()
+            self._future = self._pool.submit(work, grant)
         self.pid = next(iter(self._pool._processes), 0)
+
+    def _process(self) -> ProcessPoolExecutor:
+        share = str(max(1, cpu_count() // self.jobs))
+        names = [f"{name}_NUM_THREADS" for name in _THREADS]
+        env = {n: os.environ.get(n, share) for n in names}
+        return ProcessPoolExecutor(1, timeout=IDLE, env=env, initializer=self.begin, initargs=(os.getpid(),))
 
     def wait(self, seconds: float) -> bool:
         """Wait for its work to end, so long at most; whether it has."""

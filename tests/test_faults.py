@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -11,12 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from bowl import StopAfter
 
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import UserObjective
 from lrsearch.search import Plan, parse_seconds, search
+from lrsearch.search.crew import Worker
 
 MakePlan = Callable[..., Plan]
 
@@ -120,3 +124,19 @@ def test_a_time_is_seconds_or_has_units() -> None:
     for wrong in ("0", "-3", "5 parsecs", "", "9ep"):
         with pytest.raises(InputError, match="--x is a time above 0"):
             parse_seconds(wrong, "--x")
+
+
+def test_a_worker_that_is_killed_while_it_has_no_work_is_replaced() -> None:
+    worker: Worker[int, int] = Worker(1, os.getpgid)  # any function of a process id
+    worker.start(abs, -1)
+    worker.wait(60)
+    assert worker.result() == 1
+    os.kill(worker.pid, signal.SIGKILL)
+    end = time.time() + 30
+    while psutil.pid_exists(worker.pid) and time.time() < end:
+        time.sleep(0.1)
+    time.sleep(0.5)  # until loky has noticed
+    worker.start(abs, -2)
+    worker.wait(60)
+    assert worker.result() == 2
+    worker.kill()
