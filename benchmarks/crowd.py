@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import sqlalchemy as sa
 from storage import EPOCHS, PATIENCE, SPACE, TERMS, Dummy, create
 
 from lrsearch.objectives import Measurement
@@ -71,6 +72,8 @@ def crowd(where: str, workers: int, trials: int) -> str:
         process.start()
     ready.wait(PATIENCE)
     begun = time.perf_counter()
+    time.sleep(Sleeper.seconds)
+    connections = connected(where)
     for process in processes:
         process.join()
     seconds = time.perf_counter() - begun
@@ -82,9 +85,20 @@ def crowd(where: str, workers: int, trials: int) -> str:
     kept = f"{sum(t.outcome == 'complete' for t in found)} of {trials}"
     ideal = workers / Sleeper.seconds
     return (
-        f"| {workers} | {trials / seconds:.1f} of {ideal:.1f} | {statistics.median(beyond):.2f} "
+        f"| {workers} | {connections} | {trials / seconds:.1f} of {ideal:.1f} | {statistics.median(beyond):.2f} "
         f"({max(beyond):.2f}) | {withdrawn} | {kept}, {failed} workers failed |"
     )
+
+
+def connected(where: str) -> int:
+    """How many connections the server has, without the one that asks."""
+    engine = sa.create_engine(where)
+    with engine.connect() as connection:
+        found = connection.scalar(
+            sa.text("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+        )
+    engine.dispose()
+    return int(found or 0) - 1
 
 
 def main() -> None:
@@ -94,7 +108,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="that a trial sleeps")
     args = parser.parse_args()
     Sleeper.seconds = args.seconds
-    print("| workers | trials/s | seconds beyond the sleep (most) | given back | counted |\n|---:|---:|---:|---:|---|")
+    print("| workers | connections | trials/s | s beyond the sleep (most) | given back | counted |")
+    print("|---:|---:|---:|---:|---:|---|")
     for workers in args.workers:
         with postgres(durable=True) as where:
             print(crowd(where, workers, args.trials), flush=True)
