@@ -21,12 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lrsearch
-from lrsearch.api import make_objective
 from lrsearch.arguments import FAMILY_PARAMS, FORMATS
 from lrsearch.cli import main
 from lrsearch.errors import InputError, LrsearchError, StudyError
+from lrsearch.making import make_objective
 from lrsearch.reports.export import export
-from lrsearch.search import Budget, Plan, baselines, runner, search
+from lrsearch.search import Budget, Plan, baselines, search, session
 from lrsearch.spaces import FAMILIES, ScheduleSpace, default_space, space_from_dict, space_to_dict
 from lrsearch.spaces.toml import space_from_toml, space_to_toml
 
@@ -280,7 +280,7 @@ def test_a_command_line_ends_with_an_exit_code_and_a_line(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         argv = data.draw(command_line(run, modules, Path(folder)))
-        code, out, err = typed(argv)
+        code, out, err = typed(argv, folder)
     assert code in (0, 1, 2), (code, err)
     assert "Traceback" not in err
     if code and "usage:" not in err:
@@ -312,8 +312,10 @@ def command_line(draw: st.DrawFn, run: Path, modules: Path, folder: Path) -> lis
             "--metric": text, "--maximize": None, "--seed": whole, "--json": None, "--optimizer": st.just("adamw"),
             "--model": st.just("mlp") | text, "--batch-size": whole, "--data-dir": text, "--subset": number,
             "--bf16": None, "--out": st.just(str(folder)) | target,
+            "--backend": st.sampled_from(["ray", "dask", "slurm"]), "--address": st.just("127.0.0.1:9"),
         },
         "report": {**reading, "--output": target},
+        "worker": {**reading, "--jobs": whole, "--device": st.just("cpu") | text, "--objective": text},
         "export": {
             **reading, "--format": st.sampled_from(FORMATS), "--trial": whole, "--epochs": number,
             "--steps-per-epoch": whole, "--base-lr": number, "--keep-warmup": None, "--output": target,
@@ -336,8 +338,7 @@ def command_line(draw: st.DrawFn, run: Path, modules: Path, folder: Path) -> lis
     argv = [command]
     if first is not None and draw(st.integers(0, 9)):
         argv.append(draw(first))
-    if command == "run":
-        argv += ["--out", str(folder)]
+    argv += {"run": ["--out", str(folder)], "worker": ["--wait", "1s"]}.get(command, [])
     if options[command]:
         most = 5 if command in ("run", "preview") else 2
         for name in draw(st.lists(st.sampled_from(list(options[command])), max_size=most)):
@@ -356,17 +357,21 @@ def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
         raise StudyError("here training would begin.")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "start", lambda *args: None)
-        patch.setattr(runner, "choose_engine", stop)
+        patch.setattr(session, "start", lambda *args: None)
+        patch.setattr(session, "choose_engine", stop)
         yield patch
 
 
-def typed(argv: list[str]) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command, encoded as a terminal's are."""
+def typed(argv: list[str], folder: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command, encoded as a terminal's are.
+
+    It is typed in `folder`: to ``--storage`` any text is the path of a new journal.
+    """
     out, err = (
         io.TextIOWrapper(io.BytesIO(), "utf-8", errors, write_through=True) for errors in ("strict", "backslashreplace")
     )
     with redirect_stdout(out), redirect_stderr(err), untouched_imports():
+        os.chdir(folder)
         try:
             code = main(argv)
         except SystemExit as left:
