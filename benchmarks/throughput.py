@@ -127,7 +127,10 @@ def ray_tune(args: argparse.Namespace) -> Course:
         run,
         param_space={"schedule": tune.grid_search([s.to_dict() for s in schedules])},
         tune_config=tune.TuneConfig(
-            metric="val_loss", mode="min", scheduler=ASHAScheduler(time_attr="epoch", max_t=epochs)
+            metric="val_loss",
+            mode="min",
+            scheduler=ASHAScheduler(time_attr="epoch", max_t=epochs),
+            reuse_actors=True,  # or every trial imports torch
         ),
         run_config=tune.RunConfig(verbose=0),
     )
