@@ -4,8 +4,10 @@
 (b) tensors: the same with tensors on the device instead of the DataLoader, and n_jobs=2.
 (c) ray: Ray Tune with ASHA on the function of (b), a trial per core.
 lrsearch: `lrsearch.run` without confirmation, its report included. All draw from the same space and train the same
-model on the same data. Compared are the time for so many trials, which says little of what they are worth (who stops
-more of them is faster), and the time that lrsearch needs for the best final loss that another one ends with.
+model on the same data; each round has a seed of its own. Compared are the time for so many trials, which says little of
+what they are worth (who stops more of them is faster), the epochs trained per second, and the time that lrsearch needs
+for the loss that another one ends with (the median of its rounds).
+The schedule that each one names is then trained on 16 fresh seeds: what was found, without the luck.
 
 Each contender runs in a process of its own after its imports, in turn, so that the machine's moods hit all alike.
 Usage: uv run python benchmarks/throughput.py --task digits --trials 60 --repeat 3 [--data-dir DIR]
@@ -23,8 +25,10 @@ import tempfile
 import time
 from typing import Any
 
-Course = tuple[int, list[tuple[float, float]]]
-"""Epochs trained, and of every complete trial ``time.time()`` at its end and its final loss."""
+Course = tuple[int, list[tuple[float, float, Any]]]
+"""Epochs trained, and of every complete trial ``time.time()`` at its end, its final loss and its schedule."""
+FRESH = range(1000, 1016)
+"""Seeds that no search sees, for what the schedule that it found is worth."""
 EPOCHS = {"digits": 20, "fashion-mnist-mlp": 5, "fashion-mnist-cnn": 3}
 
 
@@ -79,7 +83,7 @@ def optuna_study(args: argparse.Namespace, *, loader: bool) -> Course:
     epochs, space, objective = EPOCHS[args.task], default_space("sgd", EPOCHS[args.task]), objective_of(args)
     data, recipe = objective.data("cpu" if loader else device()), objective.recipe()
     trained: list[int] = []
-    complete: list[tuple[float, float]] = []
+    complete: list[tuple[float, float, Any]] = []
 
     def run(trial: optuna.Trial) -> float:
         schedule = space.suggest(trial)
@@ -94,10 +98,12 @@ def optuna_study(args: argparse.Namespace, *, loader: bool) -> Course:
             trial.report(loss, epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
-        complete.append((time.time(), loss))
+        complete.append((time.time(), loss, schedule))
         return loss
 
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0), pruner=optuna.pruners.MedianPruner())
+    study = optuna.create_study(
+        sampler=optuna.samplers.TPESampler(seed=args.seed), pruner=optuna.pruners.MedianPruner()
+    )
     study.optimize(run, n_trials=args.trials, n_jobs=1 if loader else 2)
     return len(trained), complete
 
@@ -113,7 +119,7 @@ def ray_tune(args: argparse.Namespace) -> Course:
 
     init(include_dashboard=False, log_to_driver=False)
     epochs = EPOCHS[args.task]
-    schedules = default_space("sgd", epochs).sample(np.random.default_rng(0), args.trials)
+    schedules = default_space("sgd", epochs).sample(np.random.default_rng(args.seed), args.trials)
     place = argparse.Namespace(**vars(args) | {"data_dir": os.path.abspath(args.data_dir)})
 
     def run(config: dict[str, Any]) -> None:
@@ -135,25 +141,39 @@ def ray_tune(args: argparse.Namespace) -> Course:
         run_config=tune.RunConfig(verbose=0),
     )
     found = [r.metrics for r in tuner.fit() if r.metrics]
-    complete = [(float(m["timestamp"]), float(m["val_loss"])) for m in found if m["epoch"] == epochs]
+    complete = [
+        (float(m["timestamp"]), float(m["val_loss"]), Schedule.from_dict(m["config"]["schedule"]))
+        for m in found
+        if m["epoch"] == epochs
+    ]
     return sum(int(m["epoch"]) for m in found), complete
 
 
-def ours(args: argparse.Namespace) -> Course:
-    """lrsearch with its report."""
+def ours(args: argparse.Namespace, confirm: int) -> Course:
+    """lrsearch with its report; the schedule that it names comes first."""
     import lrsearch
 
     with tempfile.TemporaryDirectory() as out:
         result = lrsearch.run(
-            objective_of(args), budget=args.trials, epochs=EPOCHS[args.task], out=out, engine=args.engine, confirm=0
+            objective_of(args),
+            budget=args.trials,
+            epochs=EPOCHS[args.task],
+            out=out,
+            engine=args.engine,
+            seed=args.seed,
+            confirm=confirm,
         )
-        print(result.sessions[-1]["why"], file=sys.stderr)
-        complete = [(t.ended.timestamp(), t.value) for t in result.ranking if t.ended and t.value is not None]
-        return sum(t.epochs for t in result.trials), complete
+        ends = [t.ended.timestamp() for t in result.trials if t.ended]
+        busy = sum(sum(t.seconds) for t in result.trials) / (max(ends) - result.sessions[-1]["started"])
+        print(f"{result.sessions[-1]['why']}; the device trains for {busy:.0%} of the search", file=sys.stderr)
+        ranked = sorted(result.ranking, key=lambda t: t.number != result.best.number)
+        complete = [(t.ended.timestamp(), t.value, t.schedule) for t in ranked if t.ended and t.value is not None]
+        return sum(t.epochs for t in (*result.trials, *result.confirming)), complete
 
 
 CONTENDERS = {
-    "lrsearch": ours,
+    "lrsearch": lambda args: ours(args, 0),
+    "confirmed": lambda args: ours(args, 9),
     "a-plain": lambda args: optuna_study(args, loader=True),
     "b-tensors": lambda args: optuna_study(args, loader=False),
     "c-ray": ray_tune,
@@ -168,8 +188,22 @@ def once(args: argparse.Namespace) -> None:
     objective_of(args).data()
     begun = time.time()
     epochs, complete = CONTENDERS[args.once](args)
-    seconds = time.time() - begun
-    print(json.dumps({"seconds": seconds, "epochs": epochs, "complete": [(t - begun, v) for t, v in complete]}))
+    found = {"seconds": time.time() - begun, "epochs": epochs, "complete": [(t - begun, v) for t, v, _ in complete]}
+    named = complete[0] if args.once in ("lrsearch", "confirmed") else min(complete, key=lambda c: c[1])
+    print(json.dumps({**found, "worth": worth(args, named[2])}))
+
+
+def worth(args: argparse.Namespace, schedule: Any) -> float:
+    """The mean final loss of a schedule on fresh seeds."""
+    from lrsearch.objectives.lanes import Lanes
+
+    objective = objective_of(args)
+    lanes = Lanes(objective.recipe(), objective.data(device()), device(), len(FRESH))
+    for seed in FRESH:
+        lanes.put(seed, schedule, seed=seed, epochs=EPOCHS[args.task])
+    for _ in range(EPOCHS[args.task]):
+        last = lanes.run_epoch()
+    return statistics.fmean(m.metrics["val_loss"] for m in last.values())
 
 
 def main() -> None:
@@ -182,29 +216,35 @@ def main() -> None:
     parser.add_argument("--data-dir", default="data")
     parser.add_argument("--contenders", default="lrsearch,a-plain,b-tensors")
     parser.add_argument("--once", help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.once:
-        return once(args)
+        once(args)
+        return
     names = args.contenders.split(",")
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    for _ in range(args.repeat):
+    for seed in range(args.repeat):
         for name in names:
-            words = [sys.executable, __file__, *sys.argv[1:], "--once", name]
+            words = [sys.executable, __file__, *sys.argv[1:], "--once", name, "--seed", str(seed)]
             out = subprocess.run(words, check=True, capture_output=True, text=True)
             run = json.loads(out.stdout.splitlines()[-1])
             found[name].append(run)
-            why = out.stderr.strip()[-100:] if name == "lrsearch" else ""
-            print(f"{name}: {run['seconds']:.1f} s, {run['epochs']} epochs, best {best(run):.4f} {why}", flush=True)
-    for name in names:
-        runs = list(zip(found[name], found[names[0]], strict=True))
-        rate = 60 * args.trials / statistics.median(run["seconds"] for run, _ in runs)
-        every = spread([run["seconds"] / first["seconds"] for run, first in runs])
-        reached = spread([run["seconds"] / until(first, best(run)) for run, first in runs])
-        print(
-            f"{args.task} {name:<10} {rate:8.1f} trials/min; its time over {names[0]}'s for as many trials {every}, "
-            f"for its best loss {reached}; n={args.repeat}"
+            why = out.stderr.strip().splitlines()[-1] if name in ("lrsearch", "confirmed") else ""
+            shown = f"best {best(run):.4f}, on fresh seeds {run['worth']:.4f}"
+            print(f"{name}: {run['seconds']:.1f} s, {run['epochs']} epochs, {shown} {why}", flush=True)
+    print("| | s | epochs/s | best loss | on fresh seeds | s over the first's | over its s to that loss |")
+    for name, runs in found.items():
+        first, loss = found[names[0]], statistics.median(map(best, runs))
+        pairs = list(zip(runs, first, strict=True))
+        cells = (
+            spread([run["seconds"] for run in runs], 1),
+            spread([run["epochs"] / run["seconds"] for run in runs], 0),
+            spread([best(run) for run in runs], 4),
+            spread([run["worth"] for run in runs], 4),
+            spread([run["seconds"] / other["seconds"] for run, other in pairs]),
+            spread([run["seconds"] / until(other, loss) for run, other in pairs]),
         )
-    return None
+        print(f"| {name} |", " | ".join(cells), "|")
 
 
 def best(run: dict[str, Any]) -> float:
@@ -216,8 +256,8 @@ def until(run: dict[str, Any], loss: float) -> float:
     return min((seconds for seconds, value in run["complete"] if value <= loss), default=float("inf"))
 
 
-def spread(ratios: list[float]) -> str:
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+def spread(values: list[float], digits: int = 2) -> str:
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +15,7 @@ from .watch import Terms
 ENGINES = ("auto", "lanes", "processes", "single")
 DEFAULT_ENGINE = "auto"
 MAX_LANES = 64
-TRIALS_PER_LANE = 3
+ROUNDS = 3
 """A sampler proposes as many trials blindly as there are lanes; with fewer rounds than this it learns too little."""
 WORTHWHILE = 1.2
 """An engine must be this many times as fast as trials one after another, since those let the sampler learn most."""
@@ -77,11 +78,10 @@ def choose_engine(
 
 
 def lanes_for(trials: float) -> int:
-    """How many lanes suit a search of about so many trials: a power of two, a third of them at most."""
-    lanes = 1
-    while lanes < MAX_LANES and 2 * lanes * TRIALS_PER_LANE <= trials:
-        lanes *= 2
-    return lanes
+    """How many lanes suit a search of about so many trials: as many as fill equal rounds, three of them at least."""
+    if trials < 2 * ROUNDS:
+        return 1
+    return min(MAX_LANES, math.ceil(trials / max(ROUNDS, math.ceil(trials / MAX_LANES))))
 
 
 def _lanes(objective: TensorObjective, terms: Terms, trials: float, *, asked: bool) -> Engine:
@@ -95,8 +95,9 @@ def _lanes(objective: TensorObjective, terms: Terms, trials: float, *, asked: bo
     if reason := supports_lanes(recipe, data, terms.device):
         return _processes(objective, terms, trials, f"lanes are not possible ({reason})")
     choice = choose_lanes(recipe, data, terms.device, limit=lanes)
-    lanes = min(lanes, choice.limit)
-    gain = choice.speeds.get(lanes, 0.0) / choice.speeds[1]
+    gains = {n: speed / choice.speeds[1] for n, speed in choice.speeds.items() if n > 1}
+    lanes = max((n for n, gain in gains.items() if gain >= WORTHWHILE), default=min(lanes, choice.limit))
+    gain = gains.get(lanes, 0.0)
     measured = f"{lanes} lanes train {gain:.1f} times as many trials as one alone" if gain else "lanes are slow here"
     if asked or gain >= WORTHWHILE:
         return Engine("lanes", lanes, measured)

@@ -83,7 +83,7 @@ def test_a_lane_that_comes_free_takes_the_next_trial(digits: MakePlan, monkeypat
 def test_interrupted_lanes_are_queued_again(digits: MakePlan) -> None:
     plan = digits("13")
     with pytest.raises(KeyboardInterrupt):
-        search(plan, StopAfter(5))
+        search(plan, StopAfter(4))
     cut = load_result(open_storage(plan.where), plan.study)
     assert "running" not in cut.counts()
     waiting = [t.params for t in cut.trials if t.outcome == "interrupted"]
@@ -168,7 +168,7 @@ def test_explicit_wishes_are_followed() -> None:
 
 
 def test_lanes_leave_the_sampler_some_rounds() -> None:
-    assert [lanes_for(n) for n in (1, 5, 6, 12, 40, 60, 100, 1e9)] == [1, 1, 2, 4, 8, 16, 32, 64]
+    assert [lanes_for(n) for n in (1, 5, 6, 12, 40, 60, 100, 192, 200, 1e9)] == [1, 1, 2, 4, 14, 20, 34, 64, 50, 64]
 
 
 def test_the_seconds_of_lanes_add_up_to_the_wall_time_and_the_choice_knows() -> None:
