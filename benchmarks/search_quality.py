@@ -49,14 +49,18 @@ def measure_live(args: argparse.Namespace, task: str, contender: str) -> None:
     begun = time.perf_counter()
     groups = [list(range(args.seeds)[i :: args.jobs]) for i in range(args.jobs)]
     found = Parallel(n_jobs=args.jobs)(
-        delayed(live.run)(contender, task, seeds, args.compute, args.data_dir) for seeds in groups if seeds
+        delayed(live.run)(contender, task, seeds, args.compute, args.data_dir, args.at_once)
+        for seeds in groups
+        if seeds
     )
     courses = sorted((c for group in found for c in group), key=lambda c: c.seed)
     table = {n: [best_at(c, n) for c in courses] for n in AT if n <= args.compute}
-    show(task, contender, table, courses, f"({time.perf_counter() - begun:.0f} s)")
+    worth = np.array([c.worth for c in courses]).T.tolist()
+    fresh = " ".join(f"{np.mean(v):.5f}±{np.std(v, ddof=1) / len(v) ** 0.5:.5f}" for v in worth)
+    show(task, contender, table, courses, f"on fresh seeds {fresh} ({time.perf_counter() - begun:.0f} s)")
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / f"{task}.{contender}.json").write_text(json.dumps(table))
+        (args.out / f"{task}.{contender}.json").write_text(json.dumps({**table, "worth": worth}))
 
 
 def measure_replay(args: argparse.Namespace, task: str, contender: str) -> None:
@@ -99,6 +103,7 @@ def main() -> None:
     parser.add_argument("--contenders", default="random+none,qmc+none,tpe+none,gp+none,curve+none,curve+curve")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--compute", type=float, default=40)
+    parser.add_argument("--at-once", type=int, default=1, help="trials at a time of a live study")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--count", type=int, default=1024, help="schedules to record or compare")
     parser.add_argument("--out", type=Path, help="folder for every study's losses as JSON")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -98,7 +99,8 @@ def optuna_study(args: argparse.Namespace, *, loader: bool) -> Course:
             trial.report(loss, epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
-        complete.append((time.time(), loss, schedule))
+        if math.isfinite(loss):
+            complete.append((time.time(), loss, schedule))
         return loss
 
     study = optuna.create_study(
@@ -144,7 +146,7 @@ def ray_tune(args: argparse.Namespace) -> Course:
     complete = [
         (float(m["timestamp"]), float(m["val_loss"]), Schedule.from_dict(m["config"]["schedule"]))
         for m in found
-        if m["epoch"] == epochs
+        if m["epoch"] == epochs and math.isfinite(m["val_loss"])
     ]
     return sum(int(m["epoch"]) for m in found), complete
 

@@ -1,4 +1,4 @@
-"""Studies on real training: many of them side by side, each one trial at a time, in lanes of one batched model."""
+"""Studies on real training: many of them side by side, in lanes of one batched model."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import optuna
 import torch
 from optuna.trial import TrialState
 
-from lrsearch.objectives import Measurement
+from lrsearch import CurveSampler
+from lrsearch.objectives import Measurement, TensorTask
 from lrsearch.objectives.lanes import Lanes
 from lrsearch.search.watch import diverged
 from lrsearch.spaces import Schedule
 
 from .contenders import make
 from .tasks import get, space_of
+
+FRESH = range(1000, 1016)
+"""Seeds for what a schedule is worth without the luck of the one seed that its study trained with."""
+DIVERGED = 4.0
+"""A diverged run counts as this loss: above what every untrained model here has."""
 
 
 @dataclass
@@ -28,12 +35,15 @@ class Course:
         spent: Epochs trained.
         points: ``(compute, loss)`` of every complete trial, in time.
         trials: ``(schedule, epochs trained)`` of every trial.
+        worth: Mean final loss on fresh seeds of the best trial's schedule, and of the one that a curve sampler's
+            surrogate holds for the best.
     """
 
     seed: int
     spent: int = 0
     points: list[tuple[float, float]] = field(default_factory=list)
     trials: list[tuple[Schedule, int]] = field(default_factory=list)
+    worth: list[float] = field(default_factory=list)
 
 
 class _Study:
@@ -44,49 +54,88 @@ class _Study:
         self.space = space_of(self.task)
         self.study = make(contender, self.space, seed)
         self.course = Course(seed)
+        self.complete: dict[Schedule, float] = {}
 
-    def ask(self) -> Schedule:
-        self.trial = self.study.ask()
-        self.schedule = self.space.suggest(self.trial)
-        self.first = 0.0
-        return self.schedule
+    def ask(self) -> _Trial:
+        trial = self.study.ask()
+        return _Trial(self, trial, self.space.suggest(trial))
+
+    def named(self) -> list[Schedule]:
+        """The best trial's schedule, and the one that the surrogate holds for the best, if there is one."""
+        found = [min(self.complete, key=self.complete.__getitem__)]
+        if isinstance(self.study.sampler, CurveSampler):
+            expected = self.study.sampler.model.expected(self.study, list(self.complete))
+            if expected is not None:
+                found.append(list(self.complete)[int(np.argmin(expected))])
+        return found
+
+
+@dataclass
+class _Trial:
+    owner: _Study
+    trial: optuna.Trial
+    schedule: Schedule
+    first: float = 0.0
 
     def see(self, m: Measurement) -> bool:
         """Take an epoch in; true if the trial ended with it."""
-        course, epochs = self.course, self.task.epochs
+        study, course, epochs = self.owner.study, self.owner.course, self.owner.task.epochs
         course.spent += 1
         self.first = self.first or max(v for v in m.metrics.values())
         value = m.metrics["val_loss"]
         if diverged(m, self.first):
-            self.study.tell(self.trial, math.inf)
+            study.tell(self.trial, math.inf)
         elif m.epoch == epochs:
             self.trial.report(value, m.epoch)
-            self.study.tell(self.trial, value)
+            study.tell(self.trial, value)
             course.points.append((course.spent / epochs, value))
+            self.owner.complete[self.schedule] = value
         else:
             self.trial.report(value, m.epoch)
             if not self.trial.should_prune():
                 return False
-            self.study.tell(self.trial, state=TrialState.PRUNED)
+            study.tell(self.trial, state=TrialState.PRUNED)
         course.trials.append((self.schedule, m.epoch))
         return True
 
 
-def run(contender: str, name: str, seeds: Sequence[int], compute: float, data_dir: str) -> list[Course]:
-    """Run one study a seed until each has trained for `compute` full trials."""
+def run(contender: str, name: str, seeds: Sequence[int], compute: float, data_dir: str, at_once: int) -> list[Course]:
+    """Run one study a seed, `at_once` trials at a time, until each has trained for `compute` full trials."""
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     task = get(name, data_dir)
-    studies = {seed: _Study(contender, name, seed, data_dir) for seed in seeds}
-    lanes = Lanes(task.recipe(), task.data("cpu"), "cpu", len(seeds))
+    studies = [_Study(contender, name, seed, data_dir) for seed in seeds]
+    lanes = Lanes(task.recipe(), task.data("cpu"), "cpu", len(seeds) * at_once)
     most = compute * task.epochs
-    for seed, study in studies.items():
-        lanes.put(seed, study.ask(), seed=0, epochs=task.epochs)
+    trials: dict[int, _Trial] = {}
+
+    def start(slot: int) -> None:
+        trials[slot] = studies[slot // at_once].ask()
+        lanes.put(slot, trials[slot].schedule, seed=0, epochs=task.epochs)
+
+    for slot in range(len(seeds) * at_once):
+        start(slot)
     while len(lanes):
-        for seed, measurement in lanes.run_epoch().items():
-            study = studies[seed]
-            if study.see(measurement) or study.course.spent >= most:
-                lanes.drop(seed)
-                if study.course.spent < most:
-                    lanes.put(seed, study.ask(), seed=0, epochs=task.epochs)
-    return [study.course for study in studies.values()]
+        ended = []
+        for slot, measurement in lanes.run_epoch().items():
+            spent = trials[slot].owner.course.spent
+            if spent >= most or trials[slot].see(measurement):
+                lanes.drop(slot)
+                ended.append(slot)
+        for slot in ended:
+            if trials[slot].owner.course.spent < most:
+                start(slot)
+    for study in studies:
+        study.course.worth = [_on_fresh_seeds(task, schedule) for schedule in study.named()]
+    return [study.course for study in studies]
+
+
+def _on_fresh_seeds(task: TensorTask, schedule: Schedule) -> float:
+    """The mean final loss of a schedule on seeds that no study sees; see `DIVERGED`."""
+    lanes = Lanes(task.recipe(), task.data("cpu"), "cpu", len(FRESH))
+    for seed in FRESH:
+        lanes.put(seed, schedule, seed=seed, epochs=task.epochs)
+    for _ in range(task.epochs):
+        last = lanes.run_epoch()
+    losses = np.array([m.metrics["val_loss"] for m in last.values()])
+    return float(np.mean(np.where(np.isfinite(losses), np.minimum(losses, DIVERGED), DIVERGED)))
