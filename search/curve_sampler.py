@@ -27,7 +27,7 @@ class CurveSampler(BaseSampler):
 
     One Gaussian process over features of the curve learns from all families and from every epoch of every trial,
     stopped ones too; expected improvement chooses among random schedules and neighbours of the best. The first few
-    trials lie far apart in the space of curves. Trials under way count as ended where they are expected to end.
+    trials are spread over the space of curves. Trials under way count as ended where they are expected to end.
 
     Works in any study whose objective calls ``space.suggest(trial)`` and reports its metric once per epoch::
 

@@ -16,6 +16,7 @@ from scipy.special import ndtr
 from threadpoolctl import ThreadpoolController
 
 from ..spaces import Schedule, ScheduleSpace
+from .design import next_design
 from .looks import Curve, Params, Seen, curve_of, look, observations
 from .surrogate import Array, Features, Posterior, fit_kernel, log_improvement, warping
 
@@ -27,9 +28,9 @@ DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 POOL = 1000
 """Random schedules that are always candidates."""
 DESIGN = 2
-"""Trials placed far apart in the space of curves before the surrogate proposes: it explores well by itself."""
-DESIGN_EDGE = 1.6
-"""A design curve lies within this many standard deviations of the average one: beyond are rates that train nothing."""
+"""Trials placed by `next_design` before the surrogate proposes: it explores well by itself."""
+SURE = 1e-4
+"""Variance of a pretended end, not 0 for the sake of numerics: with an observation's, equal trials would follow."""
 MAX_FIT, MAX_ROWS = 120, 400
 """Observations for fitting hyperparameters, and for predicting: time grows with the square and more of them."""
 MAX_KNOWN = 3000
@@ -100,21 +101,21 @@ class CurveModel:
         fit = self._fitted(finished)
         blind = _blind(study, number)
         if fit is None or len(trials) < DESIGN:
-            return self._far_from([t.curve.whole for t in trials], blind)
-        posterior = _with_pending(fit, running)
-        leaders: list[Params] = [
-            self.pool[i] for i in np.argsort(-self._gains(posterior, self.pool_features, fit))[:LEADERS]
-        ]
+            known = [t.curve.whole for t in trials]
+            return self.pool[next_design(self.pool_features, known, blind, alone=not (running or blind))]
+        posterior, best = _with_pending(fit, running)
+        gains = log_improvement(*posterior.predict(self.pool_features), best)
+        leaders: list[Params] = [self.pool[i] for i in np.argsort(-gains)[:LEADERS]]
         inside = [t.curve for t in _best(finished) if t.curve.params]
         if inside:
             order = np.argsort(posterior.predict(np.stack([c.whole for c in inside]))[0])
             leaders += [inside[i].params for i in order[:LEADERS]]
-        known = {frozenset(t.curve.params.items()) for t in trials}
+        tried = {frozenset(t.curve.params.items()) for t in trials}
         for scale in SCALES:
             near = [self.space.nudged(p, rng, scale) for p in leaders for _ in range(NUDGES)]
-            candidates = [p for p in (*leaders, *near) if frozenset(p.items()) not in known]
+            candidates = [p for p in (*leaders, *near) if frozenset(p.items()) not in tried]
             x = self.features.whole([self.space.schedule(p) for p in candidates])
-            order = np.argsort(-self._gains(posterior, x, fit))
+            order = np.argsort(-log_improvement(*posterior.predict(x), best))
             leaders = [candidates[i] for i in order[:LEADERS]]
         return leaders[min(blind, LEADERS - 1)]
 
@@ -172,27 +173,6 @@ class CurveModel:
         record = complete[0].values[-1]
         return Fit(posterior, warp, best, float(warp(np.array(record))))
 
-    def _gains(self, posterior: Posterior, x: Array, fit: Fit) -> Array:
-        return log_improvement(*posterior.predict(x), fit.best)
-
-    def _far_from(self, known: Sequence[Array], blind: int = 0) -> Params:
-        """The pool's curve that is farthest from the known ones; the most average one if there are none.
-
-        Of `blind` further ones it is only known that they are chosen this way, too.
-        """
-        x, known = self.pool_features, list(known)
-        inner = (np.abs(x) < DESIGN_EDGE).all(1)
-        while True:
-            if known:
-                distances = ((x[:, None] - np.stack(known)) ** 2).sum(-1).min(1)
-                chosen = int(np.argmax(np.where(inner, distances, -1.0)))
-            else:
-                chosen = int(np.argmin((x**2).sum(1)))
-            if not blind:
-                return self.pool[chosen]
-            known.append(x[chosen])
-            blind -= 1
-
     def _seen(self, study: Study, trial: FrozenTrial) -> Seen | None:
         """What a trial has shown; None if its schedule is not known (yet)."""
         if self._curves.get(trial.number) is None:
@@ -219,15 +199,20 @@ def _blind(study: Study, number: int) -> int:
     return min(blind, MAX_BLIND)
 
 
-def _with_pending(fit: Fit, running: Sequence[Seen]) -> Posterior:
-    """Take in what running trials have shown, and pretend that each ends as expected."""
-    posterior = fit.posterior
+def _with_pending(fit: Fit, running: Sequence[Seen]) -> tuple[Posterior, float]:
+    """Take in what running trials have shown, and pretend that each ends as expected.
+
+    Returns:
+        The posterior, and what the next trial has to beat: the pretended ends, too.
+    """
+    posterior, best = fit.posterior, fit.best
     if looked := [t for t in running if t.epochs]:
         posterior = posterior.given(*observations(looked, MAX_ROWS, fit.warp))
     if running:
         whole = np.stack([t.curve.whole for t in running])
-        posterior = posterior.given(whole, posterior.predict(whole)[0])
-    return posterior
+        ends = posterior.predict(whole)[0]
+        posterior, best = posterior.given(whole, ends, SURE), min(best, float(ends.min()))
+    return posterior, best
 
 
 def _best(trials: Sequence[Seen]) -> list[Seen]:

@@ -148,12 +148,13 @@ class Posterior:
         """Variance of an observation."""
         return float(self.kernel.k2.noise_level)
 
-    def given(self, x: Array, z: Array) -> Posterior:
-        """The process given more observations; costs the square of those it has."""
+    def given(self, x: Array, z: Array, noise: float | None = None) -> Posterior:
+        """The process given more observations, with the kernel's noise by default; costs the square of those it has."""
         cross = (
             solve_triangular(self.root, self.kernel.k1(self.x, x), lower=True) if len(self.x) else np.zeros((0, len(x)))
         )
-        corner = cholesky(self.kernel.k1(x) + self.noise * np.eye(len(x)) - cross.T @ cross, lower=True)
+        own = self.kernel.k1(x) + (self.noise if noise is None else noise) * np.eye(len(x))
+        corner = cholesky(own - cross.T @ cross, lower=True)
         root = np.block([[self.root, np.zeros_like(cross)], [cross.T, corner]])
         white = solve_triangular(corner, z - cross.T @ self.white, lower=True)
         return Posterior(self.kernel, np.concatenate([self.x, x]), root, np.concatenate([self.white, white]))

@@ -108,6 +108,16 @@ def test_trials_under_way_are_not_proposed_again() -> None:
     assert apart.min() > 0.05
 
 
+def test_trials_chosen_at_once_cover_the_space_and_the_next_ones_learn_from_them() -> None:
+    for seed in range(3):
+        study = optuna.create_study(sampler=CurveSampler(SPACE, seed), pruner=NopPruner())
+        for most in (0.06, 0.005):  # far-apart ones ended 0.04 to 0.25 above the floor, and the second eight up to 0.02
+            trials = [study.ask() for _ in range(8)]
+            for trial, schedule in [(t, SPACE.suggest(t)) for t in trials]:
+                study.tell(trial, losses(schedule)[-1])
+            assert study.best_value < 1 / EPOCHS + most
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_epochs_may_be_counted_from_zero_or_one_and_metrics_may_be_maximized(first: int) -> None:
     def run(direction: str, sign: float) -> list[Schedule]:

@@ -12,7 +12,8 @@ from optuna.trial import TrialState
 
 from lrsearch import CurvePruner
 from lrsearch.search.curves import CurveModel
-from lrsearch.search.surrogate import Features
+from lrsearch.search.design import next_design
+from lrsearch.search.surrogate import Features, log_improvement
 from lrsearch.spaces import ScheduleSpace
 
 from . import record
@@ -40,8 +41,8 @@ class TableModel(CurveModel):
         finished, _ = self._look(study, number)
         fit = self._fitted(finished)
         if fit is None:
-            return int(self._far_from([t.curve.whole for t in finished]))  # type: ignore[call-overload]
-        gains = self._gains(fit.posterior, self.pool_features, fit)
+            return next_design(self.pool_features, [t.curve.whole for t in finished])
+        gains = log_improvement(*fit.posterior.predict(self.pool_features), fit.best)
         gains[list(complete)] = -np.inf
         return int(np.argmax(gains))
 
