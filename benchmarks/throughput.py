@@ -7,7 +7,7 @@ lrsearch: `lrsearch.run` without confirmation, its report included. All draw fro
 model on the same data; each round has a seed of its own. Compared are the time for so many trials, which says little of
 what they are worth (who stops more of them is faster), the epochs trained per second, and the time that lrsearch needs
 for the loss that another one ends with (the median of its rounds).
-The schedule that each one names is then trained on 16 fresh seeds: what was found, without the luck.
+The schedule that each one names is then trained on 16 fresh seeds (--fresh): what was found, without the luck.
 
 Each contender runs in a process of its own after its imports, in turn, so that the machine's moods hit all alike.
 Usage: uv run python benchmarks/throughput.py --task digits --trials 60 --repeat 3 [--data-dir DIR]
@@ -28,8 +28,8 @@ from typing import Any
 
 Course = tuple[int, list[tuple[float, float, Any]]]
 """Epochs trained, and of every complete trial ``time.time()`` at its end, its final loss and its schedule."""
-FRESH = range(1000, 1016)
-"""Seeds that no search sees, for what the schedule that it found is worth."""
+FRESH = 1000
+"""The first of the seeds that no search sees, for what the schedule that it found is worth."""
 EPOCHS = {"digits": 20, "fashion-mnist-mlp": 5, "fashion-mnist-cnn": 3}
 
 
@@ -199,9 +199,11 @@ def worth(args: argparse.Namespace, schedule: Any) -> float:
     """The mean final loss of a schedule on fresh seeds."""
     from lrsearch.objectives.lanes import Lanes
 
+    if not args.fresh:
+        return math.nan
     objective = objective_of(args)
-    lanes = Lanes(objective.recipe(), objective.data(device()), device(), len(FRESH))
-    for seed in FRESH:
+    lanes = Lanes(objective.recipe(), objective.data(device()), device(), args.fresh)
+    for seed in range(FRESH, FRESH + args.fresh):
         lanes.put(seed, schedule, seed=seed, epochs=EPOCHS[args.task])
     for _ in range(EPOCHS[args.task]):
         last = lanes.run_epoch()
@@ -214,6 +216,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--subset", type=int, default=0)
+    parser.add_argument("--fresh", type=int, default=16)
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--data-dir", default="data")
     parser.add_argument("--contenders", default="lrsearch,a-plain,b-tensors")

@@ -127,8 +127,8 @@ class SharedSession(Session):
         self.tally.add(record)
 
     def _spent(self, known: SearchResult | None) -> float:
-        deadline = known.sessions[-1]["deadline"] if known and self.plan.joins else None
-        if deadline is None:
+        begun = known.sessions if known and self.plan.joins else ()  # none yet, where who began it died at once
+        if not begun or (deadline := begun[-1]["deadline"]) is None:
             return super()._spent(known)
         return float(self.begun + self.plan.budget.amount - deadline)
 

@@ -63,8 +63,9 @@ def open_storage(where: str) -> BaseStorage:
         try:
             return JournalStorage(JournalFile(where)) if "://" not in where else _database(where)
         except Exception as error:  # each database driver raises its own
-            if isinstance(error, IntegrityError | ProgrammingError) and attempt < ATTEMPTS - 1:
-                time.sleep(random.uniform(0.1, 1))  # several processes made the tables of a fresh database at once
+            raced = isinstance(error, IntegrityError | ProgrammingError) or "already exists" in str(error)
+            if raced and attempt < ATTEMPTS - 1:  # several processes made the tables of a fresh database at once
+                time.sleep(random.uniform(0.1, 1))
                 continue
             raise StudyError(f"the storage {redact(where)!r} cannot be opened: {_reason(error, where)}") from None
     raise AssertionError

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import TaskObjective, TensorTask, get_task
-from lrsearch.objectives.lanes import Lanes, choose_lanes
+from lrsearch.objectives.lanes import Lanes, lane_speeds
 from lrsearch.search import Plan, load_result, open_storage, search
-from lrsearch.search.engines import Engine, choose_engine, lanes_for
+from lrsearch.search.engines import Engine, choose_engine, widths_for, worth
 from lrsearch.search.watch import Terms
 from lrsearch.spaces import default_space
 
@@ -168,7 +168,11 @@ def test_explicit_wishes_are_followed() -> None:
 
 
 def test_lanes_leave_the_sampler_some_rounds() -> None:
-    assert [lanes_for(n) for n in (1, 5, 6, 12, 40, 60, 100, 192, 200, 1e9)] == [1, 1, 2, 4, 14, 20, 34, 64, 50, 64]
+    assert [widths_for(n) for n in (1, 5, 6, 12, 60)] == [[], [], [2], [2, 4], [5, 10, 20]]
+    assert [widths_for(n)[-1] for n in (40, 100, 192, 200, 1e9)] == [14, 34, 64, 50, 64]
+    gains = {5: 1.5, 10: 2.0, 20: 2.3}
+    assert max(gains, key=lambda n: worth(gains[n], n, 60)) == 10
+    assert max(gains, key=lambda n: worth(gains[n], n, 1000)) == 20
 
 
 def test_the_seconds_of_lanes_add_up_to_the_wall_time_and_the_choice_knows() -> None:
@@ -181,5 +185,5 @@ def test_the_seconds_of_lanes_add_up_to_the_wall_time_and_the_choice_knows() -> 
     begun = time.perf_counter()
     seconds = sum(m.seconds for m in lanes.run_epoch().values())
     assert 0.3 * (time.perf_counter() - begun) < seconds <= time.perf_counter() - begun
-    choice = choose_lanes(recipe, data, "cpu", limit=4)
-    assert choice.speeds[4] < 4 * choice.speeds[1], "four lanes are at most four times as fast, and here far less"
+    speeds = lane_speeds(recipe, data, "cpu", [4])
+    assert speeds[4] < 4 * speeds[1], "four lanes are at most four times as fast, and here far less"

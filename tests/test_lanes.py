@@ -14,7 +14,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from lrsearch.errors import InputError
 from lrsearch.objectives import TASKS, Measurement, TaskObjective, TaskOptions
-from lrsearch.objectives.lanes import LaneOptimizer, Lanes, choose_lanes, supports_lanes
+from lrsearch.objectives.lanes import LaneOptimizer, Lanes, lane_speeds, supports_lanes
 from lrsearch.objectives.lanes.model import LaneModel
 from lrsearch.objectives.training import Recipe, Split, Splits, train
 from lrsearch.spaces import Schedule
@@ -342,12 +342,10 @@ def test_wrong_use_is_refused() -> None:
         lanes.put(2, schedule, seed=0, epochs=1)
 
 
-def test_the_number_of_lanes_is_measured_and_stays_within_the_limit() -> None:
-    choice = choose_lanes(recipe(), DATA, "cpu", limit=6)
-    assert choice.lanes in choice.speeds
-    assert set(choice.speeds) == {1, 4, 6}
-    assert choice.limit == 6
-    assert choice.gain == choice.speeds[choice.lanes] / choice.speeds[1]
+def test_speeds_are_measured_within_the_limit() -> None:
+    speeds = lane_speeds(recipe(), DATA, "cpu", [2, 6, 1000])
+    assert set(speeds) == {1, 2, 6, 64}
+    assert min(speeds.values()) > 0
 
 
 def test_bf16_lanes_stay_near_the_trial_alone() -> None:
@@ -372,4 +370,4 @@ def test_on_cuda_a_lane_gives_the_losses_of_the_trial_alone(name: str, model: st
 @needs_cuda
 def test_on_cuda_the_number_of_lanes_fits_the_memory() -> None:
     job = TaskObjective(TASKS["digits"])
-    assert choose_lanes(job.recipe(), job.data("cuda"), "cuda", limit=64).limit == 64
+    assert set(lane_speeds(job.recipe(), job.data("cuda"), "cuda", [64])) == {1, 64}

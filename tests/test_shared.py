@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,8 @@ import optuna
 import pytest
 from bowl import Slow
 from kills import SERVER, Quick, run_session
+from optuna.pruners import NopPruner
+from optuna.samplers import RandomSampler
 
 from lrsearch.api import work
 from lrsearch.cli import main
@@ -24,7 +27,7 @@ from lrsearch.search.budget import Grant
 from lrsearch.search.confirm import held_back
 from lrsearch.search.leases import reap, take
 from lrsearch.search.quota import CLOSED, Quota, Withdrawn
-from lrsearch.search.store import CONFIRMATION, TEAM
+from lrsearch.search.store import CONFIRMATION, TEAM, open_study
 from lrsearch.search.team import Team
 
 MakePlan = Callable[..., Plan]
@@ -136,6 +139,21 @@ def test_members_that_are_killed_leave_the_rest_to_the_others(make_plan: MakePla
     assert result.confirmation.settled or spent(result) >= 38
     lost = [t for t in result.trials if t.outcome == "interrupted" and t.schedule]
     assert {str(t.schedule) for t in lost} <= {str(t.schedule) for t in result.trials if t.counted}
+
+
+def test_one_that_joins_goes_on_where_the_first_died_before_its_session_was_noted(
+    make_plan: MakePlan, url: str
+) -> None:
+    plan = make_plan("4", objective=Quick(), storage=url, sampler="random", pruner="none")
+    open_study(open_storage(url), plan.study, plan.settings(), RandomSampler(), NopPruner())
+    result = search(replace(plan, joins=True))
+    assert not result.sessions
+    assert spent(result) == 4
+
+
+def test_many_may_open_a_fresh_database_at_once(url: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(open_storage, [url] * 8))) == 8
 
 
 def test_a_second_run_elsewhere_joins_in(make_plan: MakePlan, url: str, tmp_path: Path) -> None:

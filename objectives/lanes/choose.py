@@ -1,10 +1,10 @@
-"""Whether a job can train in lanes, and in how many."""
+"""Whether a job can train in lanes, and how fast."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -13,38 +13,15 @@ from ..objective import Measurement
 from ..training import Recipe, Split, Splits, train
 from .lanes import Lanes
 
-CANDIDATES = (4, 16, 64)
 CPU_LANES = 64
 MEMORY_SHARE = 0.8
 """How much of the free memory lanes may take; the rest is for fragments and evaluation."""
-WORTHWHILE = 1.1
-"""More lanes must train this many times as many trials a second; else fewer are better, as samplers learn sooner."""
 EPOCHS = 4
 """Epochs of a measurement: one to warm up, then the fastest of the others counts."""
 PATIENCE = 5.0
 """Seconds that one measurement may take; what needs longer keeps the device busy with fewer lanes."""
 TOLERANCE = 1e-3
 """Relative difference that rounding may make within the two steps of the check; bfloat16 gets 50 times as much."""
-
-
-@dataclass(frozen=True)
-class LaneChoice:
-    """How many lanes to use, and why.
-
-    Attributes:
-        lanes: The number of lanes with the best throughput; 1 where lanes do not pay.
-        speeds: Lane steps per second by number of lanes; at 1, steps per second of a trial alone.
-        limit: The most lanes that memory allows.
-    """
-
-    lanes: int
-    speeds: Mapping[int, float]
-    limit: int
-
-    @property
-    def gain(self) -> float:
-        """How many times as many trials train in a time as one after another."""
-        return self.speeds[self.lanes] / self.speeds[1]
 
 
 def supports_lanes(recipe: Recipe, data: Splits, device: str) -> str:
@@ -73,29 +50,30 @@ def supports_lanes(recipe: Recipe, data: Splits, device: str) -> str:
     return ""
 
 
-def choose_lanes(recipe: Recipe, data: Splits, device: str, *, limit: int = 64, steps: int = 3) -> LaneChoice:
-    """Measure a few steps at 4, 16 and 64 lanes, as memory allows, and take the number with the best throughput.
+def lane_speeds(
+    recipe: Recipe, data: Splits, device: str, widths: Sequence[int] = (), *, steps: int = 3
+) -> dict[int, float]:
+    """Measure how many steps a second trials make alone and in lanes.
 
     Args:
         recipe: What to train.
         data: The data, on `device`.
         device: A torch device.
-        limit: The most lanes to use, e.g. how many trials there are.
+        widths: Numbers of lanes to try, > 1; those that memory does not allow become the most that it does.
         steps: Steps per measurement.
 
     Returns:
-        The choice: the smallest number that is nearly as good as the best.
+        Steps per second, of all lanes together, by number of lanes; at 1 of a trial alone. Slow ones are left out.
     """
     few = _few(data, steps * recipe.batch_size, recipe.batch_size)
     done = recipe.steps(few)
     speeds = {1: done / min(_timed_alone(recipe, few, device))}
-    limit = min(limit, _memory_limit(recipe, few, device))
-    for lanes in sorted({min(n, limit) for n in CANDIDATES} - {1}):
+    limit = _memory_limit(recipe, few, device) if widths else 1
+    for lanes in sorted({min(n, limit) for n in widths} - {1}):
         if lanes * done * EPOCHS / max(speeds.values()) > PATIENCE:
             break
         speeds[lanes] = lanes * done / min(_timed(recipe, few, device, lanes))
-    enough = max(speeds.values()) / WORTHWHILE
-    return LaneChoice(min(n for n, speed in speeds.items() if speed >= enough), speeds, limit)
+    return speeds
 
 
 def _memory_limit(recipe: Recipe, data: Splits, device: str) -> int:
