@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from operator import itemgetter
+from typing import Literal
 
 from joblib import cpu_count
 
 from ..errors import InputError, unknown
 from ..objectives import Objective, TensorObjective, device_count
 from .watch import Terms
-
-if TYPE_CHECKING:
-    from ..objectives.training import Recipe, Splits
 
 ENGINES = ("auto", "lanes", "processes", "single")
 DEFAULT_ENGINE = "auto"
@@ -39,6 +37,10 @@ class Engine:
     name: Literal["lanes", "processes", "single", "cluster"]
     width: int
     why: str
+
+
+Option = tuple[float, Engine]
+"""What an engine is worth, and the engine."""
 
 
 def choose_engine(
@@ -103,47 +105,35 @@ def worth(gain: float, width: int, trials: float) -> float:
 
 
 def _measured(objective: TensorObjective, terms: Terms, trials: float, *, asked: bool) -> Engine:
-    """What is worth most: lanes, single-thread processes on a CPU, or neither; lanes if asked for and possible."""
-    from ..objectives.lanes import lane_speeds, supports_lanes
+    """What is worth most: lanes, processes of a core each, or neither; lanes if they are asked for and possible."""
+    import torch
+
+    from ..objectives.lanes import crowd_speed, lane_speeds, part_of, supports_lanes
 
     recipe, data, widths = objective.recipe(), objective.data(terms.device), widths_for(trials)
     if not widths:
         return Engine("single", 1, "one trial after another: too few trials for lanes")
     reason = supports_lanes(recipe, data, terms.device)
-    speeds = lane_speeds(recipe, data, terms.device, () if reason else widths)
+    part = part_of(recipe, data, terms.device)
+    speeds = lane_speeds(recipe, part, terms.device, () if reason else widths)
     alone = speeds.pop(1)
-    options = [(v / alone, Engine("lanes", n, _says(f"{n} lanes", v / alone))) for n, v in speeds.items()]
-    lanes = max(options, key=lambda o: worth(o[0], o[1].width, trials), default=None)
+
+    def option(name: Literal["lanes", "processes"], width: int, speed: float, late: float = 0.0) -> Option:
+        """What it is worth in `seconds`, of which it loses so many at the start."""
+        why = f"{width} {name} train {speed / alone:.1f} times as many trials as one alone"
+        gain = seconds / (seconds * alone / speed + late)
+        return worth(gain, width, trials), Engine(name, width, why)
+
+    seconds = trials * terms.epochs * recipe.steps(data) / recipe.steps(part) / alone
+    options = [max((option("lanes", n, speed) for n, speed in speeds.items()), key=itemgetter(0))] if speeds else []
     if asked and not reason:
-        return lanes[1] if lanes else Engine("lanes", widths[0], "lanes, as asked for")
-    seconds = trials * terms.epochs * recipe.steps(data) / alone
-    processes = _processes(recipe, data, seconds) if terms.device == "cpu" else None
-    found = [(worth(gain, engine.width, trials), engine) for gain, engine in filter(None, (lanes, processes))]
-    told = [f"lanes are not possible ({reason})"] if reason else [] if lanes else ["lanes are slow here"]
-    told += [engine.why for _, engine in found]
-    gained, engine = max(found, key=lambda f: f[0], default=(0.0, None))
-    if engine and gained >= WORTHWHILE:
-        return replace(engine, why="; ".join(told))
-    return Engine("single", 1, f"one trial after another: {'; '.join(told)}")
-
-
-def _processes(recipe: Recipe, data: Splits, seconds: float) -> tuple[float, Engine] | None:
-    """As many processes as there are threads, and what they gain in trials that take so long one after another."""
-    import torch
-
-    from ..objectives.lanes import lane_speeds
-
-    threads = torch.get_num_threads()
-    if threads < 2 or seconds * (1 - 1 / threads) < STARTUP:
-        return None
-    alone = lane_speeds(recipe, data, "cpu")[1]
-    torch.set_num_threads(1)
-    one_thread = lane_speeds(recipe, data, "cpu")[1]
-    torch.set_num_threads(threads)
-    gain = threads * one_thread / alone
-    why = _says(f"{threads} single-thread processes", gain)
-    return seconds / (seconds / gain + STARTUP), Engine("processes", threads, why)
-
-
-def _says(what: str, gain: float) -> str:
-    return f"{what} train {gain:.1f} times as many trials as one alone"
+        return options[0][1] if options else Engine("lanes", widths[0], "lanes, as asked for")
+    cores = torch.get_num_threads() if terms.device == "cpu" else 1
+    if seconds * (1 - 1 / cores) > STARTUP:
+        options.append(option("processes", cores, crowd_speed(recipe, part, cores), STARTUP))
+    told = [f"lanes are not possible ({reason})"] * bool(reason) + [engine.why for _, engine in options]
+    why = "; ".join(told) or "lanes are slow here"
+    gain, engine = max(options, key=itemgetter(0), default=(0.0, Engine("single", 1, "")))
+    if gain < WORTHWHILE:
+        return Engine("single", 1, f"one trial after another: {why}")
+    return replace(engine, why=why)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import TaskObjective, TensorTask, get_task
-from lrsearch.objectives.lanes import Lanes, lane_speeds
+from lrsearch.objectives.lanes import Lanes, lane_speeds, part_of
 from lrsearch.search import Plan, load_result, open_storage, search
 from lrsearch.search.engines import Engine, choose_engine, widths_for, worth
 from lrsearch.search.watch import Terms
@@ -185,5 +185,5 @@ def test_the_seconds_of_lanes_add_up_to_the_wall_time_and_the_choice_knows() -> 
     begun = time.perf_counter()
     seconds = sum(m.seconds for m in lanes.run_epoch().values())
     assert 0.3 * (time.perf_counter() - begun) < seconds <= time.perf_counter() - begun
-    speeds = lane_speeds(recipe, data, "cpu", [4])
+    speeds = lane_speeds(recipe, part_of(recipe, data, "cpu"), "cpu", [4])
     assert speeds[4] < 4 * speeds[1], "four lanes are at most four times as fast, and here far less"

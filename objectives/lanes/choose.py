@@ -1,10 +1,14 @@
-"""Whether a job can train in lanes, and how fast."""
+"""Whether a job can train in lanes, and how fast; what processes would do."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 
 import torch
 
@@ -16,10 +20,16 @@ from .lanes import Lanes
 CPU_LANES = 64
 MEMORY_SHARE = 0.8
 """How much of the free memory lanes may take; the rest is for fragments and evaluation."""
-EPOCHS = 4
-"""Epochs of a measurement: one to warm up, then the fastest of the others counts."""
+LEAST = 3
+"""Epochs of a measurement at least, besides one to warm up; of their seconds the median counts."""
+GLANCE = 0.03
+"""Seconds of a measured epoch, about."""
+ENOUGH = 0.15
+"""Seconds after which a measurement ends, if it has so many epochs."""
 PATIENCE = 5.0
 """Seconds that one measurement may take; what needs longer keeps the device busy with fewer lanes."""
+MANY = 1000
+"""Epochs that no measurement reaches."""
 TOLERANCE = 1e-3
 """Relative difference that rounding may make within the two steps of the check; bfloat16 gets 50 times as much."""
 
@@ -50,30 +60,41 @@ def supports_lanes(recipe: Recipe, data: Splits, device: str) -> str:
     return ""
 
 
-def lane_speeds(
-    recipe: Recipe, data: Splits, device: str, widths: Sequence[int] = (), *, steps: int = 3
-) -> dict[int, float]:
-    """Measure how many steps a second trials make alone and in lanes.
+def part_of(recipe: Recipe, data: Splits, device: str) -> Splits:
+    """So much of the data that an epoch alone takes about `GLANCE`, training and validation in proportion."""
+    _, seconds = islice(_epochs_alone(recipe, _share(recipe, data, 3), device), 2)
+    return _share(recipe, data, max(1, round(3 * GLANCE / seconds)))
+
+
+def lane_speeds(recipe: Recipe, data: Splits, device: str, widths: Sequence[int]) -> dict[int, float]:
+    """Measure how many epochs a second trials train alone and in lanes.
 
     Args:
         recipe: What to train.
-        data: The data, on `device`.
+        data: The data, on `device`, or a part of them.
         device: A torch device.
         widths: Numbers of lanes to try, > 1; those that memory does not allow become the most that it does.
-        steps: Steps per measurement.
 
     Returns:
-        Steps per second, of all lanes together, by number of lanes; at 1 of a trial alone. Slow ones are left out.
+        Epochs per second, of all lanes together, by number of lanes; at 1 of a trial alone. Slow ones are left out.
     """
-    few = _few(data, steps * recipe.batch_size, recipe.batch_size)
-    done = recipe.steps(few)
-    speeds = {1: done / min(_timed_alone(recipe, few, device))}
-    limit = _memory_limit(recipe, few, device) if widths else 1
+    speeds = {1: 1 / _seconds(_epochs_alone(recipe, data, device))}
+    limit = _memory_limit(recipe, data, device) if widths else 1
     for lanes in sorted({min(n, limit) for n in widths} - {1}):
-        if lanes * done * EPOCHS / max(speeds.values()) > PATIENCE:
+        if lanes * (1 + LEAST) / max(speeds.values()) > PATIENCE:
             break
-        speeds[lanes] = lanes * done / min(_timed(recipe, few, device, lanes))
+        speeds[lanes] = lanes / _seconds(_epochs(Lanes(recipe, data, device, lanes)))
     return speeds
+
+
+def crowd_speed(recipe: Recipe, data: Splits, count: int) -> float:
+    """Epochs a second of so many trials at once on a CPU, a core each: what as many processes do at least."""
+    cores = torch.get_num_threads()
+    with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        loops = [_epochs_alone(recipe, data, "cpu") for _ in range(count)]
+        found = count / _seconds(max(pool.map(next, loops)) for _ in range(MANY))
+    torch.set_num_threads(cores)  # that of matrix products is the whole process's
+    return found
 
 
 def _memory_limit(recipe: Recipe, data: Splits, device: str) -> int:
@@ -84,23 +105,32 @@ def _memory_limit(recipe: Recipe, data: Splits, device: str) -> int:
     for lanes in (1, 3):
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        _timed(recipe, data, device, lanes)
+        _seconds(_epochs(Lanes(recipe, data, device, lanes)))
         peaks.append(torch.cuda.max_memory_allocated(device) - before)
     torch.cuda.empty_cache()
     per_lane = max(1, (peaks[1] - peaks[0]) // 2)
     return max(1, int(MEMORY_SHARE * torch.cuda.mem_get_info(device)[0] / per_lane))
 
 
-def _timed(recipe: Recipe, data: Splits, device: str, count: int) -> list[float]:
-    lanes = Lanes(recipe, data, device, count)
-    for trial in range(count):
-        lanes.put(trial, _gentle(1e-3, EPOCHS), seed=0, epochs=EPOCHS)
-    return [sum(m.seconds for m in lanes.run_epoch().values()) for _ in range(EPOCHS)][1:]
+def _seconds(epochs: Iterator[float]) -> float:
+    """What an epoch takes."""
+    next(epochs)
+    found: list[float] = []
+    while len(found) < LEAST or sum(found) < ENOUGH:
+        found.append(next(epochs))
+    return statistics.median(found)
 
 
-def _timed_alone(recipe: Recipe, data: Splits, device: str) -> list[float]:
-    epochs = train(recipe, data, _gentle(1e-3, EPOCHS), epochs=EPOCHS, seed=0, device=device)
-    return [m.seconds for m in epochs][1:]
+def _epochs(lanes: Lanes) -> Iterator[float]:
+    """Seconds of one epoch after another with every lane taken."""
+    for trial in range(lanes.room):
+        lanes.put(trial, _gentle(1e-3, MANY), seed=0, epochs=MANY)
+    while True:
+        yield sum(m.seconds for m in lanes.run_epoch().values())
+
+
+def _epochs_alone(recipe: Recipe, data: Splits, device: str) -> Iterator[float]:
+    return (m.seconds for m in train(recipe, data, _gentle(1e-3, MANY), epochs=MANY, seed=0, device=device))
 
 
 def _together(recipe: Recipe, data: Splits, device: str) -> list[Measurement]:
@@ -124,6 +154,13 @@ def _is_random(recipe: Recipe, data: Split, device: str) -> bool:
 
 def _gentle(lr: float, epochs: int) -> Schedule:
     return Schedule("constant", lr, epochs)
+
+
+def _share(recipe: Recipe, data: Splits, steps: int) -> Splits:
+    """An epoch of so many steps at most, with its share of the validation data."""
+    total = recipe.steps(data)
+    steps = min(steps, total)
+    return _few(data, steps * recipe.batch_size, math.ceil(len(data.val.y) * steps / total))
 
 
 def _few(data: Splits, train_samples: int, val_samples: int) -> Splits:
