@@ -20,6 +20,8 @@ ROUNDS = 3
 """A sampler proposes as many trials blindly as there are lanes; with fewer rounds than this it learns too little."""
 WORTHWHILE = 1.1
 """Trials side by side must be worth this many times as much as one after another, see `worth`."""
+ABOUT = 0.85
+"""Lanes worth this share of the best number's are as good; then the most are taken, or noise would choose."""
 STARTUP = 10.0
 """Seconds that worker processes take to import torch and load the data."""
 
@@ -114,22 +116,25 @@ def _measured(objective: TensorObjective, terms: Terms, trials: float, *, asked:
     if not widths:
         return Engine("single", 1, "one trial after another: too few trials for lanes")
     reason = supports_lanes(recipe, data, terms.device)
+    if asked and not reason:
+        return Engine("lanes", widths[-1], f"{widths[-1]} lanes, as asked for")
     part = part_of(recipe, data, terms.device)
     speeds = lane_speeds(recipe, part, terms.device, () if reason else widths)
     alone = speeds.pop(1)
+    seconds = trials * terms.epochs * recipe.steps(data) / recipe.steps(part) / alone
 
     def option(name: Literal["lanes", "processes"], width: int, speed: float, late: float = 0.0) -> Option:
         """What it is worth in `seconds`, of which it loses so many at the start."""
+        speed = min(speed, width * alone)  # more is noise
         why = f"{width} {name} train {speed / alone:.1f} times as many trials as one alone"
         gain = seconds / (seconds * alone / speed + late)
         return worth(gain, width, trials), Engine(name, width, why)
 
-    seconds = trials * terms.epochs * recipe.steps(data) / recipe.steps(part) / alone
-    options = [max((option("lanes", n, speed) for n, speed in speeds.items()), key=itemgetter(0))] if speeds else []
-    if asked and not reason:
-        return options[0][1] if options else Engine("lanes", widths[0], "lanes, as asked for")
+    lanes = [option("lanes", n, speed) for n, speed in sorted(speeds.items())]
+    options = [o for o in lanes if o[0] >= ABOUT * max(gain for gain, _ in lanes)][-1:]
     cores = torch.get_num_threads() if terms.device == "cpu" else 1
-    if seconds * (1 - 1 / cores) > STARTUP:
+    at_best, _ = option("processes", cores, cores * alone, STARTUP)
+    if at_best > max([WORTHWHILE, *(gain for gain, _ in options)]):
         options.append(option("processes", cores, crowd_speed(recipe, part, cores), STARTUP))
     told = [f"lanes are not possible ({reason})"] * bool(reason) + [engine.why for _, engine in options]
     why = "; ".join(told) or "lanes are slow here"

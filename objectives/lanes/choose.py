@@ -22,9 +22,9 @@ MEMORY_SHARE = 0.8
 """How much of the free memory lanes may take; the rest is for fragments and evaluation."""
 LEAST = 3
 """Epochs of a measurement at least, besides one to warm up; of their seconds the median counts."""
-GLANCE = 0.03
+GLANCE = 0.02
 """Seconds of a measured epoch, about."""
-ENOUGH = 0.15
+ENOUGH = 0.1
 """Seconds after which a measurement ends, if it has so many epochs."""
 PATIENCE = 5.0
 """Seconds that one measurement may take; what needs longer keeps the device busy with fewer lanes."""
