@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,8 +30,12 @@ from .store import failures, make_folder, open_storage
 from .team import POLL, Team
 
 BACKENDS = ("ray", "dask")
-LOST = 120.0
-"""Seconds without any worker after which a search gives up: it may take a cluster that long to start them."""
+QUIET = 60.0
+"""Seconds without any worker after which that is told."""
+LOST = 900.0
+"""Seconds without any worker after which a search gives up: a cluster may have to start machines for them."""
+GONE = 10.0
+"""Seconds after which workers that have all ended, with work left, are not waited for."""
 PATIENCE = 30.0
 """Seconds that workers get to leave."""
 
@@ -74,6 +79,8 @@ def search_on(
         raise InputError(f"--backend {cluster.backend} needs --storage URL of a database that all its machines reach.")
     if plan.trial_timeout:
         raise InputError(f"--trial-timeout cannot be had with --backend {cluster.backend}: use its own time limits.")
+    if plan.engine == "processes":
+        raise InputError(f"--engine processes cannot be had with --backend {cluster.backend}: --jobs are its workers.")
     make_folder(plan.folder)
     with _connected(cluster, plan.device) as (workers, start), only_one(plan.folder), failures(plan.where):
         session = Coordinator(plan, begun or time.time(), progress or Silent())
@@ -85,7 +92,7 @@ class Coordinator(SharedSession):
     """A session that trains nothing itself: it starts the workers, leads the confirmation, and tells what happens."""
 
     cluster: Cluster
-    start: Callable[[Callable[[], None]], Thread]
+    start: Callable[[Callable[[], None]], Future[None]]
 
     def _prove(self) -> None:
         """The workers try the objective, where they train it."""
@@ -95,27 +102,38 @@ class Coordinator(SharedSession):
         return Engine("cluster", workers, f"{workers} workers on the {backend.title()} cluster")
 
     def _spend(self, study: Study, engine: Engine) -> None:
-        self.alive = time.time()
+        self.alive, self.told = time.time(), False
         study.set_user_attr(STOP, False)
-        members = self.start(partial(_member, _for_members(self.plan)))
+        self.members = self.start(partial(_member, _for_members(self.plan)))
         try:
             super()._spend(study, engine)
         except BaseException:
             study.set_user_attr(STOP, True)
             raise
         finally:
-            members.join(PATIENCE)
+            wait([self.members], PATIENCE)
 
     def _run(self, *what: object) -> None:
         """Instead of running trials, see what the workers do."""
         time.sleep(POLL)
         self._sync()
         others, failures = self.team.others()
-        if others:
-            self.alive = time.time()
         if len(failures) >= self.cluster.workers:
             raise StudyError(f"every worker on the cluster failed; the last one: {failures[-1]}")
-        if time.time() - self.alive > LOST:
+        if others:
+            self.alive, self.told = time.time(), False
+        else:
+            self._bear(time.time() - self.alive)
+
+    def _bear(self, alone: float) -> None:
+        """Wait for workers, none of whom has been there for so many seconds; raises `StudyError` if none will come."""
+        if alone > QUIET and not self.told:
+            self.told = True
+            self.progress.note(f"Waiting for workers on the {self.cluster.backend.title()} cluster: none is there yet.")
+        if alone > GONE and self.members.done():
+            error = self.members.exception() or "look at the cluster's logs"
+            raise StudyError(f"the workers on the cluster have ended: {' '.join(str(error).split())[:400]}")
+        if alone > LOST:
             raise StudyError(f"there has been no worker on the cluster for {LOST:g} s: look at its logs.")
 
     def _hear(self, record: TrialRecord) -> None:
@@ -142,7 +160,7 @@ def _member(plan: Plan) -> None:
 
 
 @contextmanager
-def _connected(cluster: Cluster, device: str) -> Iterator[tuple[int, Callable[[Callable[[], None]], Thread]]]:
+def _connected(cluster: Cluster, device: str) -> Iterator[tuple[int, Callable[[Callable[[], None]], Future[None]]]]:
     """The cluster, as the number of workers and a function that starts as many."""
     try:
         connect = {"ray": _ray, "dask": _dask}[cluster.backend](cluster.address, device)
@@ -153,14 +171,19 @@ def _connected(cluster: Cluster, device: str) -> Iterator[tuple[int, Callable[[C
     with connect as (slots, options):
         workers = cluster.workers or slots
 
-        def train(member: Callable[[], None]) -> None:
-            with parallel_config(backend=cluster.backend, **options):
-                Parallel(workers, pre_dispatch="all", batch_size=1)(delayed(member)() for _ in range(workers))
+        def train(member: Callable[[], None], ended: Future[None]) -> None:
+            try:
+                with parallel_config(backend=cluster.backend, **options):
+                    Parallel(workers, pre_dispatch="all", batch_size=1)(delayed(member)() for _ in range(workers))
+            except Exception as error:
+                ended.set_exception(error)
+            else:
+                ended.set_result(None)
 
-        def start(member: Callable[[], None]) -> Thread:
-            thread = Thread(target=train, args=(member,), daemon=True, name="lrsearch cluster")
-            thread.start()
-            return thread
+        def start(member: Callable[[], None]) -> Future[None]:
+            ended: Future[None] = Future()
+            Thread(target=train, args=(member, ended), daemon=True, name="lrsearch cluster").start()
+            return ended
 
         yield workers, start
 

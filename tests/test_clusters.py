@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lrsearch.cli import main
-from lrsearch.errors import InputError
-from lrsearch.search import Cluster, SearchResult, load_result, open_storage
+from lrsearch.errors import InputError, StudyError
+from lrsearch.search import Cluster, Plan, SearchResult, Silent, clusters, load_result, open_storage
 
 BACKENDS = {"ray": "ray", "dask": "distributed"}
 FAILS = """
@@ -26,7 +30,7 @@ def objective(run):
 def on_cluster(backend: str, url: str, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
     pytest.importorskip(BACKENDS[backend])
     script = Path(__file__).with_name("cluster_job.py")
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", str(script), backend, url, str(out), *more]
     return subprocess.run(command, env={**os.environ, **quiet}, capture_output=True, text=True, timeout=300)
 
@@ -55,12 +59,41 @@ def test_what_fails_on_every_worker_is_told(postgres_url: str, tmp_path: Path) -
     assert "Traceback" not in done.stderr
 
 
+def failed() -> Future[None]:
+    future: Future[None] = Future()
+    future.set_exception(RuntimeError("tasks need 4 GPUs,\nthere are none"))
+    return future
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        (failed, "workers on the cluster have ended: tasks need 4 GPUs, there are none"),
+        (Future, "there has been no worker on the cluster for 4 s"),
+    ],
+)
+def test_a_cluster_that_gives_no_workers_is_told(
+    members: Callable[[], Future[None]], message: str, make_plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in {"GONE": 1.5, "QUIET": 0.5, "LOST": 4, "PATIENCE": 0.1}.items():
+        monkeypatch.setattr(clusters, name, seconds)
+    plan, progress, notes = make_plan("4"), Silent(), list[str]()
+    monkeypatch.setattr(progress, "note", notes.append)
+    plan = replace(plan, storage=f"sqlite:///{plan.out}/shared.db")
+    session = clusters.Coordinator(plan, time.time(), progress)
+    session.cluster, session.start = Cluster("ray", workers=1), lambda _: members()
+    with pytest.raises(StudyError, match=message):
+        session.run()
+    assert notes[-1] == "Waiting for workers on the Ray cluster: none is there yet."
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         (["--backend", "dask"], "needs --storage URL of a database that all its machines reach"),
         (["--backend", "ray", "--storage", "sqlite:///x.db"], "needs --storage URL"),
         (["--backend", "ray", "--storage", "postgresql://x", "--trial-timeout", "5m"], "cannot be had with --backend"),
+        (["--backend", "dask", "--storage", "postgresql://x", "--engine", "processes"], "--jobs are its workers"),
         (["--address", "tcp://127.0.0.1:1"], "needs a backend"),
     ],
 )
