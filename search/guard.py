@@ -86,8 +86,9 @@ def sigterm_like_ctrl_c() -> Iterator[None]:
 
     def handle(number: int, frame: Any) -> None:
         then = signal.getsignal(signal.SIGINT)
-        if callable(then):
-            then(number, frame)
+        if not callable(then):  # Ctrl-C is ignored, as in what a script starts with "&"
+            raise KeyboardInterrupt
+        then(number, frame)
 
     before = on_sigterm(handle)
     try:

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -230,7 +231,10 @@ def test_serving_ends_with_ctrl_c(run: SearchResult) -> None:
         "import sys; from lrsearch.search import *; from lrsearch.reports.dashboard import serve; folder = sys.argv[1];"
         "where = folder + '/journal.log'; serve(load_result(open_storage(where), None, folder), where, port=0)"
     )
-    server = subprocess.Popen([sys.executable, "-c", code, str(run.folder)], stderr=subprocess.PIPE, text=True)
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # what runs the tests may ignore it
+    server = subprocess.Popen(
+        [sys.executable, "-c", code, str(run.folder)], stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    )
     assert server.stderr is not None
     line = server.stderr.readline()
     assert line.startswith("Dashboard: http://127.0.0.1:")
