@@ -11,8 +11,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import load, run, work
+    from .api import run, work
     from .errors import DataError, InputError, LrsearchError, MissingPartError, ObjectiveError, StudyError
+    from .folder import load
     from .objectives import Measurement, Objective, Run, TaskOptions, TensorTask, UserObjective
     from .search import Budget, SearchResult, TrialRecord
     from .search.curve_sampler import CurvePruner, CurveSampler
@@ -47,8 +48,9 @@ __all__ = [
 ]
 
 _HOME = {
-    "api": ("load", "run", "work"),
+    "api": ("run", "work"),
     "errors": ("DataError", "InputError", "LrsearchError", "MissingPartError", "ObjectiveError", "StudyError"),
+    "folder": ("load",),
     "objectives": ("Measurement", "Objective", "Run", "TaskOptions", "TensorTask", "UserObjective"),
     "search": ("Budget", "SearchResult", "TrialRecord"),
     "search.curve_sampler": ("CurvePruner", "CurveSampler"),

@@ -76,7 +76,7 @@ def _run(args: Namespace) -> int:
 
 
 def _report(args: Namespace) -> int:
-    from .api import write_report
+    from .folder import write_report
 
     result = _load(args)
     path = write_report(result, Path(args.output) if args.output else _default_report(result, args))
@@ -163,7 +163,7 @@ def _work(args: Namespace) -> int:
 
 
 def _dashboard(args: Namespace) -> int:
-    from .api import locate
+    from .folder import locate
     from .reports.dashboard import serve
 
     result = _load(args)
@@ -224,7 +224,7 @@ def _tasks(args: Namespace) -> int:
 
 
 def _runs(args: Namespace) -> int:
-    from .api import load
+    from .folder import load
     from .search import JOURNAL
 
     found = sorted(Path(args.folder).glob(f"*/{JOURNAL}")) if os.path.isdir(args.folder) else []
@@ -243,7 +243,7 @@ def _runs(args: Namespace) -> int:
 
 
 def _load(args: Namespace) -> SearchResult:
-    from .api import load
+    from .folder import load
     from .search import SearchResult
 
     result = load(args.run, args.study, args.storage)

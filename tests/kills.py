@@ -16,8 +16,8 @@ import psutil
 from bowl import Bowl
 from optuna.storages import BaseStorage
 
-from lrsearch.api import write_outputs
 from lrsearch.errors import StudyError
+from lrsearch.folder import write_outputs
 from lrsearch.objectives import Measurement
 from lrsearch.reports import tables
 from lrsearch.reports.export import read_best
@@ -26,7 +26,7 @@ from lrsearch.spaces import Schedule
 
 TARGETS = {"single": ("parent",), "processes": ("worker", "worker", "parent", "both")}
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["lrsearch.search", "lrsearch.api", "torch", "bowl", "kills"])
+SERVER.set_forkserver_preload(["lrsearch.search", "lrsearch.folder", "torch", "bowl", "kills"])
 
 
 class Quick(Bowl):

@@ -265,7 +265,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run, for the commands that read one."""
     from bowl import Bowl
 
-    from lrsearch.api import write_outputs
+    from lrsearch.folder import write_outputs
 
     out = tmp_path_factory.mktemp("runs")
     result = search(Plan(Bowl(), default_space("sgd", 5), Budget.parse("6"), "bowl", str(out), jobs=1, device="cpu"))

@@ -18,7 +18,7 @@ import lrsearch
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("spaces", "objectives", "search", "reports")
-FRONT = ["lrsearch.api", "lrsearch.arguments", "lrsearch.cli", "lrsearch.errors", "lrsearch.making"]
+FRONT = ["lrsearch.api", "lrsearch.arguments", "lrsearch.cli", "lrsearch.errors", "lrsearch.folder", "lrsearch.making"]
 
 
 def modules() -> list[str]:
