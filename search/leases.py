@@ -96,16 +96,17 @@ def take(study: Study, member: str | None = None) -> Trial:
     """Ask for a trial, sign it, for a member of a shared search if there is one, and renew its lease until `let_go`."""
     while True:
         trial = study.ask()
+        _HEART.add(study, trial._trial_id)  # before it is signed: other threads may be looking for dead owners
         now = time.time()
         signed: dict[str, Any] = {**asdict(this_process()), "since": now, "lease": now + LEASE}
         try:
             trial.set_user_attr("owner", signed if member is None else {**signed, "member": member})
             if first_of_its_kind(study, trial):
-                _HEART.add(study, trial._trial_id)
                 return trial
             end(study, trial, "withdrawn", "another process had queued it again, too")
         except UpdateFinishedTrialError:  # reaped before it was signed
-            continue
+            pass
+        let_go(study, trial)
 
 
 def let_go(study: Study, trial: AnyTrial) -> None:

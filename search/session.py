@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
+from uuid import uuid4
 
 import optuna
 from optuna.study import Study
@@ -25,7 +26,7 @@ from .pruners import make_pruner
 from .quota import read_books
 from .records import SearchResult, TrialRecord
 from .samplers import make_sampler
-from .store import load_result, open_storage, open_study
+from .store import SESSION, load_result, open_storage, open_study
 from .trial import Started, start
 from .watch import Terms
 from .workers import check_in_worker
@@ -240,7 +241,7 @@ class Session:
             "why": engine.why,
         }
         if not plan.joins:
-            study.set_user_attr("sessions", [*study.user_attrs.get("sessions", []), session])
+            study.set_user_attr(SESSION + uuid4().hex, session)  # a list would lose what others write meanwhile
         return engine
 
     def _count(self, grant: Grant, record: TrialRecord) -> None:

@@ -10,6 +10,7 @@ import warnings
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ TRANSFER = ":transfer"
 """Ends the name of the study that holds the runs over longer horizons."""
 TEAM = ":team"
 """Ends the name of the study that holds a trial for every process which took part in a shared search."""
+SESSION = "session:"
+"""Begins the name of a study's note of one session."""
 BUSY = 120.0
 """Seconds for which SQLite waits while other processes write; its own 5 are too few for eight of them."""
 ATTEMPTS = 5
@@ -250,9 +253,8 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
         transfer = _records(optuna.load_study(study_name=name + TRANSFER, storage=storage), metric)
     if name + CONFIRMATION in every:
         confirmation = load_confirmation(optuna.load_study(study_name=name + CONFIRMATION, storage=storage), metric)
-    return SearchResult(
-        name, attrs["settings"], attrs.get("sessions", []), _records(study, metric), folder, confirmation, transfer
-    )
+    sessions = sorted((v for k, v in attrs.items() if k.startswith(SESSION)), key=itemgetter("started"))
+    return SearchResult(name, attrs["settings"], sessions, _records(study, metric), folder, confirmation, transfer)
 
 
 def load_confirmation(study: Study, metric: str) -> Confirmation | None:

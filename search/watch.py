@@ -71,7 +71,7 @@ class Watch:
         schedule: The schedule to train with.
         seed: The seed to train with: the one it was queued with, or the search's.
         measurements: What was seen so far.
-        withdrawn: The trial's record if there was no budget for it: it is not to be run.
+        withdrawn: The trial's record if there was no budget for it, or it has ended elsewhere: it is not to be run.
     """
 
     def __init__(
@@ -100,6 +100,9 @@ class Watch:
             queued = "schedule" in self.trial.user_attrs
             self.withdrawn = self.interrupt(str(why)) if queued else self.end("withdrawn", str(why))
             time.sleep(random.uniform(*BACKOFF))
+        except UpdateFinishedTrialError:  # SQLite may give a queued trial to two at once, and one has ended it
+            let_go(study, self.trial)
+            self.withdrawn = self._record()
         except KeyboardInterrupt:
             self.interrupt("stopped by the user")
             raise

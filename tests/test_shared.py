@@ -167,6 +167,17 @@ def test_a_second_run_elsewhere_joins_in(make_plan: MakePlan, url: str, tmp_path
     assert len(hosts(here, plan)) == 2
 
 
+def test_runs_that_begin_at_once_are_all_noted(make_plan: MakePlan, url: str, tmp_path: Path) -> None:
+    plan = make_plan("12", objective=Quick(), storage=url, sampler="random", pruner="none")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(search, [replace(plan, out=str(tmp_path / f"{n}")) for n in range(8)]))
+    result = loaded(plan)
+    assert len(result.sessions) == 8
+    assert spent(result) == 12
+    baselines = sorted(str(t.baseline) for t in result.baselines if t.counted)
+    assert baselines == ["constant", "cosine to zero", "linear to zero"]
+
+
 def test_a_larger_budget_opens_the_search_again(make_plan: MakePlan, url: str) -> None:
     plan = make_plan("20", objective=Quick(), storage=url, confirm=9)
     few = search(plan)
@@ -264,10 +275,10 @@ def test_the_member_with_the_lowest_number_leads(url: str) -> None:
 
 
 def test_a_worker_ends_with_the_time_of_the_search(make_plan: MakePlan, url: str) -> None:
-    plan = make_plan("6s", objective=Quick(), storage=url, sampler="random", pruner="none")
+    plan = make_plan("15s", objective=Quick(), storage=url, sampler="random", pruner="none")
     with started([plan]) as (first,):
         begun(plan, 2)
-        while not loaded(plan).sessions:
+        while first.is_alive() and not loaded(plan).sessions:
             time.sleep(0.05)
         left = loaded(plan).sessions[0]["deadline"] - time.time()
         result = work_on(plan)
