@@ -23,6 +23,7 @@ from .answer import answer
 from .course import progress_figure, stops_figure, timeline_figure
 from .early import early_looks
 from .figures import Figure, ranked_figure, winner_figure
+from .fresh import fresh_figure
 from .longer import longer
 from .points import parameters, wall
 from .scatter import base_lr_figure, family_figure, parameter_figures
@@ -88,6 +89,7 @@ def report_figures(result: SearchResult) -> dict[str, Figure]:
     """Every figure of the page by name; those with nothing to show are left out."""
     found = {
         "winner": winner_figure(result),
+        "fresh": fresh_figure(result),
         "base_lr": base_lr_figure(result),
         "ranked": ranked_figure(result),
         "families": family_figure(result),

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from lrsearch.search import Outcome, SearchResult, TrialRecord
+from lrsearch.search import Confirmation, Outcome, SearchResult, TrialRecord
 from lrsearch.search.baselines import baselines
+from lrsearch.search.confirmation import Contest
+from lrsearch.search.verdict import Look
 from lrsearch.spaces import Schedule, ScheduleSpace, default_space, space_to_dict
 
 START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -124,3 +126,19 @@ def resumed() -> SearchResult:
     moved = [replace(t, started=t.started + day, ended=t.ended + day) for t in made.trials if t.started and t.ended]
     second = {**made.sessions[0], "started": (START + day).timestamp(), "command": "lrsearch run made --budget 60"}
     return replace(made, trials=(*made.trials[:10], *moved[10:]), sessions=(made.sessions[0], second))
+
+
+def confirmed(diverged: int = 0) -> SearchResult:
+    """A search whose winner was judged against the first baseline on six fresh seeds, with some runs of it diverged."""
+    made = made_result(40)
+    best, rival = made.best.number, made.baselines[0].number
+    contest = Contest(40, (best,), (rival,), (), (), tuple(range(101, 107)), (Look(3, 0.01), Look(6, 0.04)))
+    runs = []
+    for seed in contest.judging:
+        for trial in (best, rival):
+            value = 0.2 + 0.1 * (trial == rival) + 0.01 * (seed % 5)
+            lost = trial == rival and seed < 101 + diverged
+            ends: dict[str, Any] = {"outcome": "diverged", "value": np.inf} if lost else {"value": value}
+            run = {"number": len(runs), "seed": seed, "confirms": trial, "test": {"test_loss": value + 0.1}, **ends}
+            runs.append(replace(made.trials[trial], **run))
+    return replace(made, confirmation=Confirmation(contest, tuple(runs), made.maximize))

@@ -8,9 +8,10 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
-from results import lr_trial, made_result, only, resumed
+from results import confirmed, lr_trial, made_result, only, resumed
 
 from lrsearch.errors import InputError, MissingPartError, StudyError
 from lrsearch.reports.page import report_figures, report_html, write_report
@@ -94,6 +95,9 @@ def odd_results() -> dict[str, SearchResult]:
         ),
         "no sessions": replace(made, sessions=()),
         "resumed": resumed(),
+        "confirmed": confirmed(),
+        "a confirmation run diverged": confirmed(1),
+        "all of a baseline's diverged": confirmed(6),
         "negative values": replace(made, trials=tuple(replace(t, value=-1.0) for t in trials)),
         "zero values": replace(made, trials=tuple(replace(t, value=0.0) for t in trials)),
         "hostile": made_result(
@@ -177,6 +181,17 @@ def test_the_page_asks_for_nothing_outside_itself() -> None:
             assert (attrs.get(name) or "#").startswith(("#", "data:"))
     assert "connect-src" not in str(page.all("meta"))
     assert any("default-src 'none'" in str(a.get("content")) for a in page.all("meta"))
+
+
+def test_runs_on_fresh_seeds_are_drawn_seed_by_seed() -> None:
+    figure = report_figures(confirmed(1))["fresh"]
+    pairs, mine, theirs = figure["data"]
+    assert mine["customdata"] == list(range(101, 107))
+    assert theirs["customdata"] == list(range(102, 107))
+    assert pairs["x"].count(None) == 6
+    (mean,) = figure["layout"]["shapes"]  # a schedule that diverged has none
+    assert mean["x0"] == pytest.approx(np.mean(mine["x"]))
+    assert "fresh" not in report_figures(confirmed(6))
 
 
 def test_large_searches_stay_light() -> None:
