@@ -9,8 +9,9 @@ their defaults). Compute is counted in full trials, pruned trials by their epoch
 study with one trial at a time, all seeds of a contender side by side in lanes. ``replay`` looks losses up in recorded
 tables; each seed sees a random part of the table, and regret is the distance from that part's best, in units of the
 distance from the table's best to its best tenth. ``record`` makes a table. ``ladder`` compares, on
-schedules of a table, a whole schedule squeezed into a part of the horizon with the beginning of that length: how well
-does each rank the final losses? Shown: means over seeds ± standard error.
+schedules of a table, a whole schedule squeezed into a part of the horizon with the beginning of that length, and with
+what the weights score there, averaged over an epoch: how well does each rank the final losses? Shown: means over
+seeds ± standard error.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from joblib import Parallel, delayed
-from quality import live, record, replay
+from quality import averaged, live, record, replay
 from quality.tasks import TASKS
 from scipy.stats import spearmanr
 
@@ -90,7 +91,8 @@ def ladder(args: argparse.Namespace, task: str) -> None:
     for part in (4, 2):
         epochs = max(1, horizon // part)
         squeezed = record.train(task, [s.stretched(epochs) for s in schedules], args.data_dir, args.jobs)[:, -1]
-        for name, early in (("squeezed", squeezed), ("cut short", losses[:, epochs - 1])):
+        mean = averaged.train(task, schedules, epochs, args.data_dir, args.jobs)
+        for name, early in (("squeezed", squeezed), ("cut short", losses[:, epochs - 1]), ("averaged", mean)):
             early = np.where(np.isfinite(early), early, 1e9)
             ranks = [spearmanr(early[rows], np.minimum(final, 1e9)[rows])[0] for rows in (slice(None), better)]
             print(f"{task:16s} {name} at {epochs} of {horizon} epochs: all {ranks[0]:.2f}, better half {ranks[1]:.2f}")

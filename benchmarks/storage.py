@@ -26,7 +26,7 @@ from typing import Any
 import optuna
 import sqlalchemy as sa
 
-from lrsearch.api import write_report
+from lrsearch.folder import write_report
 from lrsearch.objectives import Measurement
 from lrsearch.search import load_result, make_pruner, make_sampler, open_storage
 from lrsearch.search.store import open_study
