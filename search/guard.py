@@ -120,6 +120,8 @@ def end_with_parent(parent: int, last: Callable[[], object]) -> None:
 
     An orphan would go on training for nobody.
     """
+    if os.getppid() != parent:
+        os._exit(1)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -29,6 +30,8 @@ RENEW = 30.0
 """Seconds between an owner's signs of life."""
 GRACE = 10.0
 """Seconds for which a trial without an owner is left alone: asking for a trial and signing it takes milliseconds."""
+ORPHANED = 10.0
+"""Seconds that the workers of a session which was killed get to end: they see it within a second."""
 MAX_CRASHES = 3
 """A trial whose process was killed so many times has failed."""
 
@@ -140,6 +143,28 @@ def reap(study: Study, grace: float = GRACE) -> list[int]:
     ended = [t.number for t in running if lost(study, t, grace) and bury(study, t)]
     queue_lost(study, grace)
     return ended
+
+
+def await_orphans(storage: BaseStorage) -> None:
+    """Wait until no process but this one runs a trial in a storage that nobody else uses, `ORPHANED` seconds at most.
+
+    The workers of a session that was killed may still end their trials, which then count.
+    """
+    patience = time.time() + ORPHANED
+    while time.time() < patience and any(
+        _orphaned(trial)
+        for study in storage.get_all_studies()
+        for trial in storage.get_all_trials(study._study_id, deepcopy=False, states=(TrialState.RUNNING,))
+    ):
+        time.sleep(0.05)
+
+
+def _orphaned(trial: FrozenTrial) -> bool:
+    """Whether another process runs a trial, or has just asked for it."""
+    owner, started = owner_of(trial), trial.datetime_start
+    if owner is None:
+        return started is not None and time.time() - started.timestamp() < 1
+    return owner != this_process() and owner.alive() is True
 
 
 def clear_unsigned(study: Study, grace: float = GRACE) -> None:

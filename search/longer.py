@@ -17,7 +17,7 @@ from .budget import Grant
 from .engines import choose_engine
 from .execute import run_trials
 from .guard import only_one
-from .leases import GRACE, reap
+from .leases import GRACE, await_orphans, reap
 from .plan import Plan
 from .progress import Progress
 from .records import SearchResult
@@ -48,6 +48,8 @@ def train_longer(
         raise InputError(f"seeds must be at least 2, got {seeds}.")
     with only_one(plan.folder):
         storage = open_storage(plan.where)
+        if not plan.storage:
+            await_orphans(storage)
         known = Transfer(load_result(storage, plan.study))
         known.seeds = known.judging[:seeds]
         study = _study(storage, plan)

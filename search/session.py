@@ -19,7 +19,7 @@ from .confirm import SHARE, Confirmer, held_back, needs_confirmation
 from .engines import Engine, choose_engine
 from .execute import run_trials
 from .journal import mend
-from .leases import GRACE, clear_unsigned, reap
+from .leases import GRACE, await_orphans, clear_unsigned, reap
 from .plan import Plan
 from .progress import Progress, Tally
 from .pruners import make_pruner
@@ -52,6 +52,8 @@ class Session:
             progress.note(cut)
         self.storage = open_storage(plan.where)
         self.grace = GRACE if plan.storage else 0.0  # nobody else uses the folder's journal
+        if not plan.storage:
+            await_orphans(self.storage)
         self.stale = self._reap()
         known = self._known()
         self.ledger = Ledger(plan.budget, plan.epochs, self._spent(known), begun)

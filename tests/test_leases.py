@@ -273,6 +273,27 @@ def test_a_search_begins_with_what_dead_processes_left(make_plan: MakePlan, stud
     assert sum(t.counted for t in result.trials) == 5
 
 
+def test_what_the_workers_of_a_killed_session_still_end_is_counted(make_plan: MakePlan, study: optuna.Study) -> None:
+    code = f"""
+import time, optuna
+from lrsearch.search.leases import take
+from lrsearch.search.store import end, open_storage
+from lrsearch.spaces import default_space
+study = optuna.load_study(study_name="bowl", storage=open_storage({make_plan().where!r}))
+trial = take(study)
+trial.set_user_attr("schedule", default_space("sgd", 5).suggest(trial).to_dict())
+print("begun", flush=True)
+time.sleep(1.5)
+end(study, trial, "complete", value=0.5)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as orphan:
+        assert orphan.stdout is not None
+        assert orphan.stdout.readline() == "begun\n"
+        result = search(make_plan("5"))
+    assert orphan.returncode == 0
+    assert result.counts() == {"complete": 5}
+
+
 def test_no_trial_that_nobody_signed_outlives_a_search(study: optuna.Study) -> None:
     ghost, signed = study.ask(), take(study)
     clear_unsigned(study, grace=0.3)
