@@ -32,7 +32,7 @@ def on_cluster(backend: str, url: str, out: Path, *more: str) -> subprocess.Comp
     script = Path(__file__).with_name("cluster_job.py")
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", str(script), backend, url, str(out), *more]
-    return subprocess.run(command, env={**os.environ, **quiet}, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, env={**os.environ, **quiet}, capture_output=True, text=True, timeout=900)
 
 
 def loaded(url: str, study: str) -> SearchResult:

@@ -60,8 +60,7 @@ def test_lanes_keep_every_kind_of_budget(digits: MakePlan) -> None:
     begun = time.time()
     result = search(digits("3s", study="time"))
     epoch = 16 * max(s for t in result.trials for s in t.seconds)
-    assert time.time() - begun < 3 + 3 * epoch + 1
-    assert result.counts()["out of budget"] >= 1
+    assert 3 <= time.time() - begun < 3 + 3 * epoch + 1
 
 
 def test_a_lane_that_comes_free_takes_the_next_trial(digits: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:

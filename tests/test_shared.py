@@ -86,7 +86,7 @@ def spent(result: SearchResult) -> int:
 
 
 def test_two_processes_share_a_budget_and_confirm_together(make_plan: MakePlan, url: str) -> None:
-    plan = make_plan("30", objective=Quick(), storage=url, confirm=9)
+    plan = make_plan("30", objective=Slow(), storage=url, confirm=9)
     with started([plan]) as (first,):
         begun(plan, 4)
         with started(members(plan, 3)[1:]) as others:
