@@ -30,7 +30,8 @@ def objective(run):
 def on_cluster(backend: str, url: str, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
     pytest.importorskip(BACKENDS[backend])
     script = Path(__file__).with_name("cluster_job.py")
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1"}
+    own = {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}  # or uv makes one for each worker if it runs the tests
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1", **own}
     command = [sys.executable, "-W", "ignore", str(script), backend, url, str(out), *more]
     return subprocess.run(command, env={**os.environ, **quiet}, capture_output=True, text=True, timeout=900)
 
