@@ -74,10 +74,22 @@ def open_storage(where: str) -> BaseStorage:
     raise AssertionError
 
 
+class _Database(RDBStorage):
+    """Optuna's storage, which leaves no connection behind if it cannot be opened."""
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
+        try:
+            super().__init__(url, engine_kwargs)
+        except Exception:
+            if hasattr(self, "engine"):
+                self.engine.dispose()
+            raise
+
+
 def _database(url: str) -> BaseStorage:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     patient = {"connect_args": {"timeout": BUSY}} if url.startswith("sqlite") else {}
-    database = RDBStorage(url, engine_kwargs=patient)
+    database = _Database(url, engine_kwargs=patient)
     weakref.finalize(database, database.engine.dispose)  # or the server keeps idle connections
     return optuna.storages.get_storage(database)
 
