@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import fmean
 
 from ..search import SearchResult
@@ -19,7 +20,7 @@ def fresh_figure(result: SearchResult) -> Figure | None:
     if found is None or found.winner is None:
         return None
     judged = {trial: found.judged(trial) for trial in (found.winner, *found.rivals)}
-    finite = {trial: {s: v for s, v in values.items() if abs(v) < float("inf")} for trial, values in judged.items()}
+    finite = {trial: {s: v for s, v in values.items() if math.isfinite(v)} for trial, values in judged.items()}
     rows = [trial for trial, values in finite.items() if values]
     if len(rows) < 2:
         return None

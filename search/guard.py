@@ -120,7 +120,7 @@ def end_with_parent(parent: int, last: Callable[[], object]) -> None:
 
     An orphan would go on training for nobody.
     """
-    if os.getppid() != parent:
+    if os.getppid() != parent:  # gone while this one started: the thread below might let it begin something
         os._exit(1)
 
     def watch() -> None:

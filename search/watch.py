@@ -101,8 +101,7 @@ class Watch:
             self.withdrawn = self.interrupt(str(why)) if queued else self.end("withdrawn", str(why))
             time.sleep(random.uniform(*BACKOFF))
         except UpdateFinishedTrialError:  # SQLite may give a queued trial to two at once, and one has ended it
-            let_go(study, self.trial)
-            self.withdrawn = self._record()
+            self.withdrawn = self._leave()
         except KeyboardInterrupt:
             self.interrupt("stopped by the user")
             raise
@@ -114,8 +113,7 @@ class Watch:
         try:
             return self._judge(m)
         except UpdateFinishedTrialError:  # its lease ran out, as in a laptop's sleep, and another process has it now
-            let_go(self.study, self.trial)
-            return self._record()
+            return self._leave()
 
     def _judge(self, m: Measurement) -> TrialRecord | None:
         terms = self.terms
@@ -141,8 +139,7 @@ class Watch:
         with suppress(UpdateFinishedTrialError):
             self._save()
             end(self.study, self.trial, outcome, reason, value)
-        let_go(self.study, self.trial)
-        return self._record()
+        return self._leave()
 
     def interrupt(self, reason: str) -> TrialRecord:
         """End the trial and queue it again; returns its record."""
@@ -150,8 +147,7 @@ class Watch:
         with suppress(UpdateFinishedTrialError):
             self._save()
             end_interrupted(self.study, self.trial, reason)
-        let_go(self.study, self.trial)
-        return self._record()
+        return self._leave()
 
     def _only_here(self) -> None:
         """A process that the objective forked has come out of its code: it must not touch the study."""
@@ -171,7 +167,9 @@ class Watch:
             notes["test"] = {n: _json(v) for n, v in last.items() if n.startswith("test_")}
         self.trial.set_user_attr("log", notes)  # one write: each costs a flush to the disk
 
-    def _record(self) -> TrialRecord:
+    def _leave(self) -> TrialRecord:
+        """Let go of the trial, which has ended; returns its record."""
+        let_go(self.study, self.trial)
         return to_record(self.study._storage.get_trial(self.trial._trial_id), self.terms.metric)
 
     def _start_loss(self) -> float:
