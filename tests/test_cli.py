@@ -186,7 +186,8 @@ def wait_for(path: Path, text: str, times: int = 1) -> None:
     raise AssertionError(f"{text!r} never came in {path}")
 
 
-@pytest.mark.parametrize(("jobs", "number"), [("1", signal.SIGTERM), ("2", signal.SIGINT)])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_or_sigterm_reports_what_there_is_and_the_same_command_resumes(
     tmp_path: Path, job: str, jobs: str, number: signal.Signals
 ) -> None:

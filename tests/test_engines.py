@@ -58,9 +58,10 @@ def test_lanes_keep_every_kind_of_budget(digits: MakePlan) -> None:
     assert len(search(digits("13", study="trials")).trials) == 13
     assert sum(t.epochs for t in search(digits("39ep", study="epochs")).trials) == 39
     begun = time.time()
-    result = search(digits("3s", study="time"))
+    result = search(digits("3s", study="time", pruner="none", space=default_space("sgd", 1000)))  # no trial can end
     epoch = 16 * max(s for t in result.trials for s in t.seconds)
     assert 3 <= time.time() - begun < 3 + 3 * epoch + 1
+    assert result.counts()["out of budget"] >= 1
 
 
 def test_a_lane_that_comes_free_takes_the_next_trial(digits: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
