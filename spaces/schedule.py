@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from .families import Array, Expr, Family, Stage, get_family, number
+from .groups import group_ratios, keep_scale, set_rates
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -91,32 +92,47 @@ class Schedule:
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
         """PyTorch's own scheduler for `optimizer`: step it after every optimizer step (or epoch, see `interval`).
 
-        The parameter groups' rates are set first: the first group gets base_lr, others keep their ratio to it.
+        The parameter groups' rates are set first: base_lr is the rate of the group that has the highest one, and
+        the others keep their ratio to it at every step (see `group_ratios`).
 
         Args:
             optimizer: Any optimizer; a scheduler it had before is forgotten.
             steps_per_epoch: Optimizer steps in an epoch, >= 1.
         """
+        (ratios,) = group_ratios(optimizer)
+        return self._built(optimizer, steps_per_epoch, ratios)
+
+    def _built(self, optimizer: Optimizer, steps_per_epoch: int, ratios: Sequence[float]) -> LRScheduler:
         from torch.optim import lr_scheduler
 
-        rates = [float(g.get("initial_lr", g["lr"])) for g in optimizer.param_groups]
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = self.base_lr * (rate / rates[0] if rates[0] else 1.0)
-            group.pop("initial_lr", None)
-        stages = self.stages(steps_per_epoch)
+        set_rates(optimizer, self.base_lr, ratios)
+        stages = self.stages(steps_per_epoch, scaled=any(ratio != 1 for ratio in ratios))
         parts: list[LRScheduler] = [
             getattr(lr_scheduler, s.cls)(optimizer, **{k: e.value for k, e in s.kwargs.items()}) for s in stages
         ]
-        if len(parts) == 1:
-            return parts[0]
         lengths = [s.length.value for s in stages if s.length is not None]
-        return lr_scheduler.SequentialLR(optimizer, parts, milestones=list(np.cumsum(lengths).tolist()))
+        ends = list(np.cumsum(lengths).tolist())
+        found = parts[0] if len(parts) == 1 else lr_scheduler.SequentialLR(optimizer, parts, milestones=ends)
+        keep_scale(optimizer)
+        return found
 
-    def stages(self, steps_per_epoch: int) -> tuple[Stage, ...]:
-        """The PyTorch classes that make this schedule, in order; stages of no length are left out."""
+    def stages(self, steps_per_epoch: int, *, scaled: bool = False) -> tuple[Stage, ...]:
+        """The PyTorch classes that make this schedule, in order; stages of no length are left out.
+
+        Args:
+            steps_per_epoch: Optimizer steps in an epoch, >= 1.
+            scaled: Whether they scale every group's own rate: for groups of different rates, that a parameter like
+                ``eta_min`` would otherwise lead to the same rate.
+        """
         ticks = self._ticks(steps_per_epoch)
         decay = Expr(ticks.decay, "decay_steps")
-        stages = get_family(self.family).stages(decay, self._resolved(steps_per_epoch))
+        family, params = get_family(self.family), self._resolved(steps_per_epoch)
+        absolute = {p.name for p in family.params if p.unit == "lr" and params[p.name].value}
+        if scaled and absolute and family.scaled_stages:
+            of_base = {name: number(params[name].value / self.base_lr) for name in absolute}
+            stages = family.scaled_stages(decay, {**params, **of_base})
+        else:
+            stages = family.stages(decay, params)
         if ticks.warmup:
             length = Expr(ticks.warmup, "warmup_steps")
             start = {"start_factor": number(self.warmup_start), "total_iters": length}

@@ -119,6 +119,8 @@ class Family:
         lr: ``lr(t, base_lr, decay, params)``: closed form at steps `t` (float array, shape ``(n,)``), where
             `decay` is the number of steps after the warm-up and `params` are in scheduler steps.
         stages: ``stages(decay, params)``: the same as PyTorch classes, for building and for exporting.
+        scaled_stages: The same as factors of base_lr, with ``"lr"`` parameters as fractions of it; for a family that
+            has any, since PyTorch's class would take them for rates of every parameter group.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Family:
     params: tuple[Param, ...]
     lr: Callable[[Array, float, int, Mapping[str, Any]], Array]
     stages: Callable[[Expr, Mapping[str, Expr]], tuple[Stage, ...]]
+    scaled_stages: Callable[[Expr, Mapping[str, Expr]], tuple[Stage, ...]] | None = None
 
 
 TINY, HUGE = 1e-9, 1e9

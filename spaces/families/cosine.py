@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 
-from ._family import LENGTH, Family, Param, Range, Stage
+from ._family import LENGTH, Expr, Family, Param, Range, Stage
+
+
+def _scaled_stages(decay: Expr, p: Mapping[str, Expr]) -> tuple[Stage, ...]:
+    """Half a cosine to a fraction of each group's own rate."""
+    end, n = p["eta_min"], p["T_max"]
+
+    def factor(t: int) -> float:
+        return float(end.value + (1 - end.value) * (1 + math.cos(math.pi * t / n.value)) / 2)
+
+    text = f"lambda t: {end.text} + (1 - {end.text}) * (1 + math.cos(math.pi * t / ({n.text}))) / 2"
+    return (Stage("LambdaLR", {"lr_lambda": Expr(factor, text)}),)
+
 
 FAMILY = Family(
     name="cosine",
@@ -30,4 +45,5 @@ FAMILY = Family(
     ),
     lr=lambda t, base_lr, decay, p: p["eta_min"] + (base_lr - p["eta_min"]) * (1 + np.cos(np.pi * t / p["T_max"])) / 2,
     stages=lambda decay, p: (Stage("CosineAnnealingLR", {"T_max": p["T_max"], "eta_min": p["eta_min"]}),),
+    scaled_stages=_scaled_stages,
 )

@@ -1,0 +1,40 @@
+"""Parameter groups with rates of their own: the one rule for what a schedule's base_lr means to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+
+def group_ratios(*optimizers: Optimizer) -> list[list[float]]:
+    """Every parameter group's rate as a fraction of the highest one, an inner list for each optimizer.
+
+    base_lr is the highest rate of any group; the others keep their ratio to it, at every step. A group's rate is
+    its ``lr`` (``initial_lr`` once it has a scheduler), times its ``lr_scale`` where timm has set one. All are 1 if no
+    group has a rate above 0.
+    """
+    rates = [[_rate(group) for group in optimizer.param_groups] for optimizer in optimizers]
+    top = max((rate for found in rates for rate in found), default=0.0)
+    return [[rate / top if top else 1.0 for rate in found] for found in rates]
+
+
+def set_rates(optimizer: Optimizer, base_lr: float, ratios: Sequence[float]) -> None:
+    """Give every group its ratio of `base_lr`; a scheduler that the optimizer had before is forgotten."""
+    for group, ratio in zip(optimizer.param_groups, ratios, strict=True):
+        rate = base_lr * ratio
+        group["lr"] = group["lr"].new_full((), rate) if hasattr(group["lr"], "new_full") else rate
+        group.pop("initial_lr", None)
+
+
+def keep_scale(optimizer: Optimizer) -> None:
+    """Leave ``initial_lr`` without timm's ``lr_scale``, which `group_ratios` would multiply in once more."""
+    for group in optimizer.param_groups:
+        if group.get("lr_scale"):
+            group["initial_lr"] = group["initial_lr"] / group["lr_scale"]
+
+
+def _rate(group: dict[str, Any]) -> float:
+    return float(group.get("initial_lr", group["lr"])) * float(group.get("lr_scale", 1.0))

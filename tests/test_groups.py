@@ -1,0 +1,64 @@
+"""Parameter groups with rates of their own: base_lr is the highest, the others keep their ratio to it at every step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from schedules import SCHEDULES, STEPS, schedule_id
+
+from lrsearch.spaces import Schedule
+
+
+def optimizer(*groups: dict[str, Any], **defaults: Any) -> torch.optim.AdamW:
+    """An optimizer of a weight for each group."""
+    weights = [{"params": [torch.nn.Parameter(torch.zeros(1))], **group} for group in groups]
+    return torch.optim.AdamW(weights, **defaults)
+
+
+def rates(schedule: Schedule, opt: torch.optim.Optimizer) -> np.ndarray:
+    """Every group's rate at every optimizer step, shape (steps, groups)."""
+    scheduler = schedule.scheduler(opt, STEPS)
+    found = []
+    for step in range(1, len(schedule.curve(STEPS)) + 1):
+        found.append([float(group["lr"]) for group in opt.param_groups])
+        opt.step()
+        if schedule.interval == "step" or step % STEPS == 0:
+            scheduler.step()
+    return np.array(found)
+
+
+def assert_scaled(found: np.ndarray, schedule: Schedule, *ratios: float) -> None:
+    curve = schedule.curve(STEPS)
+    np.testing.assert_allclose(found, np.outer(curve, ratios), rtol=1e-9, atol=1e-12 * schedule.base_lr)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=schedule_id)
+def test_a_body_with_a_tenth_of_the_heads_rate_has_a_tenth_at_every_step(schedule: Schedule) -> None:
+    assert_scaled(rates(schedule, optimizer({"lr": 1e-4}, {}, lr=1e-3)), schedule, 0.1, 1)
+
+
+def test_the_optimizers_default_rate_is_no_matter_where_every_group_has_its_own() -> None:
+    schedule = Schedule("cosine", 0.3, 5, {"eta_min": 0.02}, warmup=1)
+    assert_scaled(rates(schedule, optimizer({"lr": 0.2}, {"lr": 0.1}, {"lr": 0.0})), schedule, 1, 0.5, 0)
+
+
+def test_rates_of_zero_leave_every_group_at_base_lr() -> None:
+    schedule = Schedule("exp", 0.3, 5)
+    assert_scaled(rates(schedule, optimizer({}, {}, lr=0.0)), schedule, 1, 1)
+
+
+def test_lr_scale_of_timm_multiplies_the_groups_rate_once_however_often_a_scheduler_is_made() -> None:
+    schedule = Schedule("cosine", 0.3, 5, {"eta_min": 0.02})
+    opt = optimizer({"lr_scale": 0.25}, {"lr_scale": 1.0}, lr=1e-3)
+    schedule.scheduler(opt, STEPS)
+    assert_scaled(rates(schedule, opt), schedule, 0.25, 1)
+
+
+def test_a_rate_kept_in_a_tensor_stays_one() -> None:
+    opt = optimizer({}, {}, lr=torch.tensor(1e-3), foreach=False)
+    Schedule("exp", 0.3, 5).scheduler(opt, STEPS)
+    assert all(isinstance(group["lr"], torch.Tensor) for group in opt.param_groups)
+    assert [float(group["lr"]) for group in opt.param_groups] == pytest.approx([0.3, 0.3])
