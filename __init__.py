@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import run, work
     from .errors import DataError, InputError, LrsearchError, MissingPartError, ObjectiveError, StudyError
-    from .folder import load
     from .objectives import Measurement, Objective, Run, TaskOptions, TensorTask, UserObjective
+    from .run_folder import load
     from .search import Budget, SearchResult, TrialRecord
-    from .search.curve_sampler import CurvePruner, CurveSampler
+    from .search.sampling.curve_sampler import CurvePruner, CurveSampler
     from .spaces import Choice, Range, Schedule, ScheduleSpace, default_space
 
 __all__ = [
@@ -50,10 +50,10 @@ __all__ = [
 _HOME = {
     "api": ("run", "work"),
     "errors": ("DataError", "InputError", "LrsearchError", "MissingPartError", "ObjectiveError", "StudyError"),
-    "folder": ("load",),
+    "run_folder": ("load",),
     "objectives": ("Measurement", "Objective", "Run", "TaskOptions", "TensorTask", "UserObjective"),
     "search": ("Budget", "SearchResult", "TrialRecord"),
-    "search.curve_sampler": ("CurvePruner", "CurveSampler"),
+    "search.sampling.curve_sampler": ("CurvePruner", "CurveSampler"),
     "spaces": ("Choice", "Range", "Schedule", "ScheduleSpace", "default_space"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, StudyError
-from .folder import load, write_outputs, write_what_there_is
-from .making import context, make_plan, objective_again, read_schedule
 from .objectives import (
     DEFAULT_TASK,
     Objective,
     TaskOptions,
     resolve_device,
 )
+from .planning import context, make_plan, objective_again, read_schedule
+from .run_folder import load, write_outputs, write_what_there_is
 from .search import (
     DEFAULT_ENGINE,
     DEFAULT_PRUNER,

@@ -11,8 +11,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import FAMILY_PARAMS, STORAGE, parse
 from .errors import InputError, LrsearchError
+from .options import FAMILY_PARAMS, STORAGE, parse
 
 if TYPE_CHECKING:
     from .search import SearchResult
@@ -50,8 +50,8 @@ def _run(args: Namespace) -> int:
 
     from .api import run
     from .objectives import TaskOptions
-    from .reports.streams import stdout_for_json
-    from .reports.terminal import make_progress, print_json, print_summary
+    from .reports.terminal.streams import stdout_for_json
+    from .reports.terminal.summary import make_progress, print_json, print_summary
     from .search import sigterm_like_ctrl_c
 
     keys = ("budget", "epochs", "families", "space", "interval", "study", "out", "storage", "engine", "jobs", "device")
@@ -76,7 +76,7 @@ def _run(args: Namespace) -> int:
 
 
 def _report(args: Namespace) -> int:
-    from .folder import write_report
+    from .run_folder import write_report
 
     result = _load(args)
     path = write_report(result, Path(args.output) if args.output else _default_report(result, args))
@@ -122,8 +122,8 @@ def _transfer(args: Namespace) -> int:
 
     from .api import transfer
     from .objectives import TaskOptions
-    from .reports.longer import longer, text_table
-    from .reports.terminal import LineProgress
+    from .reports.facts.longer import longer, text_table
+    from .reports.terminal.summary import LineProgress
 
     keys = ("objective", "measure", "seeds", "keep_warmup", "storage", "engine", "device")
     result = transfer(
@@ -145,7 +145,7 @@ def _work(args: Namespace) -> int:
 
     from .api import work
     from .objectives import TaskOptions
-    from .reports.terminal import LineProgress
+    from .reports.terminal.summary import LineProgress
     from .search import sigterm_like_ctrl_c
 
     if args.storage is None:
@@ -163,8 +163,8 @@ def _work(args: Namespace) -> int:
 
 
 def _dashboard(args: Namespace) -> int:
-    from .folder import locate
-    from .reports.dashboard import serve
+    from .reports.dashboard.server import serve
+    from .run_folder import locate
 
     result = _load(args)
     serve(result, locate(args.run, args.storage), host=args.host, port=args.port)
@@ -174,8 +174,8 @@ def _dashboard(args: Namespace) -> int:
 def _preview(args: Namespace) -> int:
     from rich.console import Console
 
-    from .reports.braille import lr_plot
     from .reports.preview import GALLERY, variants, write_preview
+    from .reports.terminal.braille import lr_plot
 
     values = {k: v for k in ("base_lr", "warmup", *FAMILY_PARAMS) if (v := getattr(args, k))}
     wanted: Sequence[tuple[str, dict[str, Any]]] = GALLERY
@@ -224,7 +224,7 @@ def _tasks(args: Namespace) -> int:
 
 
 def _runs(args: Namespace) -> int:
-    from .folder import load
+    from .run_folder import load
     from .search import JOURNAL
 
     found = sorted(Path(args.folder).glob(f"*/{JOURNAL}")) if os.path.isdir(args.folder) else []
@@ -243,7 +243,7 @@ def _runs(args: Namespace) -> int:
 
 
 def _load(args: Namespace) -> SearchResult:
-    from .folder import load
+    from .run_folder import load
     from .search import SearchResult
 
     result = load(args.run, args.study, args.storage)

@@ -27,9 +27,9 @@ from storage import EPOCHS, PATIENCE, SPACE, TERMS, Dummy, create
 
 from lrsearch.objectives import Measurement
 from lrsearch.search import load_result, make_sampler, open_storage
-from lrsearch.search.budget import Grant
-from lrsearch.search.quota import Quota, read_books
-from lrsearch.search.trial import run_trial
+from lrsearch.search.budget.ledger import Grant
+from lrsearch.search.budget.shared import Quota, read_books
+from lrsearch.search.trial.run import run_trial
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from postgres import postgres

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from lrsearch.search import make_sampler, open_storage
-from lrsearch.search.pruners import make_pruner
-from lrsearch.search.store import end, open_study
+from lrsearch.search.sampling.pruners import make_pruner
+from lrsearch.search.storage.studies import end, open_study
 from lrsearch.spaces import default_space, space_to_dict
 
 SPACE = default_space("sgd", 20)

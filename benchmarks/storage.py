@@ -26,12 +26,12 @@ from typing import Any
 import optuna
 import sqlalchemy as sa
 
-from lrsearch.folder import write_report
 from lrsearch.objectives import Measurement
+from lrsearch.run_folder import write_report
 from lrsearch.search import load_result, make_pruner, make_sampler, open_storage
-from lrsearch.search.store import open_study
-from lrsearch.search.trial import run_trial
-from lrsearch.search.watch import Terms
+from lrsearch.search.storage.studies import open_study
+from lrsearch.search.trial.run import run_trial
+from lrsearch.search.trial.running import Terms
 from lrsearch.spaces import Schedule, default_space, space_to_dict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

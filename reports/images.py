@@ -9,8 +9,8 @@ from typing import Literal
 
 from ..errors import InputError, MissingPartError
 from ..search import SearchResult
-from .figures import Figure, text, winner_figure
-from .tables import num
+from .facts.tables import num
+from .figures.winner import Figure, text, winner_figure
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 WIDTH, HEIGHT, SCALE = 1280, 720, 2

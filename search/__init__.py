@@ -1,23 +1,23 @@
 """How trials are proposed, stopped, run and budgeted: everything that touches Optuna's studies."""
 
-from .baselines import BASELINES, baselines
-from .budget import Budget, duration, parse_seconds
-from .clusters import BACKENDS, Cluster, search_on
-from .confirmation import Confirmation
-from .engines import DEFAULT_ENGINE, ENGINES
-from .guard import sigterm_like_ctrl_c
-from .journal import JOURNAL, damage
-from .longer import train_longer
+from .budget.ledger import Budget, duration, parse_seconds
+from .engines.choice import DEFAULT_ENGINE, ENGINES
+from .engines.signals import sigterm_like_ctrl_c
+from .finals.baselines import BASELINES, baselines
+from .finals.transfer import train_longer
 from .plan import Plan
 from .progress import Progress, Silent, Tally
-from .pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
-from .records import Outcome, SearchResult, TrialRecord
-from .runner import search
-from .samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
-from .secrets import redact
-from .store import failures, folder_name, load_result, open_storage
-from .transfer import Outlook, Transfer
-from .verdict import ALPHA, DEFAULT_SEEDS, Duel
+from .results.confirmation import Confirmation
+from .results.paired_tests import ALPHA, DEFAULT_SEEDS, Duel
+from .results.search import Outcome, SearchResult, TrialRecord
+from .results.transfer import Outlook, Transfer
+from .sampling.pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
+from .sampling.samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
+from .session.cluster import BACKENDS, Cluster, search_on
+from .session.search import search
+from .storage.journal import JOURNAL, damage
+from .storage.passwords import redact
+from .storage.studies import failures, folder_name, load_result, open_storage
 
 __all__ = [
     "ALPHA",

@@ -10,13 +10,13 @@ from typing import Any
 from ..errors import InputError
 from ..objectives import Objective
 from ..spaces import Schedule, ScheduleSpace, space_to_dict
-from .budget import Budget
-from .engines import DEFAULT_ENGINE
-from .journal import JOURNAL
-from .pruners import DEFAULT_PRUNER
-from .samplers import DEFAULT_SAMPLER
-from .store import folder_name
-from .verdict import DEFAULT_SEEDS, FEWEST
+from .budget.ledger import Budget
+from .engines.choice import DEFAULT_ENGINE
+from .results.paired_tests import DEFAULT_SEEDS, FEWEST
+from .sampling.pruners import DEFAULT_PRUNER
+from .sampling.samplers import DEFAULT_SAMPLER
+from .storage.journal import JOURNAL
+from .storage.studies import folder_name
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .budget import Ledger
-from .records import TrialRecord
+from .budget.ledger import Ledger
+from .results.search import TrialRecord
 
 
 @dataclass

@@ -17,16 +17,16 @@ from bowl import Bowl
 from optuna.storages import BaseStorage
 
 from lrsearch.errors import StudyError
-from lrsearch.folder import write_outputs
 from lrsearch.objectives import Measurement
-from lrsearch.reports import tables
 from lrsearch.reports.export import read_best
+from lrsearch.reports.facts import tables
+from lrsearch.run_folder import write_outputs
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
 from lrsearch.spaces import Schedule
 
 TARGETS = {"single": ("parent",), "processes": ("worker", "worker", "parent", "both")}
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["lrsearch.search", "lrsearch.folder", "torch", "bowl", "kills"])
+SERVER.set_forkserver_preload(["lrsearch.search", "lrsearch.run_folder", "torch", "bowl", "kills"])
 
 
 class Quick(Bowl):

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from lrsearch.search import Confirmation, Outcome, SearchResult, TrialRecord
-from lrsearch.search.baselines import baselines
-from lrsearch.search.confirmation import Contest
-from lrsearch.search.verdict import Look
+from lrsearch.search.finals.baselines import baselines
+from lrsearch.search.results.confirmation import Contest
+from lrsearch.search.results.paired_tests import Look
 from lrsearch.spaces import Schedule, ScheduleSpace, default_space, space_to_dict
 
 START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)

@@ -11,9 +11,9 @@ from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from lrsearch import CurvePruner
-from lrsearch.search.curves import CurveModel
-from lrsearch.search.design import next_design
-from lrsearch.search.surrogate import Features, log_improvement
+from lrsearch.search.sampling.curve_model import CurveModel
+from lrsearch.search.sampling.features import Features, log_improvement
+from lrsearch.search.sampling.initial_design import next_design
 from lrsearch.spaces import ScheduleSpace
 
 from . import record

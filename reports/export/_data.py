@@ -13,7 +13,7 @@ from typing import Any, get_args
 from ...errors import InputError
 from ...search import Outcome, TrialRecord
 from ...spaces import Schedule
-from ..confirmed import facts as confirmed_facts
+from ..facts.confirmed import facts as confirmed_facts
 from ._source import MOST_STEPS, Format, Source, lrsearch_version
 
 KIND = "lrsearch trial"

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...search import SearchResult, TrialRecord
-from ..confirmed import verdict_of
-from ..longer import caution
+from ..facts.confirmed import verdict_of
+from ..facts.longer import caution
 from ._source import Source, lrsearch_version
 
 WIDTH = 88

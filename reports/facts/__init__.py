@@ -1,0 +1,4 @@
+"""What a report says, as plain tuples and sentences.
+
+No Plotly, no HTML: anything that shows a search may import it.
+"""

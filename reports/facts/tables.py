@@ -1,0 +1,234 @@
+"""What a report says, as plain tuples: the answer, comparisons, warnings, outcomes, families."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+from typing import NamedTuple
+
+from ...search import SearchResult, TrialRecord
+from ...spaces import Range, Schedule, get_family
+
+EDGE = 0.02
+"""A best value this close to an end of its range, as a share of the range, counts as lying at the edge."""
+CLOSE = 0.01
+"""Trials within this share of the best value count as about as good."""
+
+MEANINGS = {
+    "complete": "trained to the end",
+    "pruned": "stopped early by the pruner, because other trials looked better",
+    "diverged": "the loss became NaN or infinite, or rose far above its start: the rate was too high",
+    "failed": "the training code raised an error; this says nothing about the schedule",
+    "out of budget": "the budget ended during it",
+    "interrupted": "the process was stopped during it; its parameters were queued again",
+    "running": "still training when this report was written",
+}
+
+
+class Comparison(NamedTuple):
+    """The winner against one baseline; `difference` is winner minus baseline, `percent` relative to it."""
+
+    name: str
+    trial: int
+    outcome: str
+    value: float | None
+    difference: float | None
+    percent: float | None
+    better: bool
+
+
+class Edge(NamedTuple):
+    """A parameter of the winner that lies at an end of its range."""
+
+    parameter: str
+    value: float
+    side: str
+    limit: float
+    text: str
+
+
+class Setting(NamedTuple):
+    """One parameter of the winner in words."""
+
+    name: str
+    value: str
+    meaning: str
+
+
+class FamilyRow(NamedTuple):
+    """How one family did; `behind` is its best value minus the overall best."""
+
+    family: str
+    trials: int
+    complete: int
+    best: float | None
+    trial: int | None
+    median: float | None
+    behind: float | None
+
+
+class OutcomeRow(NamedTuple):
+    """Trials of one outcome and what they cost; `share` is their part of all epochs."""
+
+    outcome: str
+    trials: int
+    epochs: int
+    share: float
+    seconds: float
+    meaning: str
+
+
+class Reason(NamedTuple):
+    """Why trials ended before their last epoch, and how many for that reason."""
+
+    outcome: str
+    text: str
+    trials: tuple[int, ...]
+
+
+def num(value: float | None) -> str:
+    """A number for people: four significant digits, a dash for none."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.4g}".replace("e-0", "e-").replace("e+0", "e+")
+
+
+def finite(trial: TrialRecord) -> float | None:
+    """The trial's value if it is a finite number."""
+    return trial.value if trial.value is not None and math.isfinite(trial.value) else None
+
+
+def winner(result: SearchResult) -> TrialRecord | None:
+    """The trial to use, if there is one: see `SearchResult.best`."""
+    return result.best if result.ranking else None
+
+
+def settings(schedule: Schedule) -> tuple[Setting, ...]:
+    """The schedule's parameters in words, lengths in epochs."""
+    unit = {"epochs": " epochs", "per epoch": " per epoch"}
+    rows = [Setting("base_lr", num(schedule.base_lr), "the highest rate")]
+    for p in get_family(schedule.family).params:
+        value = schedule.params[p.name]
+        shown = value if isinstance(value, str) else num(value) + unit.get(p.unit, "")
+        rows.append(Setting(p.name, shown, p.summary))
+    warmup = f"{num(schedule.warmup)} epochs" if schedule.warmup else "none"
+    rows.append(Setting("warmup", warmup, f"of {schedule.horizon:g} epochs in all"))
+    return tuple(rows)
+
+
+def comparisons(result: SearchResult) -> tuple[Comparison, ...]:
+    """The winner against every baseline, in the order they ran; empty without a winner."""
+    best = winner(result)
+    if best is None:
+        return ()
+    # a baseline that was interrupted and queued again counts once, as its last run
+    latest = {t.baseline: t for t in result.baselines}
+    return tuple(_compare(best, t, result.maximize) for t in latest.values())
+
+
+def _compare(best: TrialRecord, baseline: TrialRecord, maximize: bool) -> Comparison:
+    value = finite(baseline) if baseline.outcome == "complete" else None
+    assert best.value is not None
+    difference = None if value is None else best.value - value
+    percent = 100 * difference / abs(value) if difference is not None and value else None
+    better = difference is None or (difference > 0 if maximize else difference < 0)
+    name = baseline.baseline or ""
+    return Comparison(name, baseline.number, baseline.outcome, value, difference, percent, better)
+
+
+def edges(result: SearchResult) -> tuple[Edge, ...]:
+    """Parameters of the winner at the end of a range that could be widened."""
+    best = winner(result)
+    if best is None:
+        return ()
+    found = (_edge(result, name, value) for name, value in best.params.items() if name != "family")
+    return tuple(e for e in found if e is not None)
+
+
+def _edge(result: SearchResult, name: str, value: float | str) -> Edge | None:
+    try:
+        span = result.space.range_of(name)
+    except KeyError:
+        return None
+    if not isinstance(span, Range) or isinstance(value, str) or span.low == span.high:
+        return None
+    place = position(span, value)
+    side, limit = ("lower", span.low) if place <= EDGE else ("upper", span.high)
+    if EDGE < place < 1 - EDGE or natural_end(name, limit):
+        return None
+    text = (
+        f"{name} = {num(value)} lies at the {side} end of its range ({num(span.low)} to {num(span.high)}), "
+        "so better values may lie beyond it. Widen the range and search on."
+    )
+    return Edge(name, value, side, limit, text)
+
+
+def position(span: Range, value: float) -> float:
+    """Where `value` lies in the range on its own scale: 0 at the low end, 1 at the high end."""
+    if span.log:
+        return math.log(value / span.low) / math.log(span.high / span.low)
+    return (value - span.low) / (span.high - span.low)
+
+
+def natural_end(name: str, limit: float) -> bool:
+    """Whether the parameter cannot go beyond `limit` at all, e.g. a warm-up below 0 epochs."""
+    if name in ("base_lr", "warmup"):
+        return limit == 0
+    family, _, parameter = name.partition(".")
+    param = next(p for p in get_family(family).params if p.name == parameter)
+    valid = Range(0.0, 1.0) if param.unit == "lr" else param.valid
+    return isinstance(valid, Range) and limit in (valid.low, valid.high)
+
+
+def families(result: SearchResult) -> tuple[FamilyRow, ...]:
+    """Every family that was tried, best first."""
+    groups: dict[str, list[TrialRecord]] = {}
+    for trial in result.trials:
+        if trial.schedule is not None:
+            groups.setdefault(trial.schedule.family, []).append(trial)
+    best = winner(result)
+    rows = [_family_row(name, trials, best, result.maximize) for name, trials in groups.items()]
+    sign = -1 if result.maximize else 1
+    return tuple(sorted(rows, key=lambda r: (r.best is None, sign * (r.best or 0.0), r.family)))
+
+
+def _family_row(name: str, trials: list[TrialRecord], best: TrialRecord | None, maximize: bool) -> FamilyRow:
+    done = [(v, t.number) for t in trials if t.outcome == "complete" and (v := finite(t)) is not None]
+    if not done or best is None or best.value is None:
+        return FamilyRow(name, len(trials), len(done), None, None, None, None)
+    value, number = max(done, key=lambda d: (d[0], -d[1])) if maximize else min(done)
+    return FamilyRow(name, len(trials), len(done), value, number, median(v for v, _ in done), value - best.value)
+
+
+def outcomes(result: SearchResult) -> tuple[OutcomeRow, ...]:
+    """Where the trials and the epochs went, by outcome, in the order of `MEANINGS`."""
+    total = sum(t.epochs for t in result.trials)
+    rows = []
+    for outcome, meaning in MEANINGS.items():
+        trials = [t for t in result.trials if t.outcome == outcome]
+        epochs = sum(t.epochs for t in trials)
+        seconds = sum(math.fsum(t.seconds) for t in trials)
+        if trials:
+            rows.append(OutcomeRow(outcome, len(trials), epochs, epochs / total if total else 0.0, seconds, meaning))
+    return tuple(rows)
+
+
+def reasons(result: SearchResult) -> tuple[Reason, ...]:
+    """Why trials diverged or failed, the most frequent first; pruning explains itself."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for t in result.trials:
+        if t.outcome in ("diverged", "failed", "interrupted", "out of budget"):
+            found.setdefault((t.outcome, t.reason or "no reason was recorded"), []).append(t.number)
+    rows = [Reason(outcome, text, tuple(numbers)) for (outcome, text), numbers in found.items()]
+    return tuple(sorted(rows, key=lambda r: (-len(r.trials), r.trials)))
+
+
+def close_calls(result: SearchResult) -> int:
+    """How many other complete trials come within `CLOSE` of the best value."""
+    best = winner(result)
+    if best is None or best.value is None:
+        return 0
+    reach = CLOSE * abs(best.value)
+    return sum(abs((t.value or 0.0) - best.value) <= reach for t in result.ranking[1:])

@@ -1,0 +1,4 @@
+"""The figures, drawn with Plotly from facts.
+
+May import facts.
+"""

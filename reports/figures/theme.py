@@ -1,0 +1,128 @@
+"""Colours, symbols and the common layout of every figure."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ...spaces import FAMILIES
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+INK, MUTED, GRID, ACCENT, WARN = "#1d2330", "#5b6472", "#e3e7ed", "#1a5fb4", "#b3470a"
+WINDOW = "#dfe9f7"
+
+# Paul Tol's and Okabe and Ito's colour-blind-safe sets, darkened where they were too pale for white.
+_FAMILY = {
+    "exp": "#0068a8",
+    "step": "#c65102",
+    "cosine": "#00805c",
+    "constant": "#6a7078",
+    "linear": "#a8488a",
+    "poly": "#8a6a00",
+    "rex": "#4b3ba8",
+    "wsd": "#9b2226",
+}
+_SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "pentagon", "hexagon", "star")
+_EXTRA = ("#2f6f73", "#7a4a1f", "#5a5a00", "#8c2f5f")
+
+OUTCOMES = {
+    "complete": "#0068a9",
+    "pruned": "#8b939e",
+    "diverged": "#c65103",
+    "failed": "#8f2d6b",
+    "out of budget": "#8a6a01",
+    "interrupted": "#6d5f4b",
+    "running": "#00805d",
+}
+RANKS = ("#08306b", "#1f5a9e", "#4a86c0", "#7fabd4", "#a5c0da", "#bccad9", "#c9ced6")
+"""From the best seventh of the trials to the worst."""
+
+DARK = {
+    INK: "#e8ebf0",
+    MUTED: "#a3adbb",
+    GRID: "#303846",
+    ACCENT: "#7fb2f5",
+    WARN: "#ffb07c",
+    WINDOW: "#23344d",
+    **dict(zip(RANKS, ("#d6e8ff", "#a4c9f4", "#74a5dc", "#5482b4", "#44658a", "#3b4f66", "#343f4d"), strict=True)),
+    "#0068a8": "#5cb8f0",
+    "#c65102": "#ff9a52",
+    "#00805c": "#3ecfa0",
+    "#6a7078": "#aab2bd",
+    "#a8488a": "#e58cc6",
+    "#8a6a00": "#e0bd4a",
+    "#4b3ba8": "#a99cf5",
+    "#9b2226": "#ff8a80",
+    "#2f6f73": "#74c5ca",
+    "#7a4a1f": "#d9a066",
+    "#5a5a00": "#c9c95a",
+    "#8c2f5f": "#e58ab5",
+    "#0068a9": "#5cb8f1",
+    "#8b939e": "#7d8794",
+    "#c65103": "#ff9a53",
+    "#8f2d6b": "#e58cc7",
+    "#8a6a01": "#e0bd4b",
+    "#6d5f4b": "#c4b08f",
+    "#00805d": "#3ecfa1",
+}
+"""What each colour of a figure becomes in dark mode."""
+
+
+def family_color(name: str) -> str:
+    """The family's colour on a light ground."""
+    if name in _FAMILY:
+        return _FAMILY[name]
+    return _EXTRA[_index(name) % len(_EXTRA)]
+
+
+def family_symbol(name: str) -> str:
+    """The family's marker, so that colour is never the only sign."""
+    return _SYMBOLS[_index(name) % len(_SYMBOLS)]
+
+
+def axis(title: str = "", **more: Any) -> dict[str, Any]:
+    """A Plotly axis in our style."""
+    found = {
+        "title": {"text": title, "standoff": 8},
+        "gridcolor": GRID,
+        "linecolor": GRID,
+        "zeroline": False,
+        "ticks": "outside",
+        "tickcolor": GRID,
+        "automargin": True,
+    }
+    return {**found, **more}
+
+
+def log_axis(title: str, low: float, high: float, pad: float = 0.04, **more: Any) -> dict[str, Any]:
+    """A logarithmic axis from `low` to `high` (both above 0) with some room, its labels written out in full."""
+    a, b = math.log10(low), math.log10(high)
+    room = pad * (b - a) or 0.1
+    shown = [round(a - room, 4), round(b + room, 4)]
+    return axis(title, **{**log_ticks(low, high), "type": "log", "range": shown, **more})
+
+
+def log_ticks(low: float, high: float) -> dict[str, Any]:
+    """Tick settings of a logarithmic axis: 1, 2, 5 in every decade, or decades alone if there are many."""
+    return {"dtick": "D2" if high < 60 * low else 1, "tickformat": "~g"}
+
+
+def layout(height: int, **more: Any) -> dict[str, Any]:
+    """A Plotly layout in our style, `height` pixels high."""
+    found = {
+        "height": height,
+        "autosize": True,
+        "font": {"family": FONT, "size": 13, "color": INK},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 56, "r": 14, "t": 14, "b": 48},
+        "showlegend": False,
+        "hoverlabel": {"font": {"family": FONT, "size": 13}, "namelength": -1},
+        "hovermode": "closest",
+    }
+    return {**found, **more}
+
+
+def _index(name: str) -> int:
+    names = list(FAMILIES)
+    return names.index(name) if name in names else sum(name.encode())

@@ -1,0 +1,161 @@
+"""The report: one HTML file that needs no network and holds everything a search has to show."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from ...search import SearchResult, duration
+from ...search.results.importance import importance
+from ..facts import rows, tables
+from ..facts.answer import answer
+from ..facts.curves import phases
+from ..facts.early import early_looks
+from ..facts.longer import longer
+from ..facts.points import parameters, wall
+from ..figures.course import progress_figure, stops_figure, timeline_figure
+from ..figures.fresh import fresh_figure
+from ..figures.scatter import base_lr_figure, family_figure, parameter_figures
+from ..figures.theme import DARK, OUTCOMES, RANKS, family_color
+from ..figures.winner import Figure, ranked_figure, winner_figure
+
+
+def write_report(
+    result: SearchResult,
+    path: str | os.PathLike[str],
+    *,
+    code: str = "",
+    notes: Sequence[str] = (),
+) -> Path:
+    """Write the report of a search; an older one is replaced in one go.
+
+    Args:
+        result: The search.
+        path: The HTML file; its folder is made.
+        code: Python that builds the winner's scheduler, to be shown and copied.
+        notes: Further sentences for the answer.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: It cannot be written; an older one is as it was.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and not target.is_file():  # a device or a pipe must not be replaced by a file
+        target.write_text(report_html(result, code=code, notes=notes), encoding="utf-8")
+        return target
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".report-", suffix=".html")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(report_html(result, code=code, notes=notes))
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return target
+
+
+def report_html(result: SearchResult, *, code: str = "", notes: Sequence[str] = ()) -> str:
+    """The whole page as text; see `write_report`."""
+    figures = report_figures(result)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            **_content(result, figures),
+            code=code,
+            notes=tuple(notes),
+            payload=_json({"figures": figures, "dark": DARK}),
+            plotly=Markup(_plotly()),
+        )
+    )
+
+
+def report_figures(result: SearchResult) -> dict[str, Figure]:
+    """Every figure of the page by name; those with nothing to show are left out."""
+    found = {
+        "winner": winner_figure(result),
+        "fresh": fresh_figure(result),
+        "base_lr": base_lr_figure(result),
+        "ranked": ranked_figure(result),
+        "families": family_figure(result),
+        "progress": progress_figure(result),
+        "timeline": timeline_figure(result),
+        "stops": stops_figure(result),
+        **{f"parameter-{name}": figure for name, figure in parameter_figures(result).items()},
+    }
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]:
+    best = tables.winner(result)
+    schedule = best.schedule if best is not None else None
+    return {
+        "result": result,
+        "best": best,
+        "answer": answer(result),
+        "figures": figures,
+        "phases": phases(schedule, best.steps_per_epoch) if best is not None and schedule is not None else (),
+        "importance": importance(result),
+        "parameters": parameters(result),
+        "wall": wall(result),
+        "families": tables.families(result),
+        "outcomes": tables.outcomes(result),
+        "reasons": tables.reasons(result),
+        "looks": early_looks(result),
+        "longer": longer(result),
+        "rows": rows.trial_rows(result),
+        "sessions": rows.sessions(result),
+        "facts": rows.study_facts(result),
+        "toml": rows.space_toml(result),
+        "spark_size": (rows.SPARK_WIDTH, rows.SPARK_HEIGHT),
+    }
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader(__package__ or "lrsearch.reports"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    found.filters.update(num=tables.num, duration=duration)
+    found.globals.update(
+        family_color=family_color, outcome_colors=OUTCOMES, ranks=RANKS, dark=DARK, asset=_asset, zip=zip
+    )
+    return found
+
+
+def _asset(name: str) -> Markup:
+    """Our own CSS or JavaScript, put into the page as it is."""
+    return Markup((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))
+
+
+def _json(value: object) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    found = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        found = found.replace(character, f"\\u{ord(character):04x}")
+    return Markup(found)
+
+
+@lru_cache(maxsize=1)
+def _plotly() -> str:
+    """Plotly's JavaScript from the installed package, compressed: the page inflates it."""
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode("ascii")

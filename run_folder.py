@@ -1,0 +1,104 @@
+"""A run's folder: finding it, reading its search, writing what comes of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import InputError, StudyError
+from .search import JOURNAL, Plan, SearchResult, damage, failures, folder_name, load_result, open_storage
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+_log = logging.getLogger(__name__)
+
+
+def load(path: str | PathLike[str], study: str | None = None, storage: str | None = None) -> Any:
+    """Read a search again: a `SearchResult` from a run folder or a journal, a `TrialRecord` from ``best.json``.
+
+    Args:
+        path: A run folder, a ``journal.log``, a ``best.json``, or a study's name under ``runs/``.
+        study: The study's name where a storage holds several.
+        storage: An Optuna URL, instead of the run folder's journal.
+
+    Raises:
+        InputError: There is no such run.
+        StudyError: The storage cannot be read.
+    """
+    from .reports.export import read_best
+
+    where = Path(path)
+    if where.suffix == ".json":
+        return read_best(where)
+    if storage is not None:
+        with failures(storage):
+            return load_result(open_storage(storage), study or where.name, str(where) if os.path.isdir(where) else None)
+    journal = Path(locate(path))
+    if cut := damage(str(journal)):
+        _log.warning("%s", cut)
+    return load_result(open_storage(str(journal)), study, str(journal.parent))
+
+
+def locate(path: str | PathLike[str], storage: str | None = None) -> str:
+    """Where a run's study is stored: the URL given, or its journal; raises `InputError` if there is none."""
+    if storage is not None:
+        return storage
+    folder = Path(path) if os.path.exists(path) else Path("runs") / folder_name(str(path))
+    journal = folder if os.path.isfile(folder) else folder / JOURNAL
+    if not os.path.isfile(journal):  # unlike Path.is_file, false for a name that is too long
+        raise InputError(
+            f"there is no run at {str(path)!r} (looked for {str(journal)!r}): give a run folder, "
+            "or --storage URL with the study's name; lrsearch runs lists those here."
+        )
+    return str(journal)
+
+
+def write_outputs(result: SearchResult) -> None:
+    """Write the report, and ``best.json`` and ``best.py`` if a trial is complete, into the run folder.
+
+    Raises:
+        StudyError: The disk is full, or the folder cannot be written; older files are as they were.
+    """
+    from .reports.export import write_best
+
+    assert result.folder is not None
+    folder = Path(result.folder)
+    try:
+        _write_report(result, folder / "report.html")
+        if result.ranking:
+            write_best(result, folder)
+    except OSError as error:
+        raise StudyError(
+            f"the run folder {str(folder)!r} cannot be written ({error.strerror}): every trial is kept; "
+            f"once that is mended: lrsearch report {folder}"
+        ) from None
+
+
+def write_report(result: SearchResult, path: Path) -> Path:
+    """Write the HTML report, with the winner's code in it; raises `InputError` if it cannot be written there."""
+    try:
+        return _write_report(result, path)
+    except OSError as error:
+        raise InputError(
+            f"the report {str(path)!r} cannot be written ({error.strerror}): choose another place with --output."
+        ) from None
+
+
+def _write_report(result: SearchResult, path: Path) -> Path:
+    from .reports.export import export
+    from .reports.page import page
+
+    code = export(result.best, result, "torch") if result.ranking else ""
+    return page.write_report(result, path, code=code)
+
+
+def write_what_there_is(plan: Plan) -> None:
+    """Write the outputs of a search that was stopped, as far as that can be done."""
+    with suppress(StudyError, OSError):  # what stopped the search may stop this as well
+        result = load_result(open_storage(plan.where), plan.study, str(plan.folder))
+        if result.trials:
+            write_outputs(result)

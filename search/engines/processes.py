@@ -1,0 +1,180 @@
+"""Worker processes, joblib's loky: kept busy with trials, watched, replaced when they die."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from ...errors import StudyError
+from ...spaces import Schedule
+from ..budget.ledger import Grant, duration
+from ..results.search import TrialRecord, to_record
+from ..storage.leases import bury, owner_of, since, this_process
+from ..storage.studies import end, end_interrupted
+from ..trial.running import Terms
+from .pool import Crew, Worker, WorkerDied, crew_of
+from .signals import Interrupts, stop_file_on_interrupt
+from .worker import check_one, settle_in, work_one
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+
+POLL = 1.0
+"""Seconds between looks at the workers while none has news."""
+STARTUP = 60.0
+"""Seconds that a worker may take to start."""
+STILLBORN = 6
+"""After so many workers in a row that died before they took a trial, something else is wrong."""
+
+
+def run_processes(
+    study: Study,
+    plan: Plan,
+    terms: Terms,
+    jobs: int,
+    allot: Callable[[], Grant | None],
+    note: Callable[[str], None],
+) -> Generator[tuple[Grant, TrialRecord], None, None]:
+    """Run trials in `jobs` processes as long as `allot` grants any; yields each as it ends.
+
+    Ctrl-C ends the running trials at their next epoch, and only then raises KeyboardInterrupt. A process that dies is
+    replaced and its trial queued again.
+    """
+    stop = plan.folder / ".stop"
+    stop.unlink(missing_ok=True)
+    work = partial(work_one, replace(plan, jobs=jobs), terms, study.study_name, str(stop))
+    crew = crew_of(jobs, settle_in)
+    try:
+        with stop_file_on_interrupt(stop, note) as interrupts:
+            watched = _Watched(study, terms.metric, plan.trial_timeout, interrupts, note)
+            yield from _keep_busy(crew, work, lambda: None if interrupts.asked else allot(), watched)
+    finally:
+        stop.unlink(missing_ok=True)
+        for worker, _ in crew.busy:
+            worker.kill()
+            _end_trial_of(worker, study, lambda t: end_interrupted(study, t, "stopped with the search"))
+    if interrupts.asked:
+        raise KeyboardInterrupt
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """What is needed to look after workers."""
+
+    study: Study
+    metric: str
+    timeout: float | None
+    interrupts: Interrupts
+    note: Callable[[str], None]
+
+
+def _keep_busy(
+    crew: Crew[Grant, TrialRecord],
+    work: Callable[[Grant], TrialRecord],
+    allot: Callable[[], Grant | None],
+    watched: _Watched,
+) -> Generator[tuple[Grant, TrialRecord], None, None]:
+    """Epochs that a pruned trial gave back are granted again, so that a budget of epochs is used up."""
+    stillborn = 0
+    while True:
+        for worker in crew.free:
+            if (grant := allot()) is None:
+                break
+            worker.start(work, grant)
+        if not crew.busy:
+            return
+        if time.time() > watched.interrupts.deadline:
+            raise KeyboardInterrupt
+        for worker, grant in crew.wait(POLL):
+            if record := _result(worker, watched):
+                stillborn = 0
+                yield grant, record
+                continue
+            if (stillborn := stillborn + 1) >= STILLBORN:
+                raise StudyError(f"{stillborn} worker processes in a row died before their trial began: try --jobs 1.")
+            worker.start(work, grant)
+        for worker, grant in crew.busy:
+            if record := _overdue(worker, watched):
+                yield grant, record
+
+
+def _result(worker: Worker[Grant, TrialRecord], watched: _Watched) -> TrialRecord | None:
+    """The record of a worker's trial; if it died that is queued again, and there is none if it had not begun one."""
+    try:
+        return worker.result()
+    except WorkerDied as death:
+        how = str(death)
+    frozen = _end_trial_of(worker, watched.study, lambda t: bury(watched.study, t))
+    if frozen is None:
+        return None
+    record = to_record(frozen, watched.metric)
+    if record.outcome in ("interrupted", "failed"):
+        again = "runs again" if record.outcome == "interrupted" else f"has failed: {record.reason}"
+        watched.note(f"The worker process of trial {record.number} died ({how}); the trial {again}.")
+    return record
+
+
+def _overdue(worker: Worker[Grant, TrialRecord], watched: _Watched) -> TrialRecord | None:
+    """The record of a trial that took too long: it has failed, and its process is ended."""
+    timeout, study = watched.timeout, watched.study
+    if timeout is None or time.time() - worker.begun < timeout:
+        return None
+    taken = _trial_of(worker, study)
+    if taken is None or time.time() - since(taken) < timeout:
+        return None
+    if not end(study, taken, "failed", f"it took longer than --trial-timeout, {duration(timeout)}"):
+        return None
+    worker.kill()
+    return to_record(study._storage.get_trial(taken._trial_id), watched.metric)
+
+
+def _trial_of(worker: Worker[Grant, TrialRecord], study: Study) -> FrozenTrial | None:
+    """The trial that a worker took last since it was given work; None if it took none."""
+    taken = [t for t in study.get_trials(deepcopy=False) if since(t) >= worker.begun and _took(worker.pid, t)]
+    return max(taken, key=since, default=None)
+
+
+def _end_trial_of(
+    worker: Worker[Grant, TrialRecord], study: Study, finish: Callable[[FrozenTrial], object]
+) -> FrozenTrial | None:
+    """A worker's trial, finished if it was still running; None if it took none."""
+    taken = _trial_of(worker, study)
+    if taken is None:
+        return None
+    if taken.state == TrialState.RUNNING:
+        finish(taken)
+    return study._storage.get_trial(taken._trial_id)
+
+
+def _took(pid: int, trial: FrozenTrial) -> bool:
+    owner = owner_of(trial)
+    return owner is not None and owner.pid == pid and owner.place == this_process().place
+
+
+def check_in_worker(plan: Plan, schedule: Schedule, terms: Terms, timeout: float) -> None:
+    """Run the first epoch of the objective in a worker, since it may hang.
+
+    Raises:
+        InputError: As `start` does.
+        StudyError: It hangs, or its process died.
+    """
+    worker: Worker[Schedule, None] = crew_of(max(1, plan.jobs), settle_in).workers[0]
+    worker.start(partial(check_one, plan.objective, terms), schedule)
+    try:
+        if not worker.wait(timeout + STARTUP):
+            raise StudyError(
+                f"{plan.objective.name} did not finish its first epoch within --trial-timeout, {duration(timeout)}: "
+                "look for what it waits for, or allow more."
+            )
+        worker.result()
+    except WorkerDied as death:
+        raise StudyError(f"the process of {plan.objective.name} died in its first epoch ({death}).") from None
+    finally:
+        if worker.grant is not None:
+            worker.kill()

@@ -1,0 +1,66 @@
+"""The schedules that people use without a search: what a winner has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...spaces import Schedule, ScheduleSpace
+
+BASELINES = {"constant": "constant", "linear": "linear to zero", "cosine": "cosine to zero"}
+OWN = "your own"
+"""The baseline that the user trains with today."""
+RATES = 40
+"""How many values of base_lr a baseline is tuned over."""
+WARMUPS = (0.0, 0.25, 0.5)
+"""Lengths of the warm-up that a baseline is tuned over, as places in the searched range."""
+
+
+def baselines(space: ScheduleSpace, own: Schedule | None = None) -> dict[str, Schedule]:
+    """Each baseline by name: the middle base_lr of the space, no warm-up, the decay over the whole horizon.
+
+    The user's own schedule stays as it is, stretched to the horizon.
+    """
+    base_lr = float(f"{space.base_lr.middle:.4g}")
+    found = {title: _plain(space, family, base_lr) for family, title in BASELINES.items()}
+    return found if own is None else {OWN: own.stretched(space.horizon), **found}
+
+
+def tuned_baselines(
+    space: ScheduleSpace, expected: Callable[[Sequence[Schedule]], NDArray[np.float64] | None]
+) -> list[tuple[str, Schedule]]:
+    """Each baseline with the base_lr and warm-up that suit it best, and its name; the best baseline first.
+
+    Args:
+        space: Where base_lr and warm-up may lie.
+        expected: What schedules are expected to end with, smaller is better; None if too little is known.
+    """
+    found = []
+    for family, title in BASELINES.items():
+        variants = [_plain(space, family, rate, length) for length in _warmups(space) for rate in _rates(space)]
+        values = expected(variants)
+        best = len(variants) // 2 if values is None else int(np.argmin(values))
+        found.append((0.0 if values is None else values[best], f"{title}, tuned", variants[best]))
+    return [(title, schedule) for _, title, schedule in sorted(found, key=lambda f: f[0])]
+
+
+def _plain(space: ScheduleSpace, family: str, base_lr: float, warmup: float = 0.0) -> Schedule:
+    return Schedule(
+        family, base_lr, space.horizon, warmup=warmup, warmup_start=space.warmup_start, interval=space.interval
+    )
+
+
+def _rates(space: ScheduleSpace) -> list[float]:
+    rates = np.geomspace(space.base_lr.low, space.base_lr.high, RATES)
+    return [float(f"{rate:.4g}") for rate in rates]
+
+
+def _warmups(space: ScheduleSpace) -> list[float]:
+    assert space.warmup is not None
+    low, high, step = space.warmup.low, space.warmup.high, space.warmup.step
+    lengths = [low + place * (high - low) for place in WARMUPS]
+    if step:
+        lengths = [low + step * round((length - low) / step) for length in lengths]
+    return sorted({float(round(length)) if space.interval == "epoch" else float(f"{length:.4g}") for length in lengths})

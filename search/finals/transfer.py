@@ -1,0 +1,107 @@
+"""Training a search's finalists over longer horizons than it searched on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+import optuna
+from optuna.pruners import NopPruner
+from optuna.storages import BaseStorage
+from optuna.study import Study
+from optuna.trial import TrialState
+
+from ...errors import InputError, StudyError
+from ...spaces import Schedule
+from ..budget.ledger import Grant
+from ..engines.choice import choose_engine
+from ..engines.run import run_trials
+from ..engines.signals import only_one
+from ..plan import Plan
+from ..progress import Progress
+from ..results.search import SearchResult
+from ..results.transfer import FACTORS, Transfer
+from ..storage.leases import GRACE, await_orphans, reap
+from ..storage.studies import TRANSFER, load_result, open_storage
+from ..trial.running import Terms
+
+
+def train_longer(
+    plan: Plan, horizons: Sequence[int], seeds: int, progress: Progress, *, keep_warmup: bool = False
+) -> SearchResult:
+    """Train the finalists of a confirmation over longer horizons; what is there already is not trained again.
+
+    Args:
+        plan: The search's plan; its budget does not count here.
+        horizons: Epochs, each more than the search's.
+        seeds: On how many of the seeds that judged, >= 2.
+        progress: Who to tell.
+        keep_warmup: Keep the warm-up's length in epochs instead of stretching it.
+
+    Raises:
+        InputError: The horizons are not longer than the search's, or there are too few seeds.
+        StudyError: The search has no confirmed winner, or is in use.
+    """
+    if not horizons or any(h <= plan.epochs for h in horizons):
+        raise InputError(f"horizons must be longer than the search's {plan.epochs} epochs, got {list(horizons)}.")
+    if seeds < 2:
+        raise InputError(f"seeds must be at least 2, got {seeds}.")
+    with only_one(plan.folder):
+        storage = open_storage(plan.where)
+        if not plan.storage:
+            await_orphans(storage)
+        known = Transfer(load_result(storage, plan.study))
+        known.seeds = known.judging[:seeds]
+        study = _study(storage, plan)
+        for horizon in (plan.epochs, *sorted(horizons)):
+            if runs := _queue(study, known, horizon, keep_warmup=keep_warmup):
+                progress.note(f"{horizon} epochs: {runs} runs.")
+                _spend(study, plan, horizon, runs, progress.note)
+        return load_result(storage, plan.study, str(plan.folder))
+
+
+def _study(storage: BaseStorage, plan: Plan) -> Study:
+    """The study of the runs, without any that an interrupted session left waiting: they are queued again."""
+    study = optuna.create_study(
+        storage=storage,
+        study_name=plan.study + TRANSFER,
+        direction="maximize" if plan.maximize else "minimize",
+        pruner=NopPruner(),
+        load_if_exists=True,
+    )
+    reap(study, GRACE if plan.storage else 0.0)
+    for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        storage.set_trial_state_values(waiting._trial_id, TrialState.FAIL)
+    return study
+
+
+def _queue(study: Study, known: Transfer, horizon: int, *, keep_warmup: bool) -> int:
+    """Queue what is missing at a horizon; how many runs that is."""
+    queued = 0
+    for trial in known.finalists:
+        for factor in FACTORS if trial == known.winner else FACTORS[:1]:
+            done = known.values(trial, horizon, factor)
+            schedule = _arm(known.result, trial, horizon, factor, keep_warmup=keep_warmup)
+            for seed in (s for s in known.seeds if s not in done):
+                study.enqueue_trial({}, user_attrs={"confirms": trial, "seed": seed, "schedule": schedule.to_dict()})
+                queued += 1
+    return queued
+
+
+def _arm(result: SearchResult, trial: int, horizon: int, factor: float, *, keep_warmup: bool) -> Schedule:
+    schedule = result.trial(trial).schedule
+    assert schedule is not None
+    stretched = schedule.stretched(horizon, schedule.warmup if keep_warmup else None)
+    return stretched.rescaled(float(f"{factor * schedule.base_lr:.4g}"))
+
+
+def _spend(study: Study, plan: Plan, horizon: int, runs: int, note: Callable[[str], None]) -> None:
+    terms = Terms(plan.space, plan.metric, plan.maximize, horizon, plan.seed, plan.device)
+    engine = choose_engine(plan.objective, terms, engine=plan.engine, jobs=plan.jobs, trials=runs)
+    grants = [Grant(horizon)] * runs
+    with closing(run_trials(study, plan, terms, engine, lambda: grants.pop() if grants else None, note)) as ended:
+        for grant, record in ended:
+            if record.outcome == "interrupted":  # its process was killed, and it is queued again
+                grants.append(grant)
+            if record.outcome == "failed":
+                raise StudyError(f"a run over {horizon} epochs failed: {record.reason}")

@@ -1,0 +1,228 @@
+"""`CurveModel`: what a study's trials say about all learning-rate curves of its space."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from scipy.special import ndtr
+from threadpoolctl import ThreadpoolController
+
+from ...spaces import Schedule, ScheduleSpace
+from .features import Array, Features, Posterior, fit_kernel, log_improvement, warping
+from .initial_design import next_design
+from .observations import Curve, Params, Seen, curve_of, look, observations
+
+F = TypeVar("F", bound=Callable[..., Any])
+_one_thread: Callable[[F], F] = ThreadpoolController().wrap(limits=1, user_api="blas")
+"""Matrices of a few hundred rows gain nothing from threads, and NumPy's would compete with PyTorch's for the cores."""
+
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+POOL = 1000
+"""Random schedules that are always candidates."""
+DESIGN = 2
+"""Trials placed by `next_design` before the surrogate proposes: it explores well by itself."""
+SURE = 1e-4
+"""Variance of a pretended end, not 0 for the sake of numerics: with an observation's, equal trials would follow."""
+MAX_FIT, MAX_ROWS = 120, 400
+"""Observations for fitting hyperparameters, and for predicting: time grows with the square and more of them."""
+MAX_KNOWN = 3000
+"""Trials of a study that are taken in when it is opened: a curve's features take a third of a millisecond."""
+MAX_BLIND = 16
+"""More trials than this are not chosen at one moment: their processes have died."""
+LEADERS, NUDGES, SCALES = 4, 12, (0.03, 0.12, 0.03)
+"""Neighbours of the best that become candidates: of how many, how many of each, how far (in widths of the ranges)."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The surrogate after some finished trials.
+
+    Attributes:
+        posterior: Given all they showed.
+        warp: Maps values to what the posterior predicts.
+        best: The lowest mean at the whole curve of a complete trial: its value without the luck.
+        record: The best (warped) value of a complete trial.
+    """
+
+    posterior: Posterior
+    warp: Callable[[Array], Array]
+    best: float
+    record: float
+
+
+class CurveModel:
+    """The surrogate of a study over the curves of a space; shared by `CurveSampler` and `CurvePruner`.
+
+    Args:
+        space: Where schedules come from.
+        seed: Seed of the candidates.
+    """
+
+    def __init__(self, space: ScheduleSpace, seed: int = 0) -> None:
+        self.space, self.seed = space, seed
+        self._forget("")
+
+    def _forget(self, study: str) -> None:
+        self._study = study
+        self._curves: dict[int, Curve | None] = {}
+        self._finished: dict[int, Seen] = {}
+        self._known: set[int] = set()
+        self._fit: tuple[int, Fit | None] = (0, None)
+        self._kernel: tuple[int, Any] = (0, None)
+
+    @cached_property
+    def pool(self) -> list[Params]:
+        """Random candidates, as Optuna parameters."""
+        return self.space.sample_params(np.random.default_rng(self.seed), POOL)
+
+    @cached_property
+    def pool_features(self) -> Array:
+        """Features of the pool's whole curves, ``(POOL, d)``."""
+        return self.features.whole([self.space.schedule(p) for p in self.pool])
+
+    @cached_property
+    def features(self) -> Features:
+        """The features, scaled by the pool."""
+        return Features([self.space.schedule(p) for p in self.pool])
+
+    @_one_thread
+    def propose(self, study: Study, number: int, rng: np.random.Generator) -> Params:
+        """Optuna parameters for the trial of that number: a design curve at first, then the most promising one."""
+        finished, running = self._look(study, number)
+        trials = [*finished, *running]
+        fit = self._fitted(finished)
+        blind = _blind(study, number)
+        if fit is None or len(trials) < DESIGN:
+            known = [t.curve.whole for t in trials]
+            return self.pool[next_design(self.pool_features, known, blind, alone=not (running or blind))]
+        posterior, best = _with_pending(fit, running)
+        gains = log_improvement(*posterior.predict(self.pool_features), best)
+        leaders: list[Params] = [self.pool[i] for i in np.argsort(-gains)[:LEADERS]]
+        inside = [t.curve for t in _best(finished) if t.curve.params]
+        if inside:
+            order = np.argsort(posterior.predict(np.stack([c.whole for c in inside]))[0])
+            leaders += [inside[i].params for i in order[:LEADERS]]
+        tried = {frozenset(t.curve.params.items()) for t in trials}
+        for scale in SCALES:
+            near = [self.space.nudged(p, rng, scale) for p in leaders for _ in range(NUDGES)]
+            candidates = [p for p in (*leaders, *near) if frozenset(p.items()) not in tried]
+            x = self.features.whole([self.space.schedule(p) for p in candidates])
+            order = np.argsort(-log_improvement(*posterior.predict(x), best))
+            leaders = [candidates[i] for i in order[:LEADERS]]
+        return leaders[min(blind, LEADERS - 1)]
+
+    @_one_thread
+    def chance(self, study: Study, trial: FrozenTrial) -> float:
+        """The probability that a running trial ends better than the best complete one; 1 if nothing is known."""
+        fit = self._fitted(self._look(study)[0])
+        seen = self._seen(study, trial)
+        if fit is None or seen is None or not seen.epochs:
+            return 1.0
+        posterior = fit.posterior.given(seen.x, fit.warp(np.array(seen.values)))
+        mean, sd = posterior.predict(seen.curve.whole[None])
+        return float(ndtr((fit.record - mean[0]) / math.sqrt(sd[0] ** 2 + posterior.noise)))
+
+    @_one_thread
+    def expected(self, study: Study, schedules: Sequence[Schedule]) -> Array | None:
+        """Where whole schedules should end at worst, without the luck: the mean and one standard deviation more.
+
+        Smaller is better, the unit is the model's own. None if too little is known.
+        """
+        fit = self._fitted(self._look(study)[0])
+        return None if fit is None else np.add(*fit.posterior.predict(self.features.whole(schedules)))
+
+    def _look(self, study: Study, number: int | None = None) -> tuple[list[Seen], list[Seen]]:
+        """Finished trials and, if asked for by the number of another, running ones; in the order of their numbers."""
+        if study.study_name != self._study:
+            self._forget(study.study_name)
+        trials = study.get_trials(deepcopy=False)
+        ended = [t for t in trials if t.state in DONE and t.number not in self._known]
+        self._known.update(t.number for t in ended)
+        for trial in _worth_knowing(study, ended):
+            if (seen := self._seen(study, trial)) is not None and seen.epochs:
+                self._finished[trial.number] = seen
+        others = (t for t in trials if t.state == TrialState.RUNNING and number not in (None, t.number))
+        running = [self._seen(study, t) for t in others]
+        return [self._finished[n] for n in sorted(self._finished)], [seen for seen in running if seen]
+
+    def _fitted(self, finished: Sequence[Seen]) -> Fit | None:
+        """The fit to the finished trials; none before there are two, one of them complete without divergence."""
+        if self._fit[0] != len(finished):
+            enough = len(finished) > 1 and any(t.complete and math.isfinite(t.values[-1]) for t in finished)
+            self._fit = len(finished), self._fit_to(finished) if enough else None
+        return self._fit[1]
+
+    def _fit_to(self, finished: Sequence[Seen]) -> Fit:
+        count = _milestone(len(finished))
+        if self._kernel[0] != count:
+            x, y = observations(finished[:count], MAX_FIT)
+            self._kernel = count, fit_kernel(x, warping(y)(y))
+        x, y = observations(finished, MAX_ROWS)
+        warp = warping(y)
+        posterior = Posterior.observe(self._kernel[1], x, warp(y))
+        complete = _best([t for t in finished if t.complete])
+        best = float(posterior.predict(np.stack([t.curve.whole for t in complete]))[0].min())
+        record = complete[0].values[-1]
+        return Fit(posterior, warp, best, float(warp(np.array(record))))
+
+    def _seen(self, study: Study, trial: FrozenTrial) -> Seen | None:
+        """What a trial has shown; None if its schedule is not known (yet)."""
+        if self._curves.get(trial.number) is None:
+            self._curves[trial.number] = curve_of(trial, self.space, self.features)
+        curve = self._curves[trial.number]
+        return look(study, trial, curve, math.ceil(self.space.horizon)) if curve else None
+
+
+def _worth_knowing(study: Study, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
+    """The trials to learn from; of too many at once the better half and an even spread."""
+    if len(trials) <= MAX_KNOWN:
+        return trials
+    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+    values = [math.inf if t.value is None else sign * t.value for t in trials]
+    better = set(heapq.nsmallest(MAX_KNOWN // 2, range(len(trials)), key=values.__getitem__))
+    spread = range(0, len(trials), 2 * len(trials) // MAX_KNOWN)
+    return [trials[i] for i in sorted({*better, *spread})]
+
+
+def _blind(study: Study, number: int) -> int:
+    """How many trials other processes are choosing at this moment, before the one of that number."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    blind = sum(t.number < number and not t.params and "schedule" not in t.user_attrs for t in running)
+    return min(blind, MAX_BLIND)
+
+
+def _with_pending(fit: Fit, running: Sequence[Seen]) -> tuple[Posterior, float]:
+    """Take in what running trials have shown, and pretend that each ends as expected.
+
+    Returns:
+        The posterior, and what the next trial has to beat: the pretended ends, too.
+    """
+    posterior, best = fit.posterior, fit.best
+    if looked := [t for t in running if t.epochs]:
+        posterior = posterior.given(*observations(looked, MAX_ROWS, fit.warp))
+    if running:
+        whole = np.stack([t.curve.whole for t in running])
+        ends = posterior.predict(whole)[0]
+        posterior, best = posterior.given(whole, ends, SURE), min(best, float(ends.min()))
+    return posterior, best
+
+
+def _best(trials: Sequence[Seen]) -> list[Seen]:
+    """The trials with the lowest last values, `MAX_ROWS` at most: none of the others matters any more."""
+    return heapq.nsmallest(MAX_ROWS, trials, key=lambda t: t.values[-1])
+
+
+def _milestone(trials: int) -> int:
+    """The largest of 2, 3, 4, 5, 6, 8, 10, 12, 15, ... (each a fifth more) that is not above `trials`."""
+    found = 2
+    while (following := max(found + 1, int(1.2 * found))) <= trials:
+        found = following
+    return found

@@ -1,0 +1,43 @@
+"""Which curve to try before the surrogate knows anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from .features import Array
+
+EDGE = 1.6
+"""A curve lies within this many standard deviations of the average one: beyond are rates that train nothing."""
+
+
+def next_design(x: Array, known: Sequence[Array], blind: int = 0, *, alone: bool = True) -> int:
+    """Which of the curves to try besides the known ones: at first the most average one.
+
+    Then, alone, the one that is farthest from the known ones. Where these are still running, the one that brings all
+    curves closest to a known one (greedy k-medoids): of several that are chosen at once, far apart, most would lie at
+    the edges, where little trains well.
+
+    Args:
+        x: Features of the curves, scaled, ``(m, d)``.
+        known: Features of the known ones, ``(d,)`` each.
+        blind: How many further ones are being chosen this way at the same moment.
+        alone: Whether all known ones have ended.
+    """
+    known = list(known)
+    inner = (np.abs(x) < EDGE).all(1)
+    while True:
+        away = cdist(x, np.stack(known), "sqeuclidean").min(1) if known else None
+        if away is None:
+            chosen = int(np.argmin((x**2).sum(1)))
+        elif alone:
+            chosen = int(np.argmax(np.where(inner, away, -1.0)))
+        else:
+            left = np.minimum(cdist(x, x, "sqeuclidean"), away).mean(1)
+            chosen = int(np.argmin(np.where(inner, left, np.inf)))
+        if not blind:
+            return chosen
+        known.append(x[chosen])
+        blind -= 1

@@ -1,0 +1,107 @@
+"""What the surrogate is shown of a study's trials: their curves, and their values at a few epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from ...spaces import Schedule, ScheduleSpace
+from .features import Array, Features
+
+Params = dict[str, float | str]
+
+LOOKS = (0.25, 0.5, 0.75)
+"""Shares of the horizon at which the surrogate looks at a trial, besides its last epoch."""
+
+
+class Curve:
+    """A trial's schedule with its features, which are computed once.
+
+    Attributes:
+        schedule: The schedule.
+        params: Its Optuna parameters; empty if it does not lie in the space.
+        whole: Features of the whole curve, ``(d,)``.
+    """
+
+    def __init__(self, schedule: Schedule, params: Params, features: Features) -> None:
+        self.schedule, self.params = schedule, params
+        self.whole = features.whole([schedule])[0]
+        self._features = features
+        self._rows: dict[int, Array] = {}
+
+    def after(self, epochs: Sequence[int]) -> Array:
+        """Features of its beginnings, ``(len(epochs), d)``."""
+        for e in epochs:
+            if e not in self._rows:
+                self._rows[e] = self._features.after(self.schedule, e)
+        return np.stack([self._rows[e] for e in epochs])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A trial as the surrogate sees it.
+
+    Attributes:
+        curve: Its learning-rate curve.
+        epochs: Epochs looked at, rising; the last one is its last.
+        values: The metric there, smaller is better; infinite after a divergence.
+        complete: Whether it ended by itself, with a value for the whole curve.
+    """
+
+    curve: Curve
+    epochs: tuple[int, ...]
+    values: tuple[float, ...]
+    complete: bool
+
+    @cached_property
+    def x(self) -> Array:
+        """Features of the beginnings looked at, ``(looks, d)``."""
+        return self.curve.after(self.epochs)
+
+
+def curve_of(trial: FrozenTrial, space: ScheduleSpace, features: Features) -> Curve | None:
+    """The curve of a trial, as noted or as its parameters say; None if they do not make a schedule (yet)."""
+    params: Params = {}
+    if (family := trial.params.get("family")) and set(space.names(family)) <= set(trial.params):
+        params = trial.params
+    if (noted := trial.user_attrs.get("schedule")) is not None:
+        return Curve(Schedule.from_dict(noted), params, features)
+    return Curve(space.schedule(params), params, features) if params else None
+
+
+def reported(trial: FrozenTrial) -> dict[int, float]:
+    """What a trial has reported, by epochs done; an objective may count them from 0 or from 1."""
+    offset = 0 if min(trial.intermediate_values, default=1) else 1
+    return {epoch + offset: value for epoch, value in trial.intermediate_values.items()}
+
+
+def look(study: Study, trial: FrozenTrial, curve: Curve, horizon: int) -> Seen:
+    """What a trial has shown so far, at the looks of a horizon in whole epochs."""
+    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+    values = {e: sign * v for e, v in reported(trial).items() if e <= horizon}
+    complete = trial.state == TrialState.COMPLETE
+    if complete and trial.value is not None:
+        values[horizon] = sign * trial.value
+    looks = {max(1, round(share * horizon)) for share in LOOKS} | {max(values, default=0)}
+    epochs = tuple(sorted(e for e in values if e in looks))
+    return Seen(curve, epochs, tuple(v if math.isfinite(v := values[e]) else math.inf for e in epochs), complete)
+
+
+def observations(
+    trials: Sequence[Seen], most: int, warp: Callable[[Array], Array] | None = None
+) -> tuple[Array, Array]:
+    """All looks at the trials, features and values; of too many the better half and the rest evenly spread."""
+    x, y = np.concatenate([t.x for t in trials]), np.concatenate([t.values for t in trials])
+    if len(y) > most:
+        order = np.argsort(y, kind="stable")
+        better, rest = order[: most // 2], order[most // 2 :]
+        spread = rest[np.linspace(0, len(rest) - 1, most - len(better)).round().astype(int)]
+        keep = np.sort(np.concatenate([better, spread]))
+        x, y = x[keep], y[keep]
+    return x, warp(y) if warp else y

@@ -1,0 +1,49 @@
+"""The pruners to choose from, set up for the horizon in epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler
+
+from ...errors import unknown
+from ...spaces import ScheduleSpace
+
+
+def _median(epochs: int) -> BasePruner:
+    """Only from half of the horizon on: before, a rate that is still high looks worse than it ends."""
+    return MedianPruner(n_startup_trials=5, n_warmup_steps=(epochs + 1) // 2)
+
+
+def _halving(epochs: int) -> BasePruner:
+    """Rungs at a ninth, a third and all of the horizon."""
+    return SuccessiveHalvingPruner(min_resource=max(1, epochs // 9), reduction_factor=3)
+
+
+def _hyperband(epochs: int) -> BasePruner:
+    return HyperbandPruner(min_resource=max(1, epochs // 9), max_resource=epochs, reduction_factor=3)
+
+
+PRUNERS: tuple[str, ...] = ("auto", "median", "halving", "hyperband", "none")
+DEFAULT_PRUNER = "auto"
+_OPTUNAS: dict[str, Callable[[int], BasePruner]] = {
+    "median": _median,
+    "halving": _halving,
+    "hyperband": _hyperband,
+    "none": lambda epochs: NopPruner(),
+}
+
+
+def make_pruner(name: str, space: ScheduleSpace, sampler: BaseSampler | None = None) -> BasePruner:
+    """The pruner of that name for schedules of `space`; raises `InputError` with the closest name.
+
+    ``auto`` judges by the curve; it shares the model of `sampler` if that has one.
+    """
+    if name not in PRUNERS:
+        raise unknown("pruner", name, PRUNERS)
+    if name == "auto":
+        from .curve_sampler import CurvePruner, CurveSampler  # brings scikit-learn along, which takes seconds
+
+        return CurvePruner(sampler.model if isinstance(sampler, CurveSampler) else space)
+    return _OPTUNAS[name](int(space.horizon))

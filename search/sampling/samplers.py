@@ -1,0 +1,94 @@
+"""The samplers to choose from, made repeatable."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from ...errors import unknown
+from ...spaces import ScheduleSpace
+
+SAMPLERS: tuple[str, ...] = ("curve", "tpe", "gp", "random", "qmc")
+DEFAULT_SAMPLER = "curve"
+_OPTUNAS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: TPESampler(seed=seed),
+    "gp": lambda seed: GPSampler(seed=seed, warn_independent_sampling=False),
+    "random": lambda seed: RandomSampler(seed=seed),
+    "qmc": lambda seed: QMCSampler(
+        seed=seed, scramble=True, warn_independent_sampling=False, warn_asynchronous_seeding=False
+    ),
+}
+_SEQUENCES = ("qmc",)  # these need one seed throughout: the position in the sequence is kept in the study
+
+
+class Repeatable(BaseSampler):
+    """Wraps a sampler so that its random draws depend on the seed and the trial alone.
+
+    Each trial gets a sampler of its own, seeded by ``(seed, index)``; an interrupted trial does not count. A search
+    that was stopped and resumed therefore proposes what an uninterrupted one would have.
+
+    Args:
+        name: One of Optuna's samplers in `SAMPLERS`.
+        seed: The search's seed.
+        skipped: How many trials of the study were interrupted before this session.
+    """
+
+    def __init__(self, name: str, seed: int, skipped: int = 0) -> None:
+        self._make = _OPTUNAS[name]
+        self._fixed = name in _SEQUENCES
+        self._seed = seed
+        self._skipped = skipped
+        self._sampler = self._lasting = self._fresh(0)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Seed for this trial."""
+        if not self._fixed:
+            self._sampler = self._fresh(trial.number - self._skipped)
+        self._sampler.before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """See `BaseSampler`; no randomness in it, and the lasting sampler remembers the trials it has seen."""
+        return self._lasting.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """See `BaseSampler`."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Clip non-finite values")  # diverged trials, on purpose
+            return self._sampler.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """See `BaseSampler`."""
+        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        """See `BaseSampler`."""
+        self._sampler.after_trial(study, trial, state, values)
+
+    def _fresh(self, index: int) -> BaseSampler:
+        seed = int(np.random.SeedSequence([self._seed, max(0, index)]).generate_state(1)[0] >> 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return self._make(self._seed if self._fixed else seed)
+
+
+def make_sampler(name: str, seed: int, space: ScheduleSpace, skipped: int = 0) -> BaseSampler:
+    """The sampler of that name for schedules of `space`; raises `InputError` with the closest name."""
+    if name not in SAMPLERS:
+        raise unknown("sampler", name, SAMPLERS)
+    if name != "curve":
+        return Repeatable(name, seed, skipped)
+    from .curve_sampler import CurveSampler  # brings scikit-learn along, which takes seconds
+
+    return CurveSampler(space, seed, skipped)

@@ -1,0 +1,229 @@
+"""A search whose trials run on a Ray or Dask cluster, through joblib's own backends: this process only leads."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from threading import Thread
+from typing import Any
+
+from joblib import Parallel, delayed, parallel_config
+from optuna.study import Study
+
+from ...errors import InputError, MissingPartError, StudyError, unknown
+from ...objectives import TensorObjective
+from ..budget.shared import STOP
+from ..engines.choice import Engine
+from ..engines.signals import only_one
+from ..plan import Plan
+from ..progress import Progress, Silent
+from ..results.search import SearchResult, TrialRecord
+from ..storage.studies import failures, make_folder, open_storage
+from .members import POLL, Team
+from .search import search
+from .shared import SharedSession
+
+BACKENDS = ("ray", "dask")
+QUIET = 60.0
+"""Seconds without any worker after which that is told."""
+LOST = 900.0
+"""Seconds without any worker after which a search gives up: a cluster may have to start machines for them."""
+GONE = 10.0
+"""Seconds after which workers that have all ended, with work left, are not waited for."""
+PATIENCE = 30.0
+"""Seconds that workers get to leave."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the workers run.
+
+    Attributes:
+        backend: "ray" or "dask".
+        address: As ``ray.init`` or ``distributed.Client`` takes it; None for what their environment variables say.
+        workers: How many; 0 for one a GPU, or where there is none, a CPU (Ray) or a worker's process (Dask).
+    """
+
+    backend: str
+    address: str | None = None
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise unknown("backend", self.backend, BACKENDS)
+
+
+def search_on(
+    cluster: Cluster, plan: Plan, progress: Progress | None = None, begun: float | None = None
+) -> SearchResult:
+    """Run a search on a cluster's workers.
+
+    Args:
+        cluster: Where.
+        plan: What to do; its storage is a database that the workers reach too.
+        progress: Who to tell.
+        begun: ``time.time()`` from which a wall-clock budget counts; now by default.
+
+    Raises:
+        InputError: Wrong use.
+        MissingPartError: Ray or Dask is not installed.
+        StudyError: As `search`, or there are no workers left.
+    """
+    if not plan.storage or "://" not in plan.storage or plan.storage.startswith("sqlite"):
+        raise InputError(f"--backend {cluster.backend} needs --storage URL of a database that all its machines reach.")
+    if plan.trial_timeout:
+        raise InputError(f"--trial-timeout cannot be had with --backend {cluster.backend}: use its own time limits.")
+    if plan.engine == "processes":
+        raise InputError(f"--engine processes cannot be had with --backend {cluster.backend}: --jobs are its workers.")
+    make_folder(plan.folder)
+    with _connected(cluster, plan.device) as (workers, start), only_one(plan.folder), failures(plan.where):
+        session = Coordinator(plan, begun or time.time(), progress or Silent())
+        session.cluster, session.start = replace(cluster, workers=workers), start
+        return session.run()
+
+
+class Coordinator(SharedSession):
+    """A session that trains nothing itself: it starts the workers, leads the confirmation, and tells what happens."""
+
+    cluster: Cluster
+    start: Callable[[Callable[[], None]], Future[None]]
+
+    def _prove(self) -> None:
+        """The workers try the objective, where they train it."""
+
+    def _choose(self) -> Engine:
+        backend, workers = self.cluster.backend, self.cluster.workers
+        return Engine("cluster", workers, f"{workers} workers on the {backend.title()} cluster")
+
+    def _spend(self, study: Study, engine: Engine) -> None:
+        self.alive, self.told = time.time(), False
+        study.set_user_attr(STOP, False)
+        self.members = self.start(partial(_member, _for_members(self.plan)))
+        try:
+            super()._spend(study, engine)
+        except BaseException:
+            study.set_user_attr(STOP, True)
+            raise
+        finally:
+            wait([self.members], PATIENCE)
+
+    def _run(self, *what: object) -> None:
+        """Instead of running trials, see what the workers do."""
+        time.sleep(POLL)
+        self._sync()
+        others, failures = self.team.others()
+        if len(failures) >= self.cluster.workers:
+            raise StudyError(f"every worker on the cluster failed; the last one: {failures[-1]}")
+        if others:
+            self.alive, self.told = time.time(), False
+        else:
+            self._bear(time.time() - self.alive)
+
+    def _bear(self, alone: float) -> None:
+        """Wait for workers, none of whom has been there for so many seconds; raises `StudyError` if none will come."""
+        if alone > QUIET and not self.told:
+            self.told = True
+            self.progress.note(f"Waiting for workers on the {self.cluster.backend.title()} cluster: none is there yet.")
+        if alone > GONE and self.members.done():
+            error = self.members.exception() or "look at the cluster's logs"
+            raise StudyError(f"the workers on the cluster have ended: {' '.join(str(error).split())[:400]}")
+        if alone > LOST:
+            raise StudyError(f"there has been no worker on the cluster for {LOST:g} s: look at its logs.")
+
+    def _hear(self, record: TrialRecord) -> None:
+        super()._hear(record)
+        self.progress.trial(record, self.tally)
+
+
+def _for_members(plan: Plan) -> Plan:
+    """What a worker is to do: processes of its own would be more than the cluster has given it."""
+    engine = plan.engine
+    if engine == "auto":
+        engine = "lanes" if isinstance(plan.objective, TensorObjective) else "single"
+    return replace(plan, joins=True, engine=engine, jobs=0, context={})
+
+
+def _member(plan: Plan) -> None:
+    """What a worker on the cluster does."""
+    try:
+        search(plan)
+    except KeyboardInterrupt:  # the coordinator has told it to stop
+        pass
+    except Exception as error:
+        Team(open_storage(plan.where), plan.study).fail(f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def _connected(cluster: Cluster, device: str) -> Iterator[tuple[int, Callable[[Callable[[], None]], Future[None]]]]:
+    """The cluster, as the number of workers and a function that starts as many."""
+    try:
+        connect = {"ray": _ray, "dask": _dask}[cluster.backend](cluster.address, device)
+    except ImportError:
+        raise MissingPartError(
+            f"--backend {cluster.backend} needs pip install lrsearch[{cluster.backend}], here and on the cluster."
+        ) from None
+    with connect as (slots, options):
+        workers = cluster.workers or slots
+
+        def train(member: Callable[[], None], ended: Future[None]) -> None:
+            try:
+                with parallel_config(backend=cluster.backend, **options):
+                    Parallel(workers, pre_dispatch="all", batch_size=1)(delayed(member)() for _ in range(workers))
+            except Exception as error:
+                ended.set_exception(error)
+            else:
+                ended.set_result(None)
+
+        def start(member: Callable[[], None]) -> Future[None]:
+            ended: Future[None] = Future()
+            Thread(target=train, args=(member, ended), daemon=True, name="lrsearch cluster").start()
+            return ended
+
+        yield workers, start
+
+
+@contextmanager
+def _ray(address: str | None, device: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    import ray
+    from ray.util.joblib import register_ray
+
+    try:
+        if address and ":" in address:
+            host, _, port = address.rpartition("/")[2].rpartition(":")
+            socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself tries for minutes
+        ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:
+        raise _unreachable("Ray", "RAY_ADDRESS", address, error) from None
+    try:
+        register_ray()
+        resources = ray.cluster_resources()
+        gpus = 0 if device.startswith("cpu") else int(resources.get("GPU", 0))
+        yield gpus or int(resources.get("CPU", 1)), {"ray_remote_args": {"num_gpus": 1} if gpus else {"num_cpus": 1}}
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _dask(address: str | None, device: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    import dask
+    from distributed import Client
+
+    try:
+        if not (address or dask.config.get("scheduler-address", None)):
+            raise OSError("no address")
+        client = Client(address)
+    except Exception as error:
+        raise _unreachable("Dask", "DASK_SCHEDULER_ADDRESS", address, error) from None
+    with client:
+        yield max(1, len(client.scheduler_info()["workers"])), {}
+
+
+def _unreachable(name: str, variable: str, address: str | None, error: Exception) -> InputError:
+    where = f"at {address}" if address else f"without --address or ${variable}"
+    return InputError(f"there is no {name} cluster {where} ({' '.join(str(error).split())[:200]}).")

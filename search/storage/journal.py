@@ -1,0 +1,137 @@
+"""The journal file, kept readable: through power losses, kills in the middle of a write, and full disks.
+
+Optuna reads a journal whose last line is cut off, but would append the next line to it: the two merge into one that
+nobody can read, and a study with such a line inside does not open any more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from optuna.storages.journal import JournalFileBackend
+
+from ...errors import StudyError
+from .locks import journal_lock
+
+JOURNAL = "journal.log"
+_BEGINS = b'{"op_code":'
+_BLOCK = 1 << 13
+
+
+class JournalFile(JournalFileBackend):
+    """Optuna's journal file, which cuts off a torn last line before it appends, and writes whole lines or nothing."""
+
+    def __init__(self, file_path: str) -> None:
+        super().__init__(file_path, journal_lock(file_path))
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append and flush to the disk; raises `StudyError` if it is full, leaving the journal as it was."""
+        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        try:
+            with self._locked() as file:
+                _append(file, text.encode())
+        except OSError as error:
+            raise StudyError(
+                f"the journal {self._file_path!r} cannot be written ({error.strerror}): what it holds is whole; "
+                "once that is mended, the same command goes on."
+            ) from error
+
+    def mend(self) -> int:
+        """Cut off a torn last line; how many bytes it had."""
+        with self._locked() as file:
+            return _mend(file)
+
+    @contextmanager
+    def _locked(self) -> Iterator[IO[bytes]]:
+        """The open file, while no other process writes."""
+        self._lock.acquire()
+        try:
+            with open(self._file_path, "r+b", buffering=0) as file:
+                yield file
+        finally:
+            self._lock.release()
+
+
+def mend(where: str) -> str:
+    """Cut off the torn last line of the journal at `where`; what was done in words, empty if nothing.
+
+    Nothing is done to a URL's storage, or where there is no journal. Raises `StudyError` if it cannot be written.
+    """
+    if not _is_journal(where):
+        return ""
+    try:
+        lost = JournalFile(where).mend()
+    except OSError as error:
+        raise StudyError(f"the journal {where!r} cannot be mended: {error.strerror}.") from None
+    return f"{_torn(where, lost)} and was removed; everything before it is there." if lost else ""
+
+
+def damage(where: str) -> str:
+    """Whether the journal at `where` ends in a torn line, in words, empty if not; changes nothing."""
+    if not _is_journal(where):
+        return ""
+    with open(where, "rb", buffering=0) as file:
+        lost = file.seek(0, os.SEEK_END) - _whole(file)
+    return f"{_torn(where, lost)} and is left out; everything before it is there." if lost else ""
+
+
+def _torn(where: str, lost: int) -> str:
+    return f"the last line of {where} was cut off ({lost} bytes, as after a power loss)"
+
+
+def _is_journal(where: str) -> bool:
+    return "://" not in where and os.path.isfile(where)
+
+
+def _append(file: IO[bytes], data: bytes) -> None:
+    _mend(file)
+    before, rest = file.seek(0, os.SEEK_END), memoryview(data)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(before)
+        raise
+
+
+def _mend(file: IO[bytes]) -> int:
+    file.seek(0)
+    if not _BEGINS.startswith(file.read(len(_BEGINS)).rstrip(b"\0")):
+        raise StudyError(f"{file.name!r} is not a journal of Optuna's: give the place of another --storage.")
+    size, keep = file.seek(0, os.SEEK_END), _whole(file)
+    if keep < size:
+        file.truncate(keep)
+    return size - keep
+
+
+def _whole(file: IO[bytes]) -> int:
+    """Bytes without the last line, if that is cut off or garbled."""
+    end = file.seek(0, os.SEEK_END)
+    start, line = _last_line(file, end)
+    return end if line.endswith(b"\n") and _is_json(line) else start
+
+
+def _last_line(file: IO[bytes], end: int) -> tuple[int, bytes]:
+    """Where the last line before `end` begins, and the line; its own line break, if it has one, belongs to it."""
+    found, start = b"", end
+    while start:
+        size = min(_BLOCK, start)
+        start -= size
+        file.seek(start)
+        found = file.read(size) + found
+        at = found.rfind(b"\n", 0, len(found) - 1)
+        if at >= 0:
+            return start + at + 1, found[at + 1 :]
+    return 0, found
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,249 @@
+"""The report's page: whole and safe for every kind of search."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from results import confirmed, lr_trial, made_result, only, resumed
+
+from lrsearch.errors import InputError, MissingPartError, StudyError
+from lrsearch.reports.figures.theme import DARK, OUTCOMES, RANKS, family_color, family_symbol
+from lrsearch.reports.page.page import report_figures, report_html, write_report
+from lrsearch.search import SearchResult
+from lrsearch.spaces import FAMILIES, ScheduleSpace, default_space
+
+EVIL = "<script>alert(1)</script>"
+
+
+class Page(HTMLParser):
+    """The parts of a page that tests ask about; raises on unbalanced tags."""
+
+    VOID = frozenset(["meta", "link", "input", "br", "img"])
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.data = ""
+        self.feed(html)
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] == ["script"] and self.tags[-1][1].get("id") == "data":
+            self.data += data
+        elif self.open[-1:] not in (["script"], ["style"]):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag: str, **having: str) -> list[dict[str, str | None]]:
+        return [a for t, a in self.tags if t == tag and all(a.get(k) == v for k, v in having.items())]
+
+
+def page_of(result: SearchResult, code: str = "") -> Page:
+    return Page(report_html(result, code=code))
+
+
+def odd_results() -> dict[str, SearchResult]:
+    made = made_result(20)
+    trials = made.trials
+    one_family = default_space("sgd", 10, families=("exp",))
+    epoch = default_space("sgd", 10, interval="epoch")
+    return {
+        "ordinary": made_result(40),
+        "one trial": made_result(1),
+        "no trial": replace(made, trials=()),
+        "none complete": replace(made, trials=tuple(replace(t, outcome="pruned") for t in trials)),
+        "all diverged": made_result(20, wall=0.0),
+        "all failed": only(*(lr_trial(i, 0.1, outcome="failed", reason="OSError: disk") for i in range(3))),
+        "running": replace(made, trials=tuple(replace(t, outcome="running", value=None, ended=None) for t in trials)),
+        "one family": made_result(20, space=one_family),
+        "every family": made_result(60, space=ScheduleSpace(families=tuple(FAMILIES))),
+        "per epoch": made_result(20, space=epoch),
+        "one epoch": made_result(12, epochs=1),
+        "maximize": made_result(20, metric="val_accuracy", maximize=True),
+        "no schedule": replace(made, trials=(*trials, replace(trials[0], number=20, schedule=None, outcome="failed"))),
+        "bare": replace(
+            made,
+            sessions=({},),
+            trials=tuple(
+                replace(t, started=None, ended=None, seconds=(), lr=(), metrics={}, params={}, steps_per_epoch=None)
+                for t in trials
+            ),
+        ),
+        "no sessions": replace(made, sessions=()),
+        "resumed": resumed(),
+        "confirmed": confirmed(),
+        "a confirmation run diverged": confirmed(1),
+        "all of a baseline's diverged": confirmed(6),
+        "negative values": replace(made, trials=tuple(replace(t, value=-1.0) for t in trials)),
+        "zero values": replace(made, trials=tuple(replace(t, value=0.0) for t in trials)),
+        "hostile": made_result(
+            12,
+            name=EVIL,
+            metric="<b>loss</b>",
+            sessions=({"command": f"lrsearch run {EVIL}", "note": EVIL, "versions": {EVIL: EVIL}},),
+        ),
+    }
+
+
+ODD = odd_results()
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_every_kind_of_search_gives_a_whole_page(name: str) -> None:
+    page = page_of(ODD[name], code="lr = 0.1")
+    titles = {a.get("id") for t, a in page.tags if t in ("h2", "section")}
+    assert {"answer", "why", "how", "trials", "again"} <= titles
+    assert len(page.all("h1")) == 1
+    assert all(a.get("aria-label") for a in page.all("div", role="img"))
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert "None" not in page.text
+    assert "nan" not in page.text.replace("was nan", "")
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_every_figure_is_one_that_plotly_accepts(name: str) -> None:
+    figures = report_figures(ODD[name])
+    for figure in figures.values():
+        go.Figure(json.loads(json.dumps(figure, allow_nan=False)))
+    drawn = {a.get("data-figure") for a in page_of(ODD[name]).all("div") if "data-figure" in a}
+    assert drawn == set(figures)
+
+
+def test_identifiers_are_unique_and_labels_point_somewhere() -> None:
+    page = page_of(ODD["ordinary"])
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert {a["aria-labelledby"] for _, a in page.tags if "aria-labelledby" in a} <= set(ids)
+    assert {str(a["href"])[1:] for a in page.all("a")} <= set(ids)
+
+
+def test_the_answer_says_what_won_and_that_it_is_not_confirmed() -> None:
+    result = made_result(40)
+    text = page_of(result).text
+    assert result.best.schedule is not None
+    assert f"Train with {result.best.schedule.family}" in text
+    assert "not yet confirmed" in text
+    assert "than the best baseline" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("no trial", "the study has no trials"),
+        ("none complete", "no trial has trained to the end"),
+        ("all diverged", "every trial diverged. Lower the range of base_lr"),
+        ("all failed", "every trial failed"),
+        ("one trial", "it is the best trial"),
+        ("resumed", "Session 2"),
+    ],
+)
+def test_the_page_says_what_is_the_matter(name: str, text: str) -> None:
+    assert text in page_of(ODD[name]).text
+
+
+def test_text_of_users_is_shown_and_never_run() -> None:
+    html = report_html(ODD["hostile"], code=EVIL)
+    page = Page(html)
+    assert EVIL not in html
+    assert page.text.count(EVIL) >= 4
+    assert "<b>loss</b>" not in html
+    json.loads(page.data)
+
+
+def test_the_page_asks_for_nothing_outside_itself() -> None:
+    page = page_of(ODD["ordinary"])
+    for _, attrs in page.tags:
+        for name in ("src", "href", "action", "data"):
+            assert (attrs.get(name) or "#").startswith(("#", "data:"))
+    assert "connect-src" not in str(page.all("meta"))
+    assert any("default-src 'none'" in str(a.get("content")) for a in page.all("meta"))
+
+
+def test_runs_on_fresh_seeds_are_drawn_seed_by_seed() -> None:
+    figure = report_figures(confirmed(1))["fresh"]
+    pairs, mine, theirs = figure["data"]
+    assert mine["customdata"] == list(range(101, 107))
+    assert theirs["customdata"] == list(range(102, 107))
+    assert pairs["x"].count(None) == 6
+    (mean,) = figure["layout"]["shapes"]  # a schedule that diverged has none
+    assert mean["x0"] == pytest.approx(np.mean(mine["x"]))
+    assert "fresh" not in report_figures(confirmed(6))
+
+
+def test_large_searches_stay_light() -> None:
+    result = made_result(1000, epochs=100)
+    html = report_html(result)
+    assert len(html.encode()) < 10e6
+    assert len(page_of(result).all("polyline")) == 1000
+    for name, figure in report_figures(result).items():
+        assert len(figure["data"]) <= 20, name
+
+
+def test_a_real_search_has_a_page(digits_run: SearchResult, tmp_path: Path) -> None:
+    path = write_report(digits_run, tmp_path / "deep" / "report.html", code="lr = 0.1")
+    page = Page(path.read_text(encoding="utf-8"))
+    assert "digits" in page.text
+    assert len(page.all("tr")) > len(digits_run.trials)
+
+
+def test_a_report_replaces_the_old_one_and_leaves_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    assert write_report(made_result(3), path) == path
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_report_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    broken = replace(made_result(3), settings={})
+    with pytest.raises(KeyError):
+        write_report(broken, path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_every_colour_of_a_figure_has_a_dark_counterpart() -> None:
+    used = {*map(family_color, FAMILIES), *OUTCOMES.values(), *RANKS}
+    assert used <= set(DARK)
+    assert len({family_color(f) for f in FAMILIES}) == len({family_symbol(f) for f in FAMILIES}) == len(FAMILIES)
+
+
+# Pictures.
+
+
+def test_a_picture_needs_a_winner_kaleido_and_a_known_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lrsearch.reports.images import write_image
+
+    with pytest.raises(StudyError, match="no complete trial"):
+        write_image(ODD["all diverged"], tmp_path / "x.png")
+    monkeypatch.setitem(sys.modules, "kaleido", None)
+    with pytest.raises(MissingPartError, match="pip install kaleido"):
+        write_image(ODD["ordinary"], tmp_path / "x.png")
+    with pytest.raises(InputError, match="png or svg"):
+        write_image(ODD["ordinary"], tmp_path / "x.gif", "gif")  # type: ignore[arg-type]

@@ -1,0 +1,270 @@
+"""The report in a real browser: it draws, links, sorts, filters and copies, and asks for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from results import made_result
+
+from lrsearch.errors import MissingPartError
+from lrsearch.reports.images import write_image
+from lrsearch.reports.page.page import write_report
+from lrsearch.search import SearchResult
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+CODE = 'scheduler = CosineAnnealingLR(optimizer, T_max=10)  # <winner> & "quotes"\n'
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not there: apt install chromium"),
+]
+Show = Callable[..., "Page"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
+    """Opens the report of a search; afterwards nothing was fetched and nothing was complained about."""
+    said: list[str] = []
+    asked: list[str] = []
+    contexts = []
+
+    def open_page(result: SearchResult, *, width: int = 1280, **context: object) -> Page:
+        path = write_report(result, tmp_path / "report.html", code=CODE)
+        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **context))  # type: ignore[arg-type]
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        asked.remove(path.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith(("blob:", "data:"))] == []
+
+
+def drawn(page: Page, name: str) -> Locator:
+    """A figure, scrolled to and drawn."""
+    figure = page.locator(f"[data-figure='{name}']")
+    figure.scroll_into_view_if_needed()
+    page.wait_for_selector(f"[data-figure='{name}'][data-drawn]", timeout=20_000)
+    return figure
+
+
+def ranges(figure: Locator) -> list[list[float]]:
+    """The epoch ranges that the lr plot and the loss plot show."""
+    found: list[list[float]] = figure.evaluate(
+        "f => ['xy', 'xy2'].map(p => f._fullLayout._plots[p].xaxis.range.slice())"
+    )
+    return found
+
+
+def test_every_figure_is_drawn(show: Show) -> None:
+    page = show(made_result(40))
+    names = page.locator(".plot").evaluate_all("all => all.map(p => p.dataset.figure)")
+    assert len(names) >= 10
+    for name in names:
+        assert drawn(page, name).locator("svg.main-svg").count() >= 1
+
+
+def test_hovering_over_the_rate_shows_the_loss_of_the_same_epoch(show: Show) -> None:
+    page = show(made_result(30))
+    figure = drawn(page, "winner")
+    box = figure.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 400, box["y"] + 80)
+    page.mouse.move(box["x"] + 405, box["y"] + 85)
+    page.wait_for_selector("[data-figure='winner'] .hoverlayer text")
+    text = " ".join(figure.locator(".hoverlayer text").all_text_contents())
+    assert "epoch" in text
+    assert "best lr" in text
+    assert "best val_loss" in text
+
+
+def test_zooming_the_rate_moves_the_loss_and_back(show: Show) -> None:
+    page = show(made_result(30))
+    figure = drawn(page, "winner")
+    before = ranges(figure)
+    assert before == [[0, 10], [0, 10]]
+    box = figure.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 300, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 600, box["y"] + 105, steps=5)
+    page.mouse.up()
+    page.wait_for_function("() => document.querySelector('[data-figure=winner]')._fullLayout.xaxis.range[0] > 0.5")
+    lr, loss = ranges(figure)
+    assert lr == loss
+    assert lr[1] < 9
+    page.get_by_role("button", name="Reset zoom").click()
+    page.wait_for_function("() => document.querySelector('[data-figure=winner]')._fullLayout.xaxis.range[0] == 0")
+    assert ranges(figure) == before
+
+
+def test_switches_show_traces_and_change_the_scale(show: Show) -> None:
+    page = show(made_result(30))
+    figure = drawn(page, "winner")
+    visible = "f => f.data.filter(t => t.visible).length"
+    before = figure.evaluate(visible)
+    baselines = page.get_by_role("button", name="Baselines", exact=True)
+    baselines.click()
+    assert baselines.get_attribute("aria-pressed") == "true"
+    page.wait_for_function(f"() => ({visible})(document.querySelector('[data-figure=winner]')) > {before}")
+    page.get_by_role("button", name="Log learning rate").press("Enter")
+    page.wait_for_function("() => document.querySelector('[data-figure=winner]')._fullLayout.yaxis.type == 'log'")
+    page.get_by_role("button", name="Log learning rate").press("Enter")
+    page.wait_for_function("() => document.querySelector('[data-figure=winner]')._fullLayout.yaxis.type == 'linear'")
+
+
+def shown_trials(page: Page) -> list[int]:
+    return [int(text) for text in page.locator("#trial-table tbody th").all_text_contents()]
+
+
+def test_the_table_sorts_both_ways_with_missing_values_last(show: Show) -> None:
+    result = made_result(30)
+    page = show(result)
+    ranking = [t.number for t in result.ranking]
+    assert shown_trials(page)[: len(ranking)] == ranking
+    trial = page.locator("[data-sort=trial]")
+    trial.click()
+    assert shown_trials(page) == list(range(30))
+    trial.click()
+    assert shown_trials(page) == list(range(29, -1, -1))
+    assert page.locator("th[aria-sort='descending']").inner_text().startswith("Trial")
+    value = page.locator("[data-sort=value]")
+    value.click()
+    value.click()
+    last = result.trial(shown_trials(page)[-1])
+    assert last.outcome == "diverged"
+
+
+def test_the_table_filters_by_word_outcome_and_family(show: Show) -> None:
+    result = made_result(40)
+    page = show(result)
+    page.locator("#filter-outcome").select_option("pruned")
+    assert len(shown_trials(page)) == result.counts()["pruned"]
+    page.locator("#filter-family").select_option("exp")
+    found = [result.trial(n) for n in shown_trials(page)]
+    assert found
+    assert all(t.schedule and t.schedule.family == "exp" and t.outcome == "pruned" for t in found)
+    page.locator("#filter-outcome").select_option("")
+    page.locator("#filter-text").fill("gamma complete")
+    assert all(result.trial(n).outcome == "complete" for n in shown_trials(page))
+    page.locator("#filter-text").fill("nothing has this")
+    assert shown_trials(page) == []
+    assert page.locator("#shown").inner_text() == "0 of 40 trials"
+
+
+def test_a_long_table_shows_more_on_request(show: Show) -> None:
+    page = show(made_result(200))
+    assert len(shown_trials(page)) == 50
+    page.get_by_role("button", name="Show 100 more").click()
+    assert len(shown_trials(page)) == 150
+
+
+def test_code_and_parameters_are_copied(show: Show) -> None:
+    result = made_result(12)
+    page = show(result, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy the code of the best schedule").click()
+    page.wait_for_function("() => document.getElementById('said').textContent == 'Copied'")
+    assert page.evaluate("navigator.clipboard.readText()") == CODE
+    page.locator("[data-code]").first.click()
+    page.wait_for_timeout(200)
+    assert page.evaluate("navigator.clipboard.readText()").startswith("Schedule(")
+
+
+def test_copying_works_without_the_clipboard_interface(show: Show) -> None:
+    page = show(made_result(12), permissions=["clipboard-read"])
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    page.get_by_role("button", name="Copy the code of the best schedule").click()
+    page.wait_for_function("() => document.getElementById('said').textContent == 'Copied'")
+    assert page.evaluate("navigator.clipboard.readText()") == CODE
+
+
+@pytest.mark.parametrize("width", [320, 375, 768])
+def test_the_page_never_scrolls_sideways(show: Show, width: int) -> None:
+    page = show(made_result(40), width=width, has_touch=True, is_mobile=True)
+    for name in page.locator(".plot").evaluate_all("all => all.map(p => p.dataset.figure)"):
+        drawn(page, name)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_drawing_figures_shifts_nothing(show: Show) -> None:
+    page = show(made_result(30))
+    before = page.evaluate("document.documentElement.scrollHeight")
+    for name in page.locator(".plot").evaluate_all("all => all.map(p => p.dataset.figure)"):
+        drawn(page, name)
+    assert page.evaluate("document.documentElement.scrollHeight") == before
+
+
+def test_figures_follow_a_change_to_dark_mode_and_print_in_light(show: Show) -> None:
+    page = show(made_result(30), color_scheme="light")
+    drawn(page, "winner")
+    ink = "getComputedStyle(document.querySelector('[data-figure=winner] .xtick text')).fill"
+    assert page.evaluate(ink) == "rgb(29, 35, 48)"
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"() => {ink} == 'rgb(232, 235, 240)'")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_function(f"() => {ink} == 'rgb(29, 35, 48)'")
+    page.wait_for_function("() => [...document.querySelectorAll('.plot')].every(p => p.dataset.drawn)")
+
+
+def test_without_scripts_the_text_and_tables_remain(show: Show) -> None:
+    result = made_result(60)
+    page = show(result, java_script_enabled=False)
+    assert page.locator("noscript p").is_visible()
+    assert page.locator("#trial-table tbody tr").count() == 60
+    assert not page.locator(".plot").first.is_visible()
+    assert not page.get_by_role("button", name="Copy").first.is_visible()
+
+
+def test_a_study_named_like_a_script_is_only_shown(show: Show) -> None:
+    page = show(made_result(10, name="<script>alert(1)</script>", metric="<b>loss</b>"))
+    assert page.locator("h1").inner_text() == "<script>alert(1)</script>"
+    assert drawn(page, "base_lr").locator(".ytitle").text_content() == "<b>loss</b>"
+
+
+@pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<svg")])
+def test_the_winner_can_be_had_as_a_picture(tmp_path: Path, kind: str, start: bytes) -> None:
+    pytest.importorskip("kaleido", reason="kaleido is not installed")
+    path = write_image(made_result(12), tmp_path / "deep" / f"best.{kind}", kind)  # type: ignore[arg-type]
+    data = path.read_bytes()
+    assert data.startswith(start)
+    if kind == "png":
+        assert [int.from_bytes(data[i : i + 4], "big") for i in (16, 20)] == [2560, 1440]
+
+
+def test_a_picture_without_a_browser_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("kaleido", reason="kaleido is not installed")
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "no-browser"))
+    with pytest.raises(MissingPartError, match="Chromium or Chrome"):
+        write_image(made_result(5), tmp_path / "best.png")
+
+
+def test_a_large_search_opens_quickly_and_stays_fluid(show: Show) -> None:
+    page = show(made_result(1000, epochs=100))
+    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0")
+    assert painted < 3000
+    drawn(page, "ranked")
+    figure = drawn(page, "base_lr")
+    assert figure.locator(".point").count() <= 1000

@@ -1,0 +1,275 @@
+"""The command line as people type it: what it prints, its exit codes, wrong input."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import lrsearch
+from lrsearch.cli import main
+from lrsearch.options import FAMILY_PARAMS, FORMATS
+from lrsearch.spaces import FAMILIES
+
+COMMAND = [sys.executable, "-m", "lrsearch"]
+SLOW_JOB = """
+import time
+
+def objective(run):
+    for epoch in range(run.epochs):
+        time.sleep(0.05)
+        yield (run.schedule.base_lr - 0.1) ** 2 + 1 / (epoch + 1)
+"""
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> str:
+    path = tmp_path / "job.py"
+    path.write_text(SLOW_JOB)
+    return f"{path}:objective"
+
+
+def test_a_run_leaves_a_report_code_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--budget", "5", "--epochs", "3", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr()
+    folder = tmp_path / "digits"
+    assert {"report.html", "best.json", "best.py", "journal.log"} <= {p.name for p in folder.iterdir()}
+    assert "Best: " in out.out
+    assert "val_loss" in out.out
+    assert "constant (baseline)" in out.out
+    assert "[5/5 trials]" in out.err
+    result = lrsearch.load(folder)
+    best = lrsearch.load(folder / "best.json")
+    assert best.schedule == result.best.schedule
+    assert best.value == result.best.value
+    assert main(["runs", str(tmp_path)]) == 0
+    assert f"{folder}  5 trials, val_loss" in capsys.readouterr().out
+    assert main(["report", str(folder), "--output", str(tmp_path / "again.html")]) == 0
+    assert (tmp_path / "again.html").stat().st_size > 100_000
+
+
+def test_json_output_is_one_object_per_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--budget", "4", "--epochs", "2", "--out", str(tmp_path), "--json"]) == 0
+    events: list[dict[str, Any]] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [e["event"] for e in events] == ["start", "note", *["trial"] * 4, "note", "result"]
+    assert events[-1]["best"]["value"] == min(e["value"] for e in events if e.get("outcome") == "complete")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_exported_or_refused_in_a_line(
+    digits_run: lrsearch.SearchResult, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["export", str(digits_run.folder), "--format", name, "--epochs", "90"])
+    out = capsys.readouterr()
+    assert (code == 0 and out.out) or (code == 2 and out.err.count("\n") == 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        ("run --budget 0", 2, "a budget is trials"),
+        ("run --budget -3", 2, "got -3 trials"),
+        ("run --confirm 2", 2, "confirm must be 0 or at least 3 seeds, got 2"),
+        ("run --baseline nothing.json", 2, "'nothing.json' cannot be read"),
+        ("transfer nowhere --epochs 40", 2, "there is no run at 'nowhere'"),
+        ("run --budget 5_parsecs", 2, "got '5_parsecs'"),
+        ("run digit", 2, "Did you mean 'digits'"),
+        ("run --families cosin", 2, "Did you mean 'cosine'"),
+        ("run --families exp,exp", 2, "distinct"),
+        ("run --space none.toml", 2, "lrsearch families --toml"),
+        ("run --space upside_down.toml", 2, "upside_down.toml: base_lr: a range needs low <= high"),
+        ("run --epochs 0", 2, "epochs must be a whole number of at least 1"),
+        ("run --device abacus", 2, "try --device auto or cpu"),
+        ("run --sampler tppe", 2, "Did you mean 'tpe'"),
+        ("run --pruner halfing", 2, "Did you mean 'halving'"),
+        ("run --metric accuracy --epochs 1", 2, "choose one with --metric"),
+        ("run --model cnn", 2, "unknown digits model 'cnn'"),
+        ("run --jobs -1", 2, "jobs must be at least 1"),
+        ("run fashion-mnist --data-dir nowhere", 2, "--download"),
+        ("run --out /proc/nothing", 2, "cannot be written"),
+        ("run none.py:objective", 2, "there is no file 'none.py'"),
+        ("run job.py", 2, "write job.py:objective"),
+        ("run job.py:objectiv", 2, "Did you mean 'objective'"),
+        ("run job.py:objective --model cnn", 2, "are for built-in tasks"),
+        ("run --storage postgresql://me:secret@localhost:1/db", 1, "cannot be opened"),
+        ("run --storage abacus://db", 1, "cannot be opened"),
+        ("report nowhere", 2, "there is no run at 'nowhere'"),
+        ("export nowhere", 2, "there is no run at 'nowhere'"),
+        ("dashboard nowhere", 2, "there is no run at 'nowhere'"),
+        ("export runs/digits --trial 99", 1, "has no trial 99"),
+        ("preview --family cosine --gamma 0.9", 2, "cosine has no parameter 'gamma'"),
+        ("preview --family exp --gamma 1.5", 2, "exp.gamma must be between"),
+        ("preview --family cosine --html /proc/x.html", 2, "cannot be written"),
+        ("families --families rexx", 2, "Did you mean 'rex'"),
+    ],
+)
+def test_wrong_input_is_answered_in_a_line(
+    line: str,
+    code: int,
+    says: str,
+    job: str,
+    digits_run: lrsearch.SearchResult,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    Path("runs/digits").symlink_to(Path(str(digits_run.folder)))
+    Path("upside_down.toml").write_text("base_lr = { low = 1.0, high = 0.1 }")
+    words = [w.replace("5_parsecs", "5 parsecs") for w in line.split()]
+    if words[0] == "run" and "--out" not in words:
+        words += ["--out", "new"]
+    assert main(words) == code
+    err = capsys.readouterr().err
+    assert says.replace("_parsecs", " parsecs") in err
+    assert err.startswith("lrsearch: error: ")
+    assert err.count("\n") == 1
+    assert "secret" not in err
+
+
+def test_two_runs_of_one_name_with_other_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "--budget", "3", "--out", str(tmp_path), "--epochs"]
+    assert main([*words, "2"]) == 0
+    assert main([*words, "3"]) == 1
+    assert "epochs: 2 there, 3 now" in capsys.readouterr().err
+
+
+def test_the_preview_draws_the_tutorials_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "curves.html"
+    assert main(["preview", "--html", str(page)]) == 0
+    out = capsys.readouterr().out
+    for label in ("exp gamma=0.98", "step gamma=0.65", "cosine T_max=150", "linear warmup=5", "150 epochs"):
+        assert label in out
+        if "epochs" not in label:
+            assert label in page.read_text()
+    words = ["--family", "exp", "--gamma", "0.9", "--gamma", "0.98", "--base-lr", "0.1", "--epochs", "100"]
+    assert main(["preview", *words]) == 0
+    assert "exp gamma=0.9\n" in capsys.readouterr().out
+
+
+def test_families_and_tasks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["families"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in FAMILIES)
+    assert main(["families", "--toml", "--families", "exp,wsd", "--epochs", "30"]) == 0
+    assert "[wsd]" in capsys.readouterr().out
+    assert main(["tasks"]) == 0
+    assert "digits" in capsys.readouterr().out
+
+
+def test_preview_has_a_flag_for_every_parameter() -> None:
+    assert set(FAMILY_PARAMS) == {p.name for f in FAMILIES.values() for p in f.params}
+
+
+def test_every_export_format_can_be_asked_for() -> None:
+    from lrsearch.reports import export
+
+    assert set(FORMATS) == set(export.FORMATS)
+
+
+def wait_for(path: Path, text: str, times: int = 1) -> None:
+    for _ in range(1800):
+        if path.exists() and path.read_text().count(text) >= times:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{text!r} never came in {path}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_or_sigterm_reports_what_there_is_and_the_same_command_resumes(
+    tmp_path: Path, job: str, jobs: str, number: signal.Signals
+) -> None:
+    words = ["run", job, "--budget", "12", "--out", str(tmp_path), "--jobs", jobs, "--pruner", "none"]
+    ctrl_c = signal.SIG_IGN if number == signal.SIGTERM else signal.default_int_handler  # ignored as by a script's "&"
+    start = partial(signal.signal, signal.SIGINT, ctrl_c)
+    process = subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, text=True, preexec_fn=start)
+    wait_for(tmp_path / "objective" / "journal.log", '"outcome"', times=4)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "the same command goes on" in err
+    assert "Traceback" not in err
+    assert (tmp_path / "objective" / "report.html").exists()
+    stopped = lrsearch.load(tmp_path / "objective")
+    assert "interrupted" in stopped.counts()
+    assert "running" not in stopped.counts()
+    assert main(words) == 0
+    result = lrsearch.load(tmp_path / "objective")
+    assert sum(t.counted for t in result.trials) == 12
+    assert len(result.sessions) == 2
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_after_kill_9_the_same_command_resumes(tmp_path: Path, job: str, jobs: str) -> None:
+    words = ["run", job, "--budget", "10", "--out", str(tmp_path), "--jobs", jobs, "--pruner", "none"]
+    process = subprocess.Popen([*COMMAND, *words], stderr=subprocess.DEVNULL)
+    wait_for(tmp_path / "objective" / "journal.log", '"outcome"', times=4)
+    workers = [c for c in psutil.Process(process.pid).children() if "loky_posix" in " ".join(c.cmdline())]
+    process.kill()
+    process.wait()
+    assert not psutil.wait_procs(workers, timeout=20)[1], "orphans end by themselves"
+    assert (jobs == "2") == bool(workers)
+    before = lrsearch.load(tmp_path / "objective")
+    assert main(words) == 0
+    result = lrsearch.load(tmp_path / "objective")
+    assert sum(t.counted for t in result.trials) == 10
+    finished = [t.number for t in before.trials if t.counted]
+    assert [result.trial(n).value for n in finished] == [before.trial(n).value for n in finished]
+
+
+def test_a_live_bar_on_a_terminal(tmp_path: Path, job: str) -> None:
+    parent, child = pty.openpty()
+    words = ["run", job, "--budget", "4", "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        [*COMMAND, *words], stderr=child, stdout=subprocess.DEVNULL, env=os.environ | {"TERM": "xterm"}
+    )
+    os.close(child)
+    seen = b""
+    while True:
+        try:
+            seen += os.read(parent, 65536)
+        except OSError:
+            break
+    assert process.wait() == 0
+    text = seen.decode()
+    assert "Study objective: 4 trials" in text
+    assert "left" in text
+    assert "best val_loss" in text
+    assert "base_lr" in text
+
+
+def test_help_and_preview_never_import_torch_or_optuna() -> None:
+    code = """
+import sys
+from lrsearch.cli import main
+for words in (["--help"], ["run", "--help"], ["preview", "--family", "exp"], ["families", "--toml"], ["tasks"]):
+    try:
+        main(words)
+    except SystemExit:
+        pass
+assert not {"torch", "optuna", "plotly", "sklearn"} & set(sys.modules), sorted(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_export_and_report_never_import_torch(digits_run: lrsearch.SearchResult, tmp_path: Path) -> None:
+    code = f"""
+import sys
+from lrsearch.cli import main
+assert main(["export", {str(digits_run.folder)!r}]) == 0
+assert main(["report", {str(digits_run.folder)!r}, "--output", {str(tmp_path / "r.html")!r}]) == 0
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

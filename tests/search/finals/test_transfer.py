@@ -1,0 +1,108 @@
+"""Longer trainings: what is extrapolated from which runs, and that a ranking that turns round is called that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bowl import Behind, Noisy, StopAfter
+
+import lrsearch
+from lrsearch.cli import main
+from lrsearch.errors import InputError, StudyError
+from lrsearch.objectives import Measurement
+from lrsearch.reports.facts.longer import caution, longer
+from lrsearch.reports.page.page import report_html
+from lrsearch.search import Plan, Transfer, search, train_longer
+from lrsearch.search.results.transfer import extrapolated
+from lrsearch.spaces import Schedule
+
+MakePlan = Callable[..., Plan]
+
+
+class Overtaken(Behind):
+    """What was searched is 10 noise units ahead over 5 epochs, level over 10, and behind after that."""
+
+    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+        self.gap = 10.0 - 10.0 * float(np.log2(schedule.horizon / 5))
+        yield from super().run(schedule, **how)
+
+
+def followed(make_plan: MakePlan, objective: Noisy, horizons: tuple[int, ...] = (10, 20)) -> lrsearch.SearchResult:
+    plan = make_plan("60", objective=objective, sampler="random", pruner="none", confirm=9)
+    search(plan)
+    return train_longer(plan, horizons, 4, StopAfter(999))
+
+
+def test_a_line_is_extrapolated_with_its_uncertainty() -> None:
+    exact = [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
+    assert extrapolated(exact, 4.0) == pytest.approx((5.0, 5.0, 5.0))
+    rng = np.random.default_rng(0)
+    missed = 0
+    for _ in range(1000):
+        points = [(x, 0.5 * x + rng.standard_normal()) for x in (0.0, 1.0, 2.0) for _ in range(3)]
+        _, low, high = extrapolated(points, 3.0)
+        missed += not low < 1.5 < high
+    assert 0.07 < missed / 1000 < 0.13  # 5 % on either side
+    assert extrapolated([(0.0, 1.0), (0.0, 2.0), (0.0, 3.0)], 1.0)[1:] == (-np.inf, np.inf)
+
+
+def test_a_lead_that_stays_holds(make_plan: MakePlan) -> None:
+    result = followed(make_plan, Behind())
+    found = Transfer(result)
+    outlook = found.outlook(found.finalists[1], 40)
+    assert outlook.word == "holds"
+    assert outlook.gaps.keys() == {5, 10, 20}
+    assert "should hold" in caution(result, 40)
+    assert longer(result, 40) is not None
+
+
+def test_a_ranking_that_turns_round_is_called_that(make_plan: MakePlan) -> None:
+    result = followed(make_plan, Overtaken())
+    assert result.confirmation is not None
+    assert result.confirmation.word == "better"
+    found = Transfer(result)
+    outlook = found.outlook(found.finalists[1], 40)
+    assert outlook.word == "turns round"
+    assert outlook.low < 0.2 < outlook.high
+    assert "use the other one" in caution(result, 40)
+    assert "Longer trainings" in report_html(result)
+
+
+def test_what_is_there_is_not_trained_again_and_the_budget_is_left_alone(make_plan: MakePlan) -> None:
+    first = followed(make_plan, Noisy())
+    again = followed(make_plan, Noisy())
+    assert again == first
+    more = followed(make_plan, Noisy(), (10, 20, 40))
+    assert len(more.transfer) > len(first.transfer)
+    assert more.trials == first.trials
+
+
+@pytest.mark.parametrize(("horizons", "seeds", "says"), [((5,), 3, "longer than the search's 5"), ((10,), 1, "seeds")])
+def test_nonsense_is_refused(make_plan: MakePlan, horizons: tuple[int, ...], seeds: int, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        train_longer(make_plan("20", objective=Noisy()), horizons, seeds, StopAfter(999))
+
+
+def test_without_a_confirmed_winner_there_is_nothing_to_follow(make_plan: MakePlan) -> None:
+    plan = make_plan("6", objective=Noisy())
+    assert caution(search(plan), 40).endswith("was not measured (lrsearch transfer does that).")
+    with pytest.raises(StudyError, match="only a confirmed winner"):
+        train_longer(plan, (10,), 3, StopAfter(999))
+
+
+def test_the_command_takes_a_built_in_task_from_the_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["--engine", "single", "--device", "cpu"]
+    assert main(["run", "--budget", "18", "--epochs", "1", "--out", str(tmp_path), *line]) == 0
+    assert main(["transfer", str(tmp_path / "digits"), "--epochs", "4", "--measure", "2,3", "--seeds", "2", *line]) == 0
+    assert "val_loss, means over 2 seeds" in capsys.readouterr().out
+
+
+def test_code_is_loaded_only_from_where_one_says(make_plan: MakePlan, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = make_plan("18", objective=Noisy(), sampler="random", pruner="none", confirm=9)
+    search(plan)
+    assert main(["transfer", str(plan.folder), "--epochs", "20"]) == 2
+    assert "name the objective with --objective" in capsys.readouterr().err

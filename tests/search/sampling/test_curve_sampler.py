@@ -1,0 +1,272 @@
+"""The search in the space of curves: surrogate, sampler and pruner, also in plain Optuna scripts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import optuna
+import pytest
+from optuna.pruners import NopPruner
+from optuna.samplers import BaseSampler
+from optuna.testing.pytest_samplers import BasicSamplerTestCase
+from optuna.trial import TrialState
+
+from lrsearch import CurvePruner, CurveSampler, Schedule
+from lrsearch.search.sampling.curve_model import MAX_ROWS, CurveModel
+from lrsearch.search.sampling.features import Features, Posterior, fit_kernel, log_improvement, warping
+from lrsearch.search.sampling.observations import observations
+from lrsearch.spaces import ScheduleSpace, default_space
+
+EPOCHS = 8
+SPACE = default_space("sgd", EPOCHS)
+
+
+def losses(schedule: Schedule) -> list[float]:
+    """After each epoch: far from the best integral is bad, and so is a rate that is high right now."""
+    rates = schedule.curve(10)
+    off = (np.log10(rates.mean()) + 1.5) ** 2
+    now = rates[9::10] / 0.3
+    return [float(off + x + 1 / (e + 1)) for e, x in enumerate(now)]
+
+
+def optimize(
+    study: optuna.Study, trials: int, loss: Callable[[Schedule], list[float]] = losses, first: int = 1
+) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        values = loss(SPACE.suggest(trial))
+        for epoch, value in enumerate(values, start=first):
+            trial.report(value, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return values[-1]
+
+    study.optimize(objective, n_trials=trials)
+
+
+def schedules(study: optuna.Study) -> list[Schedule]:
+    return [SPACE.schedule(t.params) for t in study.trials]
+
+
+class TestInAnyStudy(BasicSamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return lambda: CurveSampler(default_space())
+
+
+def test_it_finds_a_known_optimum_far_sooner_than_random() -> None:
+    def best(sampler: BaseSampler) -> float:
+        study = optuna.create_study(sampler=sampler, pruner=NopPruner())
+        optimize(study, 15)
+        return study.best_value
+
+    ours = [best(CurveSampler(SPACE, seed)) for seed in range(3)]
+    theirs = [best(optuna.samplers.RandomSampler(seed)) for seed in range(3)]
+    floor = 1 / EPOCHS
+    assert max(ours) - floor < min(theirs) - floor
+    assert max(ours) < floor + 0.05
+
+
+def test_a_diverged_trial_marks_the_wall() -> None:
+    def walled(schedule: Schedule) -> list[float]:
+        values = losses(schedule)
+        return [*values[:-1], math.inf if schedule.base_lr > 0.1 else values[-1]]
+
+    study = optuna.create_study(sampler=CurveSampler(SPACE), pruner=NopPruner())
+    optimize(study, 25, walled)
+    beyond = [s.base_lr > 0.1 for s in schedules(study)]
+    assert any(beyond)
+    assert sum(beyond[12:]) <= 3
+    assert math.isfinite(study.best_value)
+
+
+def test_equal_seeds_give_equal_studies_and_a_resumed_one_goes_on_as_if_never_stopped() -> None:
+    def run(seed: int, *parts: int) -> list[Schedule]:
+        storage = optuna.storages.InMemoryStorage()
+        for part in parts:
+            model = CurveModel(SPACE, seed)
+            study = optuna.create_study(
+                study_name="s",
+                storage=storage,
+                load_if_exists=True,
+                sampler=CurveSampler(model, seed),
+                pruner=CurvePruner(model),
+            )
+            optimize(study, part)
+        return schedules(study)
+
+    assert run(0, 14) == run(0, 9, 5) != run(1, 14)
+
+
+def test_trials_under_way_are_not_proposed_again() -> None:
+    study = optuna.create_study(sampler=CurveSampler(SPACE), pruner=NopPruner())
+    optimize(study, 6)
+    asked = [SPACE.suggest(study.ask()) for _ in range(6)]
+    features = Features(SPACE.sample(np.random.default_rng(0), 200)).whole(asked)
+    apart = np.linalg.norm(features[:, None] - features, axis=-1) + 9 * np.eye(6)
+    assert apart.min() > 0.05
+
+
+def test_trials_chosen_at_once_cover_the_space_and_the_next_ones_learn_from_them() -> None:
+    for seed in range(3):
+        study = optuna.create_study(sampler=CurveSampler(SPACE, seed), pruner=NopPruner())
+        for most in (0.06, 0.005):  # far-apart ones ended 0.04 to 0.25 above the floor, and the second eight up to 0.02
+            trials = [study.ask() for _ in range(8)]
+            for trial, schedule in [(t, SPACE.suggest(t)) for t in trials]:
+                study.tell(trial, losses(schedule)[-1])
+            assert study.best_value < 1 / EPOCHS + most
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_epochs_may_be_counted_from_zero_or_one_and_metrics_may_be_maximized(first: int) -> None:
+    def run(direction: str, sign: float) -> list[Schedule]:
+        model = CurveModel(SPACE)
+        study = optuna.create_study(sampler=CurveSampler(model), pruner=CurvePruner(model), direction=direction)
+        optimize(study, 10, lambda s: [sign * v for v in losses(s)], first)
+        return schedules(study)
+
+    down = run("minimize", 1.0)
+    assert down == run("maximize", -1.0)
+    if first == 0:
+        study = optuna.create_study(sampler=CurveSampler(model := CurveModel(SPACE)), pruner=CurvePruner(model))
+        optimize(study, 10)
+        assert down == schedules(study)
+
+
+def judged(schedule: Schedule, epochs: int) -> bool:
+    """Whether the pruner stops `schedule` after some epochs of a study that has seen 16 random ones."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0), pruner=NopPruner())
+    optimize(study, 16)
+    study.enqueue_trial(SPACE.params(schedule))
+    trial = study.ask()
+    found = SPACE.suggest(trial)
+    for epoch, value in enumerate(losses(found)[:epochs], start=1):
+        trial.report(value, epoch)
+    return CurvePruner(SPACE).prune(study, study.trials[-1])
+
+
+def test_a_rate_that_is_still_high_is_not_held_against_a_trial() -> None:
+    falling = Schedule("step", 0.06, EPOCHS, {"step_size": 4.0, "gamma": 0.1}, warmup=0.0)
+    hopeless = Schedule("exp", 0.001, EPOCHS, {"gamma": 0.95}, warmup=0.0)
+    assert losses(falling)[3] > losses(falling)[-1] + 0.2
+    assert not judged(falling, 4)
+    assert judged(hopeless, 4)
+    assert not judged(hopeless, 1)  # before any trial is judged
+
+
+def test_pruning_saves_epochs_and_keeps_the_best() -> None:
+    found = {}
+    for name in ("with", "without"):
+        model = CurveModel(SPACE)
+        pruner = CurvePruner(model) if name == "with" else NopPruner()
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(1), pruner=pruner)
+        optimize(study, 40)
+        found[name] = study
+    epochs = {name: sum(len(t.intermediate_values) for t in study.trials) for name, study in found.items()}
+    assert epochs["with"] < 0.7 * epochs["without"]
+    assert found["with"].best_value == found["without"].best_value
+
+
+def test_a_baseline_of_another_family_teaches_too() -> None:
+    study = optuna.create_study(sampler=CurveSampler(model := CurveModel(SPACE)))
+    linear = Schedule("linear", 0.03, EPOCHS)
+    for _ in range(3):
+        study.enqueue_trial({"base_lr": 0.03}, user_attrs={"schedule": linear.to_dict()})
+        trial = study.ask()
+        trial.report(1.0, 1)
+        study.tell(trial, 0.5)
+    finished, _ = model._look(study)
+    assert [t.curve.schedule for t in finished] == [linear] * 3
+    assert finished[0].epochs == (EPOCHS,) or finished[0].epochs[-1] == EPOCHS
+    assert SPACE.suggest(study.ask()).family in SPACE.families
+
+
+def test_other_parameters_of_the_objective_are_drawn_at_random() -> None:
+    study = optuna.create_study(sampler=CurveSampler(SPACE), pruner=NopPruner())
+    study.optimize(lambda t: losses(SPACE.suggest(t))[-1] + t.suggest_float("decay", 0, 1), n_trials=6)
+    assert len({t.params["decay"] for t in study.trials}) == 6
+
+
+def test_one_model_serves_one_study_after_another() -> None:
+    sampler = CurveSampler(SPACE)
+    first, second = (optuna.create_study(sampler=sampler) for _ in range(2))
+    optimize(first, 6)
+    optimize(second, 6)
+    assert schedules(first) == schedules(second)
+
+
+def test_failed_trials_say_nothing() -> None:
+    study = optuna.create_study(sampler=CurveSampler(model := CurveModel(SPACE)))
+    optimize(study, 3)
+    study.tell(study.ask(), state=TrialState.FAIL)
+    assert len(model._look(study)[0]) == 3
+
+
+class TestSurrogate:
+    def test_a_beginning_is_described_as_a_whole_curve_of_that_length(self) -> None:
+        features = Features(SPACE.sample(np.random.default_rng(0), 50))
+        long = Schedule("exp", 0.1, EPOCHS, {"gamma": 0.5})
+        short = features.after(long, EPOCHS // 2)
+        (whole,) = features.whole([long])
+        np.testing.assert_allclose(features.after(long, EPOCHS), whole)
+        assert short[-1] == -1  # half as long, as a logarithm of base 2
+        rates = long.curve(10)[: EPOCHS * 5]
+        alike = Features._of(features, rates[None], -1.0)[0]
+        np.testing.assert_allclose(short, alike)
+
+    def test_observations_in_two_parts_are_the_same_as_at_once_and_as_scikit_learns(self) -> None:
+        from sklearn.gaussian_process import GaussianProcessRegressor
+
+        rng = np.random.default_rng(0)
+        x, z = rng.normal(size=(20, 3)), rng.normal(size=20)
+        kernel, query = fit_kernel(x, z), rng.normal(size=(5, 3))
+        at_once = Posterior.observe(kernel, x, z).predict(query)
+        in_parts = Posterior.observe(kernel, x[:12], z[:12]).given(x[12:], z[12:]).predict(query)
+        mean, sd = GaussianProcessRegressor(kernel, optimizer=None).fit(x, z).predict(query, return_std=True)
+        np.testing.assert_allclose(in_parts, at_once, rtol=1e-8)
+        np.testing.assert_allclose(at_once[0], mean, rtol=1e-6)
+        np.testing.assert_allclose(np.sqrt(at_once[1] ** 2 + kernel.k2.noise_level), sd, rtol=1e-4)
+
+    def test_improvement_is_the_expected_one_and_stays_finite_in_the_tail(self) -> None:
+        draws = np.random.default_rng(0).normal(0.5, 2.0, 400_000)
+        expected = np.log(np.maximum(-1.0 - draws, 0).mean())
+        assert log_improvement(np.array(0.5), np.array(2.0), -1.0) == pytest.approx(expected, abs=0.02)
+        z = np.array([7.999, 8.001, 40.0])
+        tail = log_improvement(z, np.ones(3), 0.0)
+        assert np.isfinite(tail).all()
+        assert np.diff(tail)[0] == pytest.approx(-0.0163, abs=0.005)  # the two formulas meet
+
+    def test_values_are_warped_in_order_and_the_worst_are_all_alike(self) -> None:
+        values = np.array([0.1, 0.2, 0.3, 0.5, 40.0, math.inf])
+        warped = warping(values)(values)
+        assert (np.diff(warped) >= 0).all()
+        assert warped[-1] == warped[-2]
+        assert np.isfinite(warped).all()
+
+    def test_the_observations_do_not_grow_without_bound(self) -> None:
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0), pruner=NopPruner())
+        optimize(study, 150)
+        x, y = observations(CurveModel(SPACE)._look(study)[0], MAX_ROWS)
+        assert x.shape == (MAX_ROWS, 11)
+        assert y.min() == study.best_value
+
+
+@pytest.mark.parametrize("finished", [0, 6])
+def test_processes_that_ask_at_the_same_moment_get_different_schedules(finished: int) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0), pruner=NopPruner())
+    if finished:
+        optimize(study, finished)
+    numbers = [study.ask().number for _ in range(3)]
+    model = CurveModel(SPACE)
+    found = {str(model.propose(study, n, np.random.default_rng(0))) for n in numbers}
+    assert len(found) == 3
+
+
+def test_a_space_of_one_family_and_fixed_ranges_is_searched_too() -> None:
+    from lrsearch import Range
+
+    space = ScheduleSpace(families=("cosine",), horizon=4, base_lr=Range(0.1, 0.1), interval="epoch")
+    study = optuna.create_study(sampler=CurveSampler(space), pruner=CurvePruner(space))
+    study.optimize(lambda t: float(space.suggest(t).curve(3)[-1]), n_trials=8)
+    assert len(study.trials) == 8

@@ -1,0 +1,121 @@
+"""Searches on real Ray and Dask clusters of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lrsearch.cli import main
+from lrsearch.errors import InputError, StudyError
+from lrsearch.search import Cluster, Plan, SearchResult, Silent, load_result, open_storage
+from lrsearch.search.session import cluster as clusters
+
+BACKENDS = {"ray": "ray", "dask": "distributed"}
+FAILS = """
+def objective(run):
+    import os
+    if "SUBMITTER" not in os.environ:
+        raise RuntimeError("no such data on this machine")
+    yield 1.0
+"""
+
+
+def on_cluster(backend: str, url: str, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    pytest.importorskip(BACKENDS[backend])
+    script = Path(__file__).parents[2] / "cluster_job.py"
+    own = {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}  # or uv makes one for each worker if it runs the tests
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1", **own}
+    command = [sys.executable, "-W", "ignore", str(script), backend, url, str(out), *more]
+    return subprocess.run(command, env={**os.environ, **quiet}, capture_output=True, text=True, timeout=900)
+
+
+def loaded(url: str, study: str) -> SearchResult:
+    return load_result(open_storage(url), study)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_digits_is_searched_on_a_cluster(backend: str, postgres_url: str, tmp_path: Path) -> None:
+    done = on_cluster(backend, postgres_url, tmp_path, "digits", "--budget", "12", "--jobs", "2")
+    assert done.returncode == 0, done.stderr
+    assert f"Engine cluster: 2 workers on the {backend.title()} cluster" in done.stderr
+    result = loaded(postgres_url, "digits")
+    assert sum(t.counted for t in (*result.trials, *result.confirming)) == 12
+    assert "secret" not in done.stderr + done.stdout
+    assert {p.name for p in (tmp_path / "digits").iterdir()} >= {"report.html", "best.json", "best.py"}
+
+
+def test_what_fails_on_every_worker_is_told(postgres_url: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(FAILS)
+    done = on_cluster("dask", postgres_url, tmp_path, f"{tmp_path}/train.py:objective", "--budget", "4")
+    assert done.returncode == 1
+    assert "every worker on the cluster failed" in done.stderr
+    assert "no such data on this machine" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def failed() -> Future[None]:
+    future: Future[None] = Future()
+    future.set_exception(RuntimeError("tasks need 4 GPUs,\nthere are none"))
+    return future
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        (failed, "workers on the cluster have ended: tasks need 4 GPUs, there are none"),
+        (Future, "there has been no worker on the cluster for 4 s"),
+    ],
+)
+def test_a_cluster_that_gives_no_workers_is_told(
+    members: Callable[[], Future[None]], message: str, make_plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in {"GONE": 1.5, "QUIET": 0.5, "LOST": 4, "PATIENCE": 0.1}.items():
+        monkeypatch.setattr(clusters, name, seconds)
+    plan, progress, notes = make_plan("4"), Silent(), list[str]()
+    monkeypatch.setattr(progress, "note", notes.append)
+    plan = replace(plan, storage=f"sqlite:///{plan.out}/shared.db")
+    session = clusters.Coordinator(plan, time.time(), progress)
+    session.cluster, session.start = Cluster("ray", workers=1), lambda _: members()
+    with pytest.raises(StudyError, match=message):
+        session.run()
+    assert notes[-1] == "Waiting for workers on the Ray cluster: none is there yet."
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--backend", "dask"], "needs --storage URL of a database that all its machines reach"),
+        (["--backend", "ray", "--storage", "sqlite:///x.db"], "needs --storage URL"),
+        (["--backend", "ray", "--storage", "postgresql://x", "--trial-timeout", "5m"], "cannot be had with --backend"),
+        (["--backend", "dask", "--storage", "postgresql://x", "--engine", "processes"], "--jobs are its workers"),
+        (["--address", "tcp://127.0.0.1:1"], "needs a backend"),
+    ],
+)
+def test_wrong_use_is_told(more: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["run", "--budget", "1", "--out", str(tmp_path), *more]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_backend_is_told() -> None:
+    with pytest.raises(InputError, match="unknown backend 'spark'"):
+        Cluster("spark")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port"])
+def test_a_ray_cluster_that_is_not_there_is_told(
+    address: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    given = ["--backend", "ray", "--address", address, "--storage", url, "--out", str(tmp_path)]
+    assert main(["run", "--budget", "1", *given]) == 2
+    assert f"there is no Ray cluster at {address}" in capsys.readouterr().err

@@ -1,0 +1,189 @@
+"""The journal survives power losses, kills in the middle of a write, and full disks."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from bowl import StopAfter
+
+import lrsearch
+from lrsearch.cli import main
+from lrsearch.errors import StudyError
+from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
+from lrsearch.search.engines.pool import dismiss
+from lrsearch.search.storage.journal import JournalFile, damage, mend
+
+MakePlan = Callable[..., Plan]
+
+
+@pytest.fixture
+def finished(make_plan: MakePlan) -> tuple[Plan, SearchResult, Path]:
+    plan = make_plan("6", sampler="random")
+    return plan, search(plan), plan.folder / "journal.log"
+
+
+def test_a_journal_cut_anywhere_opens_and_loses_at_most_a_line(
+    finished: tuple[Plan, SearchResult, Path], tmp_path: Path
+) -> None:
+    whole = finished[2].read_bytes()
+    lines = whole.splitlines(keepends=True)
+    last = len(whole) - len(lines[-1])
+    cut = tmp_path / "cut.log"
+    for size in [*range(last - len(lines[-2]), len(whole)), 1, 5, len(lines[0]) - 1]:
+        cut.write_bytes(whole[:size])
+        kept = [json.loads(line) for line in whole[:size].splitlines(keepends=True) if line.endswith(b"\n")]
+        said = damage(str(cut))
+        assert cut.read_bytes() == whole[:size]
+        assert list(JournalFile(str(cut)).read_logs(0)) == kept
+        assert bool(said) == (not whole[:size].endswith(b"\n"))
+        assert bool(mend(str(cut))) == bool(said)
+        assert list(JournalFile(str(cut)).read_logs(0)) == kept
+        JournalFile(str(cut)).append_logs([{"op_code": 99}])
+        assert list(JournalFile(str(cut)).read_logs(0)) == [*kept, {"op_code": 99}]
+
+
+def test_a_line_appended_after_a_torn_one_is_not_lost(finished: tuple[Plan, SearchResult, Path]) -> None:
+    """A worker that dies in the middle of a write leaves a torn line while others go on."""
+    journal = finished[2]
+    backend, count = JournalFile(str(journal)), len(journal.read_bytes().splitlines())
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":5,"worker_id":"gone')
+    backend.append_logs([{"op_code": 98}, {"op_code": 99}])
+    found = list(backend.read_logs(0))
+    assert len(found) == count + 2
+    assert found[-2:] == [{"op_code": 98}, {"op_code": 99}]
+
+
+@pytest.mark.parametrize("tail", [b'{"op_code":8,"us{"op_code":9}\n', b"\0" * 5000, b"\0" * 20 + b"\n", b"\xff{"])
+def test_a_garbled_last_line_is_cut_off(finished: tuple[Plan, SearchResult, Path], tail: bytes) -> None:
+    journal = finished[2]
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + tail)
+    assert f"({len(tail)} bytes" in mend(str(journal))
+    assert journal.read_bytes() == whole
+    assert mend(str(journal)) == ""
+
+
+@pytest.mark.parametrize("text", ["my notes", "my notes\nmore notes\n", '{"json": 1}\n'])
+def test_a_file_that_is_no_journal_is_left_alone(make_plan: MakePlan, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text(text)
+    with pytest.raises(StudyError, match=r"notes\.txt"):
+        search(make_plan("4", storage=str(path)))
+    assert path.read_text() == text
+
+
+def test_a_run_with_a_torn_journal_goes_on_and_says_so(make_plan: MakePlan) -> None:
+    plan = make_plan("12", sampler="random")
+    with pytest.raises(KeyboardInterrupt):
+        search(plan, StopAfter(5))
+    journal = plan.folder / "journal.log"
+    before = journal.read_bytes()
+    journal.write_bytes(before[:-7])
+    progress = StopAfter(100)
+    result = search(plan, progress)
+    assert sum(t.counted for t in result.trials) == 12
+    assert [n for n in progress.notes if "cut off" in n and "removed" in n and "\n" not in n]
+    assert all(json.loads(line) for line in journal.read_bytes().splitlines())
+
+
+def test_reading_a_torn_journal_says_so_and_changes_nothing(
+    finished: tuple[Plan, SearchResult, Path],
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    plan, result, journal = finished
+    torn = journal.read_bytes() + b'{"op_code":'
+    journal.write_bytes(torn)
+    with caplog.at_level(logging.WARNING):
+        assert lrsearch.load(plan.folder).best == result.best
+    assert [r.message for r in caplog.records] == [damage(str(journal))]
+    assert main(["report", str(plan.folder), "--output", str(tmp_path / "r.html")]) == 0
+    assert main(["export", str(plan.folder)]) == 0
+    assert "build_scheduler" in capsys.readouterr().out
+    assert journal.read_bytes() == torn
+
+
+def test_a_torn_journal_is_named_on_standard_error_in_a_line(finished: tuple[Plan, SearchResult, Path]) -> None:
+    plan, _, journal = finished
+    journal.write_bytes(journal.read_bytes()[:-3])
+    command = [sys.executable, "-m", "lrsearch", "export", str(plan.folder), "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["study"] == "bowl"
+    assert done.stderr.count("\n") == 1
+    assert "was cut off" in done.stderr
+
+
+@pytest.mark.parametrize("engine", ["single", "processes"])
+def test_a_full_disk_stops_the_run_with_a_readable_study(make_plan: MakePlan, engine: str) -> None:
+    plan = make_plan("400", sampler="random", engine=engine, jobs=2 if engine == "processes" else 1)
+    with (
+        file_size_limit(60_000),
+        pytest.raises(StudyError, match=r"journal\.log' cannot be written \(File too large\)"),
+    ):
+        search(plan)
+    found = load_result(open_storage(plan.where), plan.study)
+    assert 5 < len(found.trials) < 400
+    assert not damage(plan.where)
+    again = search(make_plan(str(sum(t.counted for t in found.trials) + 3), sampler="random"))
+    assert again.counts().get("failed", 0) == 0
+    assert sum(t.counted for t in again.trials) == sum(t.counted for t in found.trials) + 3
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Writes beyond `size` bytes of a file fail, part-way through a line, as they do on a full disk.
+
+    Worker processes inherit the limit, so none is kept from before or for later.
+    """
+    dismiss()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        dismiss()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a small disk takes root")
+def test_a_command_on_a_full_disk_ends_with_a_line(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        job = tmp_path / "job.py"
+        job.write_text("def objective(run):\n    for epoch in range(run.epochs):\n        yield run.schedule.base_lr\n")
+        command = [
+            sys.executable,
+            "-m",
+            "lrsearch",
+            "run",
+            f"{job}:objective",
+            "--budget",
+            "400",
+            "--sampler",
+            "random",
+        ]
+        command += ["--engine", "single", "--out", str(disk), "--epochs", "5"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert os.strerror(errno.ENOSPC) in done.stderr.splitlines()[-1]
+        assert len(lrsearch.load(disk / "objective").trials) > 5
+    finally:
+        subprocess.run(["umount", disk], check=True)

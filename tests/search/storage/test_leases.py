@@ -1,0 +1,303 @@
+"""Leases: trials of dead processes run again, those of living ones are left alone, whoever looks."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from bowl import Bowl, StopAfter
+from optuna.trial import TrialState
+
+from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
+from lrsearch.search.storage.leases import LEASE, bury, clear_unsigned, let_go, reap, take, this_process
+from lrsearch.search.storage.studies import end, end_interrupted, queue_lost
+from lrsearch.spaces import default_space
+
+MakePlan = Callable[..., Plan]
+DEAD = {"pid": 2**22 + 1, "start": 0.0}  # no system gives out such an id
+ELSEWHERE = {"host": "another", "place": "another"}
+
+
+@pytest.fixture
+def study(make_plan: MakePlan) -> optuna.Study:
+    """The study of a search of three trials."""
+    plan = make_plan("3")
+    search(plan)
+    return opened(plan)
+
+
+def opened(plan: Plan) -> optuna.Study:
+    return optuna.load_study(study_name=plan.study, storage=open_storage(plan.where))
+
+
+def begin(study: optuna.Study, **owner: Any) -> optuna.Trial:
+    """A running trial as another process would leave it, with a schedule."""
+    trial = take(study)
+    let_go(study, trial)
+    trial.set_user_attr("schedule", default_space("sgd", 5).suggest(trial).to_dict())
+    trial.set_user_attr("owner", {**trial.user_attrs["owner"], **owner})
+    return trial
+
+
+def state(study: optuna.Study, number: int) -> TrialState:
+    return study.get_trials(deepcopy=False)[number].state
+
+
+def waiting(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    return study.get_trials(states=(TrialState.WAITING,))
+
+
+def test_a_trial_of_a_dead_process_is_queued_again_as_it_was(study: optuna.Study) -> None:
+    trial = begin(study, **DEAD)
+    trial.set_user_attr("seed", 7)
+    assert reap(study) == [trial.number]
+    (again,) = waiting(study)
+    assert again.system_attrs["fixed_params"] == trial.params
+    kept = {"schedule": trial.user_attrs["schedule"], "seed": 7, "crashes": 1, "repeats": trial.number}
+    assert again.user_attrs == kept
+    assert reap(study) == []
+    assert len(waiting(study)) == 1
+
+
+def test_a_trial_of_a_living_process_is_left_alone(study: optuna.Study) -> None:
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    import psutil
+
+    trial = begin(study, pid=sleeper.pid, start=psutil.Process(sleeper.pid).create_time(), lease=0.0)
+    try:
+        assert reap(study) == []
+    finally:
+        sleeper.kill()
+    while psutil.Process(sleeper.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert reap(study) == [trial.number], "a zombie is dead"
+    sleeper.wait()
+
+
+def test_an_id_that_was_given_out_again_is_another_process(study: optuna.Study) -> None:
+    trial = begin(study, pid=os.getppid(), start=this_process().start - 3600)
+    assert reap(study) == [trial.number]
+
+
+def test_on_another_machine_the_lease_counts(study: optuna.Study) -> None:
+    kept = begin(study, **ELSEWHERE, lease=time.time() + 60)
+    gone = begin(study, **ELSEWHERE, lease=time.time() - 1)
+    renewed = begin(study, **ELSEWHERE, lease=time.time() - 1)
+    renewed.set_user_attr("lease", time.time() + LEASE)
+    assert reap(study) == [gone.number]
+    assert state(study, kept.number) == state(study, renewed.number) == TrialState.RUNNING
+
+
+def test_a_process_knows_which_trials_it_runs_itself(study: optuna.Study) -> None:
+    trial = take(study)
+    assert reap(study) == []
+    let_go(study, trial)
+    assert reap(study) == [trial.number]
+
+
+def test_leases_are_renewed_while_an_epoch_lasts(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrsearch.search.storage.leases.RENEW", 0.05)
+    monkeypatch.setattr("lrsearch.search.storage.leases._HEART._beating", 0)
+    trial = take(study)
+    for _ in range(100):
+        if "lease" in study.get_trials(deepcopy=False)[trial.number].user_attrs:
+            break
+        time.sleep(0.05)
+    assert study.get_trials()[trial.number].user_attrs["lease"] > trial.user_attrs["owner"]["lease"]
+    let_go(study, trial)
+
+
+def test_a_trial_that_nobody_signed_is_left_alone_for_a_moment(study: optuna.Study) -> None:
+    trial = study.ask()
+    assert reap(study) == []
+    assert reap(study, grace=0.0) == [trial.number]
+    assert waiting(study) == [], "without a schedule there is nothing to repeat"
+
+
+def test_the_third_crash_is_a_failure(study: optuna.Study) -> None:
+    numbers = []
+    for _ in range(3):
+        numbers.append(begin(study, **DEAD).number)
+        reap(study)
+    trials = study.get_trials()
+    assert [trials[n].user_attrs["outcome"] for n in numbers] == ["interrupted", "interrupted", "failed"]
+    assert trials[numbers[-1]].user_attrs["reason"] == "its process was killed 3 times (out of memory, perhaps)"
+    assert len({str(trials[n].params) for n in numbers}) == 1
+    assert waiting(study) == []
+
+
+def test_a_stop_by_the_user_is_no_crash(study: optuna.Study) -> None:
+    for _ in range(5):
+        end_interrupted(study, begin(study), "stopped by the user")
+    killed = begin(study).number
+    bury(study, study.get_trials()[killed])
+    (again,) = waiting(study)
+    assert again.user_attrs["crashes"] == 1
+
+
+def test_of_many_reapers_one_queues_a_trial_again(make_plan: MakePlan, study: optuna.Study) -> None:
+    lost = {begin(study, **DEAD).number for _ in range(4)}
+    studies = [opened(make_plan()) for _ in range(8)]
+    together = threading.Barrier(len(studies))
+    ended: list[int] = []
+
+    def work(own: optuna.Study) -> None:
+        together.wait()
+        ended.extend(reap(own))
+
+    threads = [threading.Thread(target=work, args=[s]) for s in studies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ended) == sorted(lost)
+    assert sorted(t.user_attrs["repeats"] for t in waiting(study)) == sorted(lost)
+
+
+def test_a_kill_between_ending_and_queuing_loses_no_trial(study: optuna.Study) -> None:
+    trial = begin(study)
+    end(study, trial, "interrupted", "stopped by the user")
+    queue_lost(study, grace=60)
+    assert waiting(study) == [], "it may be about to be queued"
+    queue_lost(study)
+    queue_lost(study)
+    assert [t.user_attrs["repeats"] for t in waiting(study)] == [trial.number]
+
+
+def test_a_trial_that_two_processes_queued_again_runs_once(study: optuna.Study) -> None:
+    trial = begin(study)
+    end_interrupted(study, trial, "stopped by the user")
+    (again,) = waiting(study)
+    study.enqueue_trial(trial.params, user_attrs=again.user_attrs)
+    first, second = take(study), take(study)
+    assert first.number == again.number
+    assert "repeats" not in second.user_attrs
+    dropped = study.get_trials()[again.number + 1]
+    assert (dropped.state, dropped.user_attrs["outcome"]) == (TrialState.FAIL, "withdrawn")
+    queue_lost(study)
+    assert waiting(study) == []
+
+
+def test_a_baseline_that_two_processes_queued_runs_once(make_plan: MakePlan) -> None:
+    plan = make_plan("3", confirm=0)
+    search(plan)
+    study = opened(plan)
+    study.enqueue_trial({}, user_attrs={k: study.trials[1].user_attrs[k] for k in ("baseline", "schedule")})
+    assert "baseline" not in take(study).user_attrs
+    assert study.trials[3].user_attrs["outcome"] == "withdrawn"
+
+
+def test_a_kill_while_baselines_are_queued_loses_none(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    enqueue, calls = optuna.Study.enqueue_trial, itertools.count()
+
+    def killed(study: optuna.Study, *args: Any, **how: Any) -> None:
+        if next(calls):
+            raise KeyboardInterrupt
+        enqueue(study, *args, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.Study, "enqueue_trial", killed)
+        with pytest.raises(KeyboardInterrupt):
+            search(make_plan("5", confirm=0))
+    result = search(make_plan("5", confirm=0))
+    assert [t.baseline for t in result.trials] == ["constant", "linear to zero", "cosine to zero", None, None]
+
+
+class Suspended(Bowl):
+    """Another process takes its fourth trial for dead, as after a laptop's sleep."""
+
+    def __init__(self, reaper: Callable[[], None]) -> None:
+        self.reaper, self.trials = reaper, 0
+
+    def run(self, *args: Any, **how: Any) -> Any:
+        self.trials += 1
+        for measurement in super().run(*args, **how):
+            if self.trials == 4 and measurement.epoch == 3:
+                self.reaper()
+            yield measurement
+
+
+def test_an_owner_that_lost_its_trial_goes_on_with_the_next(make_plan: MakePlan) -> None:
+    def reaper() -> None:
+        study = opened(plan)
+        (running,) = study.get_trials(states=(TrialState.RUNNING,))
+        end_interrupted(study, running, "its lease ran out")
+
+    plan = make_plan("6", objective=Suspended(reaper), sampler="random", pruner="none")
+    result = search(plan)
+    assert [t.outcome for t in result.trials if t.number != 3] == [t.outcome for t in result.trials if t.counted]
+    assert result.trials[3].reason == "its lease ran out"
+    assert result.trials[4].params == result.trials[3].params
+    assert sum(t.counted for t in result.trials) == 6
+
+
+def test_a_running_trial_is_not_counted_whatever_its_notes_say(make_plan: MakePlan, study: optuna.Study) -> None:
+    begin(study).set_user_attr("outcome", "complete")  # killed just before the state was written
+    result: SearchResult = load_result(open_storage(make_plan().where), "bowl")
+    assert result.counts() == {"complete": 3, "running": 1}
+
+
+def test_the_lock_of_a_killed_writer_is_free(tmp_path: Path) -> None:
+    code = f"""
+import os
+from lrsearch.search.storage.locks import journal_lock
+journal_lock({str(tmp_path / "journal.log")!r}).acquire()
+os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
+    from lrsearch.search.storage.locks import journal_lock
+
+    begun = time.time()
+    lock = journal_lock(str(tmp_path / "journal.log"))
+    lock.acquire()
+    lock.release()
+    assert time.time() - begun < 1
+
+
+def test_a_search_begins_with_what_dead_processes_left(make_plan: MakePlan, study: optuna.Study) -> None:
+    left = begin(study, **DEAD)
+    plan = make_plan("5")
+    progress = StopAfter(99)
+    result = search(plan, progress)
+    assert progress.notes[0].startswith("1 trial(s) were cut off")
+    assert result.trials[left.number + 1].params == left.params
+    assert sum(t.counted for t in result.trials) == 5
+
+
+def test_what_the_workers_of_a_killed_session_still_end_is_counted(make_plan: MakePlan, study: optuna.Study) -> None:
+    code = f"""
+import time, optuna
+from lrsearch.search.storage.leases import take
+from lrsearch.search.storage.studies import end, open_storage
+from lrsearch.spaces import default_space
+study = optuna.load_study(study_name="bowl", storage=open_storage({make_plan().where!r}))
+trial = take(study)
+trial.set_user_attr("schedule", default_space("sgd", 5).suggest(trial).to_dict())
+print("begun", flush=True)
+time.sleep(1.5)
+end(study, trial, "complete", value=0.5)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as orphan:
+        assert orphan.stdout is not None
+        assert orphan.stdout.readline() == "begun\n"
+        result = search(make_plan("5"))
+    assert orphan.returncode == 0
+    assert sum(t.counted for t in result.trials) == 5
+    assert result.trials[3].value == 0.5
+
+
+def test_no_trial_that_nobody_signed_outlives_a_search(study: optuna.Study) -> None:
+    ghost, signed = study.ask(), take(study)
+    clear_unsigned(study, grace=0.3)
+    assert state(study, ghost.number) == TrialState.FAIL
+    assert state(study, signed.number) == TrialState.RUNNING
+    assert waiting(study) == []
