@@ -17,7 +17,8 @@ import numpy as np
 
 from lrsearch.search import make_sampler, open_storage
 from lrsearch.search.sampling.pruners import make_pruner
-from lrsearch.search.storage.studies import end, open_study
+from lrsearch.search.storage.ending import end
+from lrsearch.search.storage.studies import open_study
 from lrsearch.spaces import default_space, space_to_dict
 
 SPACE = default_space("sgd", 20)

@@ -31,7 +31,7 @@ from lrsearch.run_folder import write_report
 from lrsearch.search import load_result, make_pruner, make_sampler, open_storage
 from lrsearch.search.storage.studies import open_study
 from lrsearch.search.trial.run import run_trial
-from lrsearch.search.trial.running import Terms
+from lrsearch.search.trial.settings import Terms
 from lrsearch.spaces import Schedule, default_space, space_to_dict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -10,13 +10,15 @@ from typing import Any
 from ..errors import InputError
 from ..objectives import Objective
 from ..spaces import Schedule, ScheduleSpace, space_to_dict
-from .budget.ledger import Budget
-from .engines.choice import DEFAULT_ENGINE
+from .budget.amount import Budget
 from .results.paired_tests import DEFAULT_SEEDS, FEWEST
 from .sampling.pruners import DEFAULT_PRUNER
 from .sampling.samplers import DEFAULT_SAMPLER
 from .storage.journal import JOURNAL
-from .storage.studies import folder_name
+from .storage.run_folder import folder_name
+
+ENGINES = ("auto", "lanes", "processes", "single")
+DEFAULT_ENGINE = "auto"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from .budget.ledger import Ledger
-from .results.search import TrialRecord
+from .results.trial import TrialRecord
 
 
 @dataclass

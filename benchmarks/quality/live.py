@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from lrsearch import CurveSampler
 from lrsearch.objectives import Measurement, TensorTask
 from lrsearch.objectives.lanes import Lanes
-from lrsearch.search.trial.running import diverged
+from lrsearch.search.trial.divergence import diverged
 from lrsearch.spaces import Schedule
 
 from .contenders import make

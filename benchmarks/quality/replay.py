@@ -12,7 +12,8 @@ from optuna.trial import TrialState
 
 from lrsearch import CurvePruner
 from lrsearch.search.sampling.curve_model import CurveModel
-from lrsearch.search.sampling.features import Features, log_improvement
+from lrsearch.search.sampling.features import Features
+from lrsearch.search.sampling.gaussian_process import log_improvement
 from lrsearch.search.sampling.initial_design import next_design
 from lrsearch.spaces import ScheduleSpace
 

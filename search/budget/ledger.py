@@ -1,91 +1,13 @@
-"""`Budget`: how much a search may spend, in trials, wall time or training epochs."""
+"""`Ledger`: a budget's books, what is spent and what may still be granted."""
 
 from __future__ import annotations
 
 import math
-import re
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import NamedTuple
 
-from ...errors import InputError
-
-if TYPE_CHECKING:
-    from ..results.search import TrialRecord
-
-SLACK = 1.5
-"""Trials take so many times what their epochs measure: proposals take time, and the last few lanes train less well."""
-_RULE = 'a budget is trials ("60"), wall time ("90s", "30m", "1h30m") or epochs ("500ep")'
-_SECONDS = {"h": 3600, "m": 60, "s": 1}
-_TIME = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
-
-
-@dataclass(frozen=True)
-class Budget:
-    """A promise that is kept.
-
-    Attributes:
-        kind: What is counted.
-        amount: How many trials, seconds or epochs; above 0.
-    """
-
-    kind: Literal["trials", "seconds", "epochs"]
-    amount: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.amount < 1e12:
-            raise InputError(f"{_RULE}, above 0; got {self.amount:g} {self.kind}.")
-
-    @classmethod
-    def parse(cls, text: str | int | Budget) -> Budget:
-        """The budget that `text` names; raises `InputError`.
-
-        >>> Budget.parse("1h30m")
-        Budget(kind='seconds', amount=5400.0)
-        """
-        if isinstance(text, Budget):
-            return text
-        found = str(text).strip().lower()
-        if re.fullmatch(r"[+-]?\d{1,12}", found):
-            return cls("trials", int(found))
-        if match := re.fullmatch(r"(\d{1,12}) ?(?:ep|epochs?)", found):
-            return cls("epochs", int(match[1]))
-        match = _TIME.fullmatch(found)
-        if not match or not found:
-            raise InputError(f"{_RULE}; got {str(text)!r}.")
-        return cls("seconds", float(sum(float(match[i + 1] or 0) * s for i, s in enumerate(_SECONDS.values()))))
-
-    def __str__(self) -> str:
-        if self.kind == "trials":
-            return f"{self.amount:g} trials"
-        if self.kind == "epochs":
-            return f"{self.amount:g} epochs"
-        return duration(self.amount)
-
-
-def parse_seconds(text: str | float, option: str) -> float:
-    """Seconds as a number, ``"90"``, ``"5m"`` or ``"1h30m"``; `InputError` names the `option`."""
-    try:
-        found = Budget.parse(f"{float(text)}s" if str(text).replace(".", "", 1).isdigit() else str(text))
-    except InputError:
-        found = None
-    if found is None or found.kind != "seconds":
-        raise InputError(f'{option} is a time above 0, as "300" (seconds), "5m" or "1h30m"; got {str(text)!r}.')
-    return found.amount
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words that fit a line: ``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+from .amount import Budget
 
 
 class Grant(NamedTuple):
@@ -98,34 +20,6 @@ class Grant(NamedTuple):
 
     epochs: int
     deadline: float = math.inf
-
-
-class Pace:
-    """How much wall time a full trial takes, from what trials measured.
-
-    Args:
-        epochs: Length of a full trial.
-        known: Trials of earlier sessions.
-
-    Attributes:
-        side_by_side: How many trials run at a time, each of which measures all of its time.
-    """
-
-    def __init__(self, epochs: int, known: Iterable[TrialRecord] = ()) -> None:
-        self.epochs, self.side_by_side = epochs, 1
-        self._seconds, self._trained = 0.0, 0
-        for trial in known:
-            self.add(trial)
-
-    def add(self, trial: TrialRecord) -> None:
-        """Take in a trial that has ended."""
-        self._seconds += math.fsum(trial.seconds)
-        self._trained += len(trial.seconds)
-
-    @property
-    def seconds(self) -> float:
-        """Wall time of a full trial, cautiously; 0 if unknown."""
-        return SLACK * self._seconds / self._trained * self.epochs / self.side_by_side if self._trained else 0.0
 
 
 class Ledger:

@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from ..results.search import COUNTED, outcome_of
+from ..results.trial import COUNTED
 from ..storage.studies import CONFIRMATION
+from ..storage.trial_notes import outcome_of
 from .ledger import Grant
 
 CLOSED = "closed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
 from typing import Literal
 
@@ -11,10 +11,10 @@ from joblib import cpu_count
 
 from ...errors import InputError, unknown
 from ...objectives import Objective, TensorObjective, device_count
-from ..trial.running import Terms
+from ..plan import ENGINES
+from ..trial.settings import Terms
+from .engine import Engine
 
-ENGINES = ("auto", "lanes", "processes", "single")
-DEFAULT_ENGINE = "auto"
 MAX_LANES = 64
 ROUNDS = 3
 """A sampler proposes as many trials blindly as there are lanes; with fewer rounds than this it learns too little."""
@@ -24,21 +24,6 @@ ABOUT = 0.85
 """Lanes worth this share of the best number's are as good; then the most are taken, or noise would choose."""
 STARTUP = 10.0
 """Seconds that worker processes take to import torch and load the data."""
-
-
-@dataclass(frozen=True)
-class Engine:
-    """The engine of a session.
-
-    Attributes:
-        name: What runs the trials.
-        width: Lanes or processes side by side.
-        why: Why this one, and what was measured, in a line.
-    """
-
-    name: Literal["lanes", "processes", "single", "cluster"]
-    width: int
-    why: str
 
 
 Option = tuple[float, Engine]

@@ -6,24 +6,24 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from ...errors import StudyError
 from ...spaces import Schedule
-from ..budget.ledger import Grant, duration
-from ..results.search import TrialRecord, to_record
-from ..storage.leases import bury, owner_of, since, this_process
-from ..storage.studies import end, end_interrupted
-from ..trial.running import Terms
+from ..budget.amount import duration
+from ..budget.ledger import Grant
+from ..plan import Plan
+from ..results.trial import TrialRecord
+from ..storage.ending import end, end_interrupted
+from ..storage.leases import bury
+from ..storage.owners import owner_of, since, this_process
+from ..storage.trial_notes import to_record
+from ..trial.settings import Terms
 from .pool import Crew, Worker, WorkerDied, crew_of
 from .signals import Interrupts, stop_file_on_interrupt
 from .worker import check_one, settle_in, work_one
-
-if TYPE_CHECKING:
-    from ..plan import Plan
 
 POLL = 1.0
 """Seconds between looks at the workers while none has news."""

@@ -1,26 +1,20 @@
-"""Running a study's trials with an engine: one after another, in lanes of one batched model, or in processes."""
+"""Trials run with whichever engine was chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from optuna.study import Study
 
-from ...errors import StudyError
 from ...objectives import TensorObjective
 from ..budget.ledger import Grant
-from ..results.search import TrialRecord
-from ..trial.run import Started, run_trial
-from ..trial.running import Terms, Watch
-from .choice import Engine
+from ..plan import Plan
+from ..trial.run import Started
+from ..trial.settings import Terms
+from .engine import Ended, Engine
+from .lanes import run_lanes
 from .processes import run_processes
-
-if TYPE_CHECKING:
-    from ..plan import Plan
-
-Ended = Generator[tuple[Grant, TrialRecord], None, None]
-"""What was granted and the record of each trial as it ends."""
+from .single import run_alone
 
 
 def run_trials(
@@ -51,48 +45,5 @@ def run_trials(
         return run_processes(study, plan, terms, engine.width, allot, note)
     if engine.name == "lanes":
         assert isinstance(plan.objective, TensorObjective)
-        return _run_lanes(study, plan.objective, terms, engine.width, allot)
-    return _run_alone(study, plan, terms, allot, started)
-
-
-def _run_alone(
-    study: Study, plan: Plan, terms: Terms, allot: Callable[[], Grant | None], started: Started | None
-) -> Ended:
-    while grant := allot():
-        yield grant, run_trial(study, plan.objective, terms, grant, started=started)
-        started = None
-
-
-def _run_lanes(
-    study: Study, objective: TensorObjective, terms: Terms, lanes: int, allot: Callable[[], Grant | None]
-) -> Ended:
-    """A lane that comes free takes the next trial; if training fails, the trials under way are queued again."""
-    from ...objectives.lanes import Lanes
-
-    pool = Lanes(objective.recipe(), objective.data(terms.device), terms.device, lanes)
-    watches: dict[int, Watch] = {}
-    try:
-        while True:
-            while pool.room and (grant := allot()):
-                lane = min(set(range(lanes)) - {w.worker for w in watches.values()})
-                watch = Watch(study, objective, terms, grant, worker=lane)
-                if watch.withdrawn:
-                    yield grant, watch.withdrawn
-                    continue
-                watches[watch.trial.number] = watch
-                number, seed = watch.trial.number, watch.seed
-                pool.put(number, watch.schedule, seed=seed, epochs=terms.epochs, test=terms.test)
-            if not watches:
-                return
-            for number, measurement in pool.run_epoch().items():
-                watch = watches[number]
-                if record := watch.see(measurement):
-                    pool.drop(number)
-                    del watches[number]
-                    yield watch.grant, record
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise StudyError(f"training in lanes failed ({reason}): try --engine single.") from error
-    finally:
-        for watch in watches.values():
-            watch.interrupt("stopped with the other lanes")
+        return run_lanes(study, plan.objective, terms, engine.width, allot)
+    return run_alone(study, plan, terms, allot, started)

@@ -12,29 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from ...errors import StudyError
-
 HURRY = 5.0
 """Seconds that running epochs get after SIGTERM."""
 PARENT_CHECK = 0.5
 """Seconds between a worker's looks at its parent."""
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold the run folder's lock; the system frees it when the process dies."""
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise StudyError(
-            f"another lrsearch is running in {str(folder)!r}: wait for it, or choose another name with --study."
-        ) from None
-    with lock:
-        lock.release()  # the context manager holds it once more
-        yield
 
 
 class Interrupts:

@@ -9,7 +9,6 @@ import threading
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import optuna
 from filelock import FileLock, Timeout
@@ -18,17 +17,16 @@ from optuna.study import Study
 from ...objectives import Objective, device_count
 from ...spaces import Schedule
 from ..budget.ledger import Grant
-from ..results.search import TrialRecord
+from ..plan import Plan
+from ..results.trial import TrialRecord
 from ..sampling.pruners import make_pruner
 from ..sampling.samplers import make_sampler
+from ..storage.ending import end_interrupted
 from ..storage.leases import held_trials
-from ..storage.studies import end_interrupted, open_storage
+from ..storage.opening import open_storage
 from ..trial.run import run_trial, start
-from ..trial.running import Terms
+from ..trial.settings import Terms
 from .signals import end_with_parent, on_sigterm
-
-if TYPE_CHECKING:
-    from ..plan import Plan
 
 
 def check_one(objective: Objective, terms: Terms, schedule: Schedule) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -16,54 +16,16 @@ from ..budget.ledger import Ledger
 from ..plan import Plan
 from ..results.confirmation import Confirmation, Contest
 from ..results.paired_tests import ALPHA, next_look
-from ..results.search import SearchResult, TrialRecord
+from ..results.search import SearchResult
+from ..results.trial import TrialRecord
 from ..sampling.curve_model import CurveModel
-from ..storage.studies import CONFIRMATION, load_confirmation, load_result
+from ..storage.reading import load_confirmation, load_result
+from ..storage.studies import CONFIRMATION
 from .baselines import OWN, baselines, tuned_baselines
+from .size import CHOOSING_SEEDS, LEAST, shape_for
 
-SHARE = 0.4
-"""Share of a budget that is held back for confirmation at most: 24 full trials of the default budget of 60, enough to
-find a difference of two noise units in nine of ten cases."""
-CHOOSING_SEEDS = 2
 APART = 0.1
 """Candidates differ by this much at least: mean difference of their curves' features, in standard deviations."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How large a confirmation is.
-
-    Attributes:
-        candidates: How many of the best trials may be the winner.
-        baselines: How many tuned baselines are tried, of which it has to beat the best.
-    """
-
-    candidates: int
-    baselines: int
-
-    def runs(self, judging: int, own: int) -> int:
-        """Full trials it takes with so many seeds to judge on and so many baselines of the user's own."""
-        choosing = (self.candidates + self.baselines) * CHOOSING_SEEDS if self.candidates > 1 else 0
-        return self.baselines + choosing + (2 + own) * judging
-
-
-SHAPES = {Shape(3, 3): 7, Shape(2, 2): 7, Shape(1, 1): 3}
-"""Shapes by the least seeds to judge on that they are worth it with, the largest first."""
-
-
-LEAST = 18
-"""Full trials of the smallest budget of which `SHARE` is enough for the smallest shape."""
-
-
-def shape_for(runs: float, own: int) -> Shape | None:
-    """The largest shape that so many full trials are enough for; None if not even the smallest."""
-    return next((shape for shape, seeds in SHAPES.items() if shape.runs(seeds, own) <= runs), None)
-
-
-def held_back(budget: float, seeds: int, own: int) -> float:
-    """How many of a budget's full trials to keep for confirmation with at most so many seeds."""
-    most = min(SHARE * budget, next(iter(SHAPES)).runs(seeds, own))
-    return most if seeds and shape_for(most, own) else 0.0
 
 
 def needs_confirmation(result: SearchResult) -> bool:

@@ -16,14 +16,16 @@ from ...spaces import Schedule
 from ..budget.ledger import Grant
 from ..engines.choice import choose_engine
 from ..engines.run import run_trials
-from ..engines.signals import only_one
 from ..plan import Plan
 from ..progress import Progress
 from ..results.search import SearchResult
 from ..results.transfer import FACTORS, Transfer
 from ..storage.leases import GRACE, await_orphans, reap
-from ..storage.studies import TRANSFER, load_result, open_storage
-from ..trial.running import Terms
+from ..storage.opening import open_storage
+from ..storage.reading import load_result
+from ..storage.run_folder import only_one
+from ..storage.studies import TRANSFER
+from ..trial.settings import Terms
 
 
 def train_longer(

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from .paired_tests import ALPHA, Duel, Look, duel
-from .search import TrialRecord
+from .trial import TrialRecord
 
 Word = Literal["better", "not distinguishable", "worse", "open"]
 

@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial
 
 from ...spaces import ScheduleSpace
 from ..sampling.distributions import distribution
-from .search import SearchResult, TrialRecord
+from .search import SearchResult
+from .trial import TrialRecord
 
 MIN_TRIALS = 10
 """Fewer complete trials than this say nothing about importance."""

@@ -17,7 +17,8 @@ from scipy.special import stdtrit
 
 from ...errors import StudyError
 from .paired_tests import ALPHA
-from .search import SearchResult, TrialRecord
+from .search import SearchResult
+from .trial import TrialRecord
 
 FACTORS = (1.0, 0.5, 2.0)
 """The winner's base_lr is tried times these."""

@@ -16,7 +16,8 @@ from scipy.special import ndtr
 from threadpoolctl import ThreadpoolController
 
 from ...spaces import Schedule, ScheduleSpace
-from .features import Array, Features, Posterior, fit_kernel, log_improvement, warping
+from .features import Array, Features, warping
+from .gaussian_process import Posterior, fit_kernel, log_improvement
 from .initial_design import next_design
 from .observations import Curve, Params, Seen, curve_of, look, observations
 

@@ -19,12 +19,13 @@ from optuna.study import Study
 from ...errors import InputError, MissingPartError, StudyError, unknown
 from ...objectives import TensorObjective
 from ..budget.shared import STOP
-from ..engines.choice import Engine
-from ..engines.signals import only_one
+from ..engines.engine import Engine
 from ..plan import Plan
 from ..progress import Progress, Silent
-from ..results.search import SearchResult, TrialRecord
-from ..storage.studies import failures, make_folder, open_storage
+from ..results.search import SearchResult
+from ..results.trial import TrialRecord
+from ..storage.opening import failures, open_storage
+from ..storage.run_folder import make_folder, only_one
 from .members import POLL, Team
 from .search import search
 from .shared import SharedSession

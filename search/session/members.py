@@ -17,8 +17,9 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from ..budget.shared import CLOSED, member_of
+from ..storage.ending import end
 from ..storage.leases import let_go, reap, take
-from ..storage.studies import TEAM, end
+from ..storage.studies import TEAM
 
 POLL = 1.0
 """Seconds between looks at what the others do."""

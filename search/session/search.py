@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 
 from ...errors import InputError
 from ...objectives import resolve_device
-from ..engines.signals import only_one
 from ..plan import Plan
 from ..progress import Progress, Silent
 from ..results.search import SearchResult
-from ..storage.studies import failures, make_folder
+from ..storage.opening import failures
+from ..storage.run_folder import make_folder, only_one
 from .session import Session
 from .shared import SharedSession
 

@@ -13,23 +13,29 @@ import optuna
 from optuna.study import Study
 
 from ...errors import StudyError
-from ..budget.ledger import Grant, Ledger, Pace
+from ..budget.ledger import Grant, Ledger
+from ..budget.pace import Pace
 from ..budget.shared import read_books
-from ..engines.choice import Engine, choose_engine
+from ..engines.choice import choose_engine
+from ..engines.engine import Engine
 from ..engines.processes import check_in_worker
 from ..engines.run import run_trials
 from ..finals.baselines import baselines
-from ..finals.confirm import SHARE, Confirmer, held_back, needs_confirmation
+from ..finals.confirm import Confirmer, needs_confirmation
+from ..finals.size import SHARE, held_back
 from ..plan import Plan
 from ..progress import Progress, Tally
-from ..results.search import SearchResult, TrialRecord
+from ..results.search import SearchResult
+from ..results.trial import TrialRecord
 from ..sampling.pruners import make_pruner
 from ..sampling.samplers import make_sampler
 from ..storage.journal import mend
 from ..storage.leases import GRACE, await_orphans, clear_unsigned, reap
-from ..storage.studies import SESSION, load_result, open_storage, open_study
+from ..storage.opening import open_storage
+from ..storage.reading import load_result
+from ..storage.studies import SESSION, open_study
 from ..trial.run import Started, start
-from ..trial.running import Terms
+from ..trial.settings import Terms
 
 EQUAL_FAILURES = {"before": 3, "after": 10}
 """After this many failures in a row for one reason the search stops: before and after a first complete trial."""

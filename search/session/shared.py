@@ -12,10 +12,12 @@ from optuna.trial import TrialState
 
 from ..budget.ledger import Grant
 from ..budget.shared import CLOSED, STOP, Quota, read_books
-from ..engines.choice import Engine
-from ..results.search import SearchResult, TrialRecord, to_record
+from ..engines.engine import Engine
+from ..results.search import SearchResult
+from ..results.trial import TrialRecord
 from ..storage.studies import CONFIRMATION
-from ..trial.running import Terms
+from ..storage.trial_notes import to_record
+from ..trial.settings import Terms
 from .members import POLL, Team
 from .session import Session
 

@@ -7,22 +7,19 @@ which the owner renews. Several processes may reap at once: ending a trial succe
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
-import psutil
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from .studies import AnyTrial, end, end_interrupted, first_of_its_kind, queue_lost
+from .ending import AnyTrial, end, end_interrupted, first_of_its_kind, queue_lost
+from .owners import owner_of, this_process
 
 LEASE = 120.0
 """Seconds for which a trial of another machine is left alone after its owner's last sign of life."""
@@ -34,65 +31,6 @@ ORPHANED = 10.0
 """Seconds that the workers of a session which was killed get to end: they see it within a second."""
 MAX_CRASHES = 3
 """A trial whose process was killed so many times has failed."""
-
-
-@dataclass(frozen=True)
-class Owner:
-    """A process.
-
-    Attributes:
-        host: The machine's name, for people.
-        place: Tells machines and containers apart: within one, process ids can be looked up.
-        pid: Process id.
-        start: When the process started, in seconds since the epoch: ids are used again.
-    """
-
-    host: str
-    place: str
-    pid: int
-    start: float
-
-    def alive(self) -> bool | None:
-        """Whether the process still runs; None if that cannot be seen from here."""
-        if self.place != this_process().place:
-            return None
-        try:
-            process = psutil.Process(self.pid)
-            return bool(process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - self.start) < 5)
-        except psutil.NoSuchProcess:
-            return False
-        except psutil.AccessDenied:
-            return True
-
-
-def this_process() -> Owner:
-    """The process that runs this."""
-    return _process(os.getpid())
-
-
-@lru_cache(maxsize=1)
-def _process(pid: int) -> Owner:
-    return Owner(socket.gethostname(), _place(), pid, psutil.Process(pid).create_time())
-
-
-def _place() -> str:
-    """The boot of the system and the namespace of process ids, since containers may share all else."""
-    parts = [socket.gethostname()]
-    with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-        parts.append(os.readlink("/proc/self/ns/pid"))
-    return " ".join(parts)
-
-
-def owner_of(trial: FrozenTrial) -> Owner | None:
-    """The owner of a trial; None if it has not been signed."""
-    signed = trial.user_attrs.get("owner")
-    return None if signed is None else Owner(**{k: signed[k] for k in ("host", "place", "pid", "start")})
-
-
-def since(trial: FrozenTrial) -> float:
-    """``time.time()`` when the trial's owner took it; 0 if it has not been signed."""
-    return float(trial.user_attrs.get("owner", {}).get("since", 0.0))
 
 
 def take(study: Study, member: str | None = None) -> Trial:

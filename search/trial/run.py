@@ -14,9 +14,10 @@ from ...errors import InputError, ObjectiveError, StudyError
 from ...objectives import Measurement, Objective
 from ...spaces import Schedule
 from ..budget.ledger import Grant
-from ..results.search import TrialRecord
+from ..results.trial import TrialRecord
 from ..storage.leases import let_go
-from .running import Terms, Watch, metric_of
+from .running import Watch
+from .settings import Terms, metric_of
 
 MAX_REASON = 1000
 """Characters of an exception's message that are kept."""

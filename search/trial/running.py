@@ -8,51 +8,24 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import Trial
 
-from ...errors import InputError
 from ...objectives import Measurement, Objective
 from ...spaces import Schedule, ScheduleSpace
 from ..budget.ledger import Grant
-from ..budget.shared import Quota, Withdrawn
-from ..results.search import TrialRecord, to_record
+from ..budget.shared import Withdrawn
+from ..results.trial import TrialRecord
+from ..storage.ending import end, end_interrupted
 from ..storage.leases import let_go, take
-from ..storage.studies import end, end_interrupted
-
-DIVERGED_FACTOR = 10.0
-"""A loss this many times the untrained (or else the first) loss counts as diverged."""
+from ..storage.trial_notes import to_record
+from .divergence import diverged
+from .settings import Terms, metric_of
 
 BACKOFF = 0.05, 0.5
 """Seconds to wait, at random, before the next try for the last of a shared budget."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What every trial of a search is run under.
-
-    Attributes:
-        space: Where schedules come from.
-        metric: Name of the metric to report.
-        maximize: Whether larger is better.
-        epochs: Length of a full trial.
-        seed: Seed of every trial: they differ only in lr(t).
-        device: Torch device.
-        test: Whether full trials are evaluated on test data too.
-        quota: What trials may use together with those of other processes; None if there are no others.
-    """
-
-    space: ScheduleSpace
-    metric: str
-    maximize: bool
-    epochs: int
-    seed: int
-    device: str
-    test: bool = False
-    quota: Quota | None = None
 
 
 class Watch:
@@ -178,28 +151,6 @@ class Watch:
             return self.objective.start_loss
         first = self.measurements[0].metrics
         return max((v for k, v in first.items() if "loss" in k and math.isfinite(v)), default=0.0)
-
-
-def diverged(m: Measurement, start_loss: float) -> str:
-    """Why a measurement counts as divergence; empty if it does not.
-
-    A metric that is NaN or infinite, or a loss above `DIVERGED_FACTOR` times `start_loss`.
-    """
-    for name, value in m.metrics.items():
-        if not math.isfinite(value):
-            return f"{name} was {value} after epoch {m.epoch}"
-        if "loss" in name and start_loss > 0 and value > DIVERGED_FACTOR * start_loss:
-            return f"{name} rose to {value:.3g} after epoch {m.epoch}, from {start_loss:.3g} at the start"
-    return ""
-
-
-def metric_of(m: Measurement, name: str) -> float:
-    """The metric to rank by; raises `InputError` if the objective does not yield it."""
-    if name not in m.metrics:
-        raise InputError(
-            f"the objective yields no metric {name!r}, only {', '.join(sorted(m.metrics))}: choose one with --metric."
-        )
-    return m.metrics[name]
 
 
 def _schedule(trial: Trial, space: ScheduleSpace) -> Schedule:

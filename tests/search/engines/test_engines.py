@@ -16,8 +16,9 @@ from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import TaskObjective, TensorTask, get_task
 from lrsearch.objectives.lanes import Lanes, lane_speeds, part_of
 from lrsearch.search import Plan, load_result, open_storage, search
-from lrsearch.search.engines.choice import Engine, choose_engine, widths_for, worth
-from lrsearch.search.trial.running import Terms
+from lrsearch.search.engines.choice import choose_engine, widths_for, worth
+from lrsearch.search.engines.engine import Engine
+from lrsearch.search.trial.settings import Terms
 from lrsearch.spaces import default_space
 
 MakePlan = Callable[..., Plan]

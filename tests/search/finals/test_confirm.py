@@ -18,7 +18,7 @@ from lrsearch.reports.facts import confirmed
 from lrsearch.reports.facts.answer import answer
 from lrsearch.reports.page.page import report_html
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
-from lrsearch.search.finals.confirm import LEAST, SHAPES, held_back, shape_for
+from lrsearch.search.finals.size import LEAST, SHAPES, held_back, shape_for
 from lrsearch.search.results.paired_tests import ALPHA, FEWEST, Look, duel, next_look, planned_looks
 from lrsearch.spaces import Schedule
 

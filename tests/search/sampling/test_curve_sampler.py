@@ -15,7 +15,8 @@ from optuna.trial import TrialState
 
 from lrsearch import CurvePruner, CurveSampler, Schedule
 from lrsearch.search.sampling.curve_model import MAX_ROWS, CurveModel
-from lrsearch.search.sampling.features import Features, Posterior, fit_kernel, log_improvement, warping
+from lrsearch.search.sampling.features import Features, warping
+from lrsearch.search.sampling.gaussian_process import Posterior, fit_kernel, log_improvement
 from lrsearch.search.sampling.observations import observations
 from lrsearch.spaces import ScheduleSpace, default_space
 

@@ -25,7 +25,7 @@ from lrsearch.errors import InputError, StudyError
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
 from lrsearch.search.budget.ledger import Grant
 from lrsearch.search.budget.shared import CLOSED, Quota, Withdrawn
-from lrsearch.search.finals.confirm import held_back
+from lrsearch.search.finals.size import held_back
 from lrsearch.search.session.members import Team
 from lrsearch.search.storage.leases import reap, take
 from lrsearch.search.storage.studies import CONFIRMATION, TEAM, open_study
@@ -246,7 +246,7 @@ class TestQuota:
         study = optuna.load_study(study_name=plan.study, storage=open_storage(url))
         take(study, "other")  # another process runs the last one of a larger budget
         from lrsearch.search.trial.run import run_trial
-        from lrsearch.search.trial.running import Terms
+        from lrsearch.search.trial.settings import Terms
 
         terms = Terms(plan.space, "val_loss", False, 5, 0, "cpu", quota=self.quota("trials", 5))
         record = run_trial(study, Quick(), terms)

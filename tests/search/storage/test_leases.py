@@ -18,8 +18,9 @@ from bowl import Bowl, StopAfter
 from optuna.trial import TrialState
 
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
-from lrsearch.search.storage.leases import LEASE, bury, clear_unsigned, let_go, reap, take, this_process
-from lrsearch.search.storage.studies import end, end_interrupted, queue_lost
+from lrsearch.search.storage.ending import end, end_interrupted, queue_lost
+from lrsearch.search.storage.leases import LEASE, bury, clear_unsigned, let_go, reap, take
+from lrsearch.search.storage.owners import this_process
 from lrsearch.spaces import default_space
 
 MakePlan = Callable[..., Plan]

@@ -1,0 +1,39 @@
+"""`Pace`: how much wall time a full trial takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from ..results.trial import TrialRecord
+
+SLACK = 1.5
+"""Trials take so many times what their epochs measure: proposals take time, and the last few lanes train less well."""
+
+
+class Pace:
+    """How much wall time a full trial takes, from what trials measured.
+
+    Args:
+        epochs: Length of a full trial.
+        known: Trials of earlier sessions.
+
+    Attributes:
+        side_by_side: How many trials run at a time, each of which measures all of its time.
+    """
+
+    def __init__(self, epochs: int, known: Iterable[TrialRecord] = ()) -> None:
+        self.epochs, self.side_by_side = epochs, 1
+        self._seconds, self._trained = 0.0, 0
+        for trial in known:
+            self.add(trial)
+
+    def add(self, trial: TrialRecord) -> None:
+        """Take in a trial that has ended."""
+        self._seconds += math.fsum(trial.seconds)
+        self._trained += len(trial.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of a full trial, cautiously; 0 if unknown."""
+        return SLACK * self._seconds / self._trained * self.epochs / self.side_by_side if self._trained else 0.0

@@ -1,0 +1,49 @@
+"""Many trials at once, as lanes of one batched model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from optuna.study import Study
+
+from ...errors import StudyError
+from ...objectives import TensorObjective
+from ..budget.ledger import Grant
+from ..trial.running import Watch
+from ..trial.settings import Terms
+from .engine import Ended
+
+
+def run_lanes(
+    study: Study, objective: TensorObjective, terms: Terms, lanes: int, allot: Callable[[], Grant | None]
+) -> Ended:
+    """A lane that comes free takes the next trial; if training fails, the trials under way are queued again."""
+    from ...objectives.lanes import Lanes
+
+    pool = Lanes(objective.recipe(), objective.data(terms.device), terms.device, lanes)
+    watches: dict[int, Watch] = {}
+    try:
+        while True:
+            while pool.room and (grant := allot()):
+                lane = min(set(range(lanes)) - {w.worker for w in watches.values()})
+                watch = Watch(study, objective, terms, grant, worker=lane)
+                if watch.withdrawn:
+                    yield grant, watch.withdrawn
+                    continue
+                watches[watch.trial.number] = watch
+                number, seed = watch.trial.number, watch.seed
+                pool.put(number, watch.schedule, seed=seed, epochs=terms.epochs, test=terms.test)
+            if not watches:
+                return
+            for number, measurement in pool.run_epoch().items():
+                watch = watches[number]
+                if record := watch.see(measurement):
+                    pool.drop(number)
+                    del watches[number]
+                    yield watch.grant, record
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StudyError(f"training in lanes failed ({reason}): try --engine single.") from error
+    finally:
+        for watch in watches.values():
+            watch.interrupt("stopped with the other lanes")

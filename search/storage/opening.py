@@ -1,0 +1,84 @@
+"""Storage opened: a journal file or a database, and its failures in words."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
+
+from ...errors import StudyError
+from .journal import JournalFile
+from .passwords import ambiguous, redact, scrub
+
+BUSY = 120.0
+"""Seconds for which SQLite waits while other processes write; its own 5 are too few for eight of them."""
+ATTEMPTS = 5
+"""So many tries to open a database whose tables another process makes meanwhile."""
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def open_storage(where: str) -> BaseStorage:
+    """The storage at `where`: a URL as Optuna takes them, or the path of a journal file.
+
+    Raises:
+        StudyError: It cannot be reached or written.
+    """
+    if ambiguous(where):
+        raise StudyError(f"the storage {redact(where)!r} cannot be opened: write an @ in the password as %40.")
+    for attempt in range(ATTEMPTS):
+        try:
+            return JournalStorage(JournalFile(where)) if "://" not in where else _database(where)
+        except Exception as error:  # each database driver raises its own
+            raced = isinstance(error, IntegrityError | ProgrammingError) or "already exists" in str(error)
+            if raced and attempt < ATTEMPTS - 1:  # several processes made the tables of a fresh database at once
+                time.sleep(random.uniform(0.1, 1))
+                continue
+            raise StudyError(f"the storage {redact(where)!r} cannot be opened: {_reason(error, where)}") from None
+    raise AssertionError
+
+
+class _Database(RDBStorage):
+    """Optuna's storage, which leaves no connection behind if it cannot be opened."""
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
+        try:
+            super().__init__(url, engine_kwargs)
+        except Exception:
+            if hasattr(self, "engine"):
+                self.engine.dispose()
+            raise
+
+
+def _database(url: str) -> BaseStorage:
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    patient = {"connect_args": {"timeout": BUSY}} if url.startswith("sqlite") else {}
+    database = _Database(url, engine_kwargs=patient)
+    weakref.finalize(database, database.engine.dispose)  # or the server keeps idle connections
+    return optuna.storages.get_storage(database)
+
+
+@contextmanager
+def failures(where: str) -> Iterator[None]:
+    """Turn what a database raises while it is used, e.g. when it goes away, into a `StudyError`."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise StudyError(
+            f"the storage {redact(where)!r} failed: {_reason(error.__cause__ or error, where)}. "
+            "What it holds is kept; once it is back, the same command goes on."
+        ) from None
+
+
+def _reason(error: BaseException, where: str) -> str:
+    lines = scrub(str(error), where).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,72 @@
+"""Who runs a trial, and whether that process lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import psutil
+from optuna.trial import FrozenTrial
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process.
+
+    Attributes:
+        host: The machine's name, for people.
+        place: Tells machines and containers apart: within one, process ids can be looked up.
+        pid: Process id.
+        start: When the process started, in seconds since the epoch: ids are used again.
+    """
+
+    host: str
+    place: str
+    pid: int
+    start: float
+
+    def alive(self) -> bool | None:
+        """Whether the process still runs; None if that cannot be seen from here."""
+        if self.place != this_process().place:
+            return None
+        try:
+            process = psutil.Process(self.pid)
+            return bool(process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - self.start) < 5)
+        except psutil.NoSuchProcess:
+            return False
+        except psutil.AccessDenied:
+            return True
+
+
+def this_process() -> Owner:
+    """The process that runs this."""
+    return _process(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _process(pid: int) -> Owner:
+    return Owner(socket.gethostname(), _place(), pid, psutil.Process(pid).create_time())
+
+
+def _place() -> str:
+    """The boot of the system and the namespace of process ids, since containers may share all else."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return " ".join(parts)
+
+
+def owner_of(trial: FrozenTrial) -> Owner | None:
+    """The owner of a trial; None if it has not been signed."""
+    signed = trial.user_attrs.get("owner")
+    return None if signed is None else Owner(**{k: signed[k] for k in ("host", "place", "pid", "start")})
+
+
+def since(trial: FrozenTrial) -> float:
+    """``time.time()`` when the trial's owner took it; 0 if it has not been signed."""
+    return float(trial.user_attrs.get("owner", {}).get("since", 0.0))

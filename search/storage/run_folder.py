@@ -1,0 +1,46 @@
+"""The run folder: its name, that it can be written, and that one search at a time uses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ...errors import InputError, StudyError
+
+
+def folder_name(study: str) -> str:
+    """The study's name as a folder name: anything unusual becomes a dash."""
+    return re.sub(r"[^\w.-]+", "-", study).strip("-.") or "study"
+
+
+def make_folder(folder: Path) -> None:
+    """Create the run folder; raises `InputError` if it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"the run folder {str(folder)!r} cannot be written ({error.strerror}): "
+            "pass --out DIR with a folder that can."
+        ) from None
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the run folder's lock; the system frees it when the process dies."""
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise StudyError(
+            f"another lrsearch is running in {str(folder)!r}: wait for it, or choose another name with --study."
+        ) from None
+    with lock:
+        lock.release()  # the context manager holds it once more
+        yield
