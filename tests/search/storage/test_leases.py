@@ -278,7 +278,8 @@ def test_what_the_workers_of_a_killed_session_still_end_is_counted(make_plan: Ma
     code = f"""
 import time, optuna
 from lrsearch.search.storage.leases import take
-from lrsearch.search.storage.studies import end, open_storage
+from lrsearch.search.storage.ending import end
+from lrsearch.search.storage.opening import open_storage
 from lrsearch.spaces import default_space
 study = optuna.load_study(study_name="bowl", storage=open_storage({make_plan().where!r}))
 trial = take(study)
