@@ -46,12 +46,11 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def with_loader(recipe: Any, data: Any, schedule: Any, epochs: int) -> Any:
+def with_loader(recipe: Any, data: Any, schedule: Any, epochs: int, where: str) -> Any:
     """The loop that tutorials show: a DataLoader, `.to(device)`, `loss.item()`."""
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 
-    where = device()
     train = DataLoader(
         TensorDataset(data.train.x, data.train.y), batch_size=recipe.batch_size, shuffle=True, drop_last=True
     )
@@ -59,17 +58,19 @@ def with_loader(recipe: Any, data: Any, schedule: Any, epochs: int) -> Any:
     model = recipe.model().to(where)
     optimizer = recipe.optimizer(model)
     scheduler = schedule.scheduler(optimizer, len(train))
+    noise = torch.Generator(device=where)
     for _ in range(epochs):
         model.train()
         for x, y in train:
-            loss = recipe.loss(model(x.to(where)), y.to(where))
+            x = x.to(where) if recipe.augment is None else recipe.augment(x.to(where), noise)
+            loss = recipe.loss(recipe.predict(model, x), y.to(where))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             scheduler.step()
         model.eval()
         with torch.no_grad():
-            losses = [recipe.loss(model(x.to(where)), y.to(where)).item() * len(y) for x, y in val]
+            losses = [recipe.loss(recipe.predict(model, x.to(where)), y.to(where)).item() * len(y) for x, y in val]
         yield sum(losses) / len(data.val.y)
 
 
@@ -89,7 +90,7 @@ def optuna_study(args: argparse.Namespace, *, loader: bool) -> Course:
     def run(trial: optuna.Trial) -> float:
         schedule = space.suggest(trial)
         if loader:
-            losses = with_loader(recipe, data, schedule, epochs)
+            losses = with_loader(recipe, data, schedule, epochs, device())
         else:
             found = train(recipe, data, schedule, epochs=epochs, seed=0, device=device())
             losses = (m.metrics["val_loss"] for m in found)

@@ -97,10 +97,8 @@ def crowd_speed(recipe: Recipe, data: Splits, count: int) -> float:
     return found
 
 
-def _memory_limit(recipe: Recipe, data: Splits, device: str) -> int:
-    """How many lanes fit: on CUDA by what a lane takes at its peak, on a CPU a number that never paid to exceed."""
-    if torch.device(device).type != "cuda":
-        return CPU_LANES
+def memory_per_lane(recipe: Recipe, data: Splits, device: str) -> int:
+    """Bytes of a CUDA device that one more lane takes at its peak, within an epoch on `data`."""
     peaks = []
     for lanes in (1, 3):
         torch.cuda.reset_peak_memory_stats(device)
@@ -108,8 +106,15 @@ def _memory_limit(recipe: Recipe, data: Splits, device: str) -> int:
         _seconds(_epochs(Lanes(recipe, data, device, lanes)))
         peaks.append(torch.cuda.max_memory_allocated(device) - before)
     torch.cuda.empty_cache()
-    per_lane = max(1, (peaks[1] - peaks[0]) // 2)
-    return max(1, int(MEMORY_SHARE * torch.cuda.mem_get_info(device)[0] / per_lane))
+    return max(1, (peaks[1] - peaks[0]) // 2)
+
+
+def _memory_limit(recipe: Recipe, data: Splits, device: str) -> int:
+    """How many lanes fit: on CUDA by what a lane takes at its peak, on a CPU a number that never paid to exceed."""
+    if torch.device(device).type != "cuda":
+        return CPU_LANES
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, int(MEMORY_SHARE * free / memory_per_lane(recipe, data, device)))
 
 
 def _seconds(epochs: Iterator[float]) -> float:
