@@ -38,7 +38,7 @@ def work_one(plan: Plan, terms: Terms, name: str, stop: str, grant: Grant) -> Tr
     """Run one trial of the study `name` in a worker process."""
     device = _own_device(plan.device, plan.jobs, str(plan.folder))
     return run_trial(
-        _study(plan, name),
+        _study(plan, name, terms.skipped),
         plan.objective,
         replace(terms, device=device),
         grant,
@@ -78,11 +78,11 @@ def _slot(jobs: int, folder: str) -> int:
 _LOCKS: list[FileLock] = []
 
 
-def _study(plan: Plan, name: str) -> Study:
+def _study(plan: Plan, name: str, skipped: int) -> Study:
     """The study `name` of a plan, opened once per process; the sampler keeps what it remembers of the trials."""
-    key = (plan.where, name, plan.pruner)
+    key = (plan.where, name, plan.pruner, skipped)
     if key not in _STUDIES:
-        sampler = make_sampler(plan.sampler, plan.seed, plan.space)
+        sampler = make_sampler(plan.sampler, plan.seed, plan.space, skipped)
         pruner = make_pruner(plan.pruner, plan.space, sampler)
         _STUDIES.clear()
         _STUDIES[key] = optuna.load_study(
@@ -91,4 +91,4 @@ def _study(plan: Plan, name: str) -> Study:
     return _STUDIES[key]
 
 
-_STUDIES: dict[tuple[str, str, str], Study] = {}
+_STUDIES: dict[tuple[str, str, str, int], Study] = {}

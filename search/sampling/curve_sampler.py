@@ -38,7 +38,7 @@ class CurveSampler(BaseSampler):
     Args:
         space: Where schedules come from; parameters of others are drawn at random.
         seed: Seed of the proposals: with one worker, equal seeds give equal studies.
-        skipped: How many trials of the study do not count for the seed, since they were repeated.
+        skipped: By how much trials' numbers are ahead of their draws, since interrupted trials use up numbers.
     """
 
     def __init__(self, space: ScheduleSpace | CurveModel, seed: int = 0, skipped: int = 0) -> None:

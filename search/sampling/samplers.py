@@ -38,7 +38,7 @@ class Repeatable(BaseSampler):
     Args:
         name: One of Optuna's samplers in `SAMPLERS`.
         seed: The search's seed.
-        skipped: How many trials of the study were interrupted before this session.
+        skipped: By how much trials' numbers are ahead of their draws, since interrupted trials use up numbers.
     """
 
     def __init__(self, name: str, seed: int, skipped: int = 0) -> None:

@@ -38,9 +38,7 @@ class Team:
 
     def __init__(self, storage: BaseStorage, name: str) -> None:
         self.member = uuid.uuid4().hex
-        self._members = optuna.create_study(
-            storage=storage, study_name=name + TEAM, sampler=RandomSampler(), pruner=NopPruner(), load_if_exists=True
-        )
+        self._members = _members_of(storage, name)
         self._leader: int | None = None
 
     def __enter__(self) -> Team:
@@ -53,10 +51,9 @@ class Team:
 
     def leads(self) -> bool:
         """Whether this process is to lead."""
-        reap(self._members)
-        if self._trial.number not in (running := self._running()):  # its lease ran out, as in a laptop's sleep
+        if self._trial.number not in (running := _at_work(self._members)):  # its lease ran out: a laptop's sleep
             self._trial = take(self._members, self.member)
-            running = self._running()
+            running = _at_work(self._members)
         self._leader = min(running)
         return self._leader == self._trial.number
 
@@ -94,5 +91,19 @@ class Team:
         while self.busy_elsewhere(study):
             time.sleep(POLL)
 
-    def _running(self) -> list[int]:
-        return [t.number for t in self._members.get_trials(deepcopy=False, states=(TrialState.RUNNING,))]
+
+def members_at_work(storage: BaseStorage, name: str) -> int:
+    """How many processes work on the search of that name."""
+    return len(_at_work(_members_of(storage, name)))
+
+
+def _members_of(storage: BaseStorage, name: str) -> Study:
+    return optuna.create_study(
+        storage=storage, study_name=name + TEAM, sampler=RandomSampler(), pruner=NopPruner(), load_if_exists=True
+    )
+
+
+def _at_work(members: Study) -> list[int]:
+    """The numbers of the members that live."""
+    reap(members)
+    return [t.number for t in members.get_trials(deepcopy=False, states=(TrialState.RUNNING,))]

@@ -10,6 +10,8 @@ from itertools import pairwise
 from uuid import uuid4
 
 import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
 from optuna.study import Study
 
 from ...errors import StudyError
@@ -36,6 +38,7 @@ from ..storage.reading import load_result
 from ..storage.studies import SESSION, open_study
 from ..trial.run import Started, start
 from ..trial.settings import Terms
+from .draws import skipped_numbers
 
 EQUAL_FAILURES = {"before": 3, "after": 10}
 """After this many failures in a row for one reason the search stops: before and after a first complete trial."""
@@ -188,10 +191,9 @@ class Session:
         plan = self.plan
         if not self.tally.outcomes or (plan.joins and self._unfinished()):
             self._prove()
-        skipped = sum(self.tally.outcomes.get(o, 0) for o in ("interrupted", "running", "out of budget"))
-        sampler = make_sampler(plan.sampler, plan.seed, plan.space, skipped)
-        pruner = make_pruner(plan.pruner, plan.space, sampler)
-        study = open_study(self.storage, plan.study, plan.settings(), sampler, pruner)
+        study = open_study(self.storage, plan.study, plan.settings(), *self._guides())
+        self.terms = replace(self.terms, skipped=skipped_numbers(study, alone=self._alone()))
+        study.sampler, study.pruner = self._guides()
         queued = [t.user_attrs.get("baseline") for t in study.get_trials(deepcopy=False)]
         for title, schedule in baselines(plan.space, plan.baseline).items():
             if title not in queued and None not in queued:  # a kill may come between the first and the last
@@ -200,6 +202,15 @@ class Session:
         if self.stale:
             self.progress.note(f"{self.stale} trial(s) were cut off when the last session ended; they run again.")
         return study
+
+    def _guides(self) -> tuple[BaseSampler, BasePruner]:
+        """What proposes schedules and what stops trials early."""
+        sampler = make_sampler(self.plan.sampler, self.plan.seed, self.plan.space, self.terms.skipped)
+        return sampler, make_pruner(self.plan.pruner, self.plan.space, sampler)
+
+    def _alone(self) -> bool:
+        """Whether no other process works on the study."""
+        return True
 
     def _prove(self) -> None:
         """Run the objective for an epoch: whatever is wrong with it is better found before it costs trials."""

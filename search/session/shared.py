@@ -18,7 +18,7 @@ from ..results.trial import TrialRecord
 from ..storage.studies import CONFIRMATION
 from ..storage.trial_notes import to_record
 from ..trial.settings import Terms
-from .members import POLL, Team
+from .members import POLL, Team, members_at_work
 from .session import Session
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -43,6 +43,9 @@ class SharedSession(Session):
                     self.team.finish()
                 elif not self._help(study, engine):
                     time.sleep(POLL)
+
+    def _alone(self) -> bool:
+        return not members_at_work(self.storage, self.plan.study)
 
     def _search_together(self, study: Study, engine: Engine) -> None:
         terms = replace(self.terms, quota=self._quota(self.ledger.held))

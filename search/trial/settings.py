@@ -23,6 +23,7 @@ class Terms:
         device: Torch device.
         test: Whether full trials are evaluated on test data too.
         quota: What trials may use together with those of other processes; None if there are no others.
+        skipped: By how much the number of a new trial is ahead of the sampler's draws.
     """
 
     space: ScheduleSpace
@@ -33,6 +34,7 @@ class Terms:
     device: str
     test: bool = False
     quota: Quota | None = None
+    skipped: int = 0
 
 
 def metric_of(m: Measurement, name: str) -> float:
