@@ -234,7 +234,7 @@ def _runs(args: Namespace) -> int:
         except LrsearchError as error:
             print(f"{journal.parent}  {error}")
             continue
-        best = result.ranking[0] if result.ranking else None
+        best = result.best if result.ranking else None
         what = f"{result.metric} {best.value:.4g}, {best.schedule.describe()}" if best else "nothing complete yet"
         print(f"{journal.parent}  {sum(result.counts().values())} trials, {what}")
     if not found:

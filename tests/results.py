@@ -142,3 +142,56 @@ def confirmed(diverged: int = 0) -> SearchResult:
             run = {"number": len(runs), "seed": seed, "confirms": trial, "test": {"test_loss": value + 0.1}, **ends}
             runs.append(replace(made.trials[trial], **run))
     return replace(made, confirmation=Confirmation(contest, tuple(runs), made.maximize))
+
+
+def contested(
+    gap: float = 0.0,
+    *,
+    noise: float = 0.01,
+    test_gap: float = 0.0,
+    seeds: int = 9,
+    maximize: bool = False,
+) -> SearchResult:
+    """A search whose lowest trial, finalist and best baseline are three, judged on fresh seeds.
+
+    Args:
+        gap: By how much the finalist does better than the baseline, on the average: 0 gives "not distinguishable" and
+            recommends the baseline, 0.05 is better and recommends the finalist, -0.05 is worse.
+        noise: Spread of the paired differences.
+        test_gap: By how much the finalist's test_loss is lower.
+        seeds: How many seeds judge.
+        maximize: Rank by val_accuracy.
+    """
+    made = made_result(40, metric="val_accuracy" if maximize else "val_loss", maximize=maximize)
+    lowest, finalist = [t.number for t in made.ranking if not t.baseline][:2]
+    rivals = tuple(t.number for t in made.baselines[:2])
+    looks = (Look(seeds, 0.05),)
+    contest = Contest(40, (lowest, finalist), rivals, (), (1, 2), tuple(range(3, 3 + seeds)), looks)
+    quality = {finalist: gap, lowest: -0.1, rivals[0]: 0.0, rivals[1]: -0.1}
+    runs: list[TrialRecord] = []
+    for seed in (*contest.choosing, *contest.judging):
+        for trial, better in quality.items():
+            if seed in contest.choosing or trial in (finalist, rivals[0]):
+                runs.append(_fresh_run(made, len(runs), trial, seed, better, noise, test_gap * (trial == finalist)))
+    return replace(made, confirmation=Confirmation(contest, tuple(runs), maximize))
+
+
+def _fresh_run(
+    made: SearchResult, number: int, trial: int, seed: int, better: float, noise: float, test_better: float
+) -> TrialRecord:
+    """A trial's run on a fresh seed, better by so much than 0.5 but for noise."""
+    record, sign = made.trials[trial], 1 if made.maximize else -1
+    swing = noise * ((seed * 7 + trial * 3) % 5 - 2) / 2
+    value = 0.5 + 0.02 * (seed % 3 - 1) + sign * better + swing
+    shift = value - record.metrics[made.metric][-1]
+    curve = tuple(v + shift for v in record.metrics[made.metric])
+    test = {"test_loss": 0.6 + swing - test_better, "test_accuracy": 0.9}
+    return replace(
+        record,
+        number=number,
+        seed=seed,
+        confirms=trial,
+        value=value,
+        metrics={**record.metrics, made.metric: curve},
+        test=test,
+    )

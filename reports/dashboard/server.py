@@ -26,7 +26,7 @@ from optuna.trial import Trial
 
 from ...errors import InputError
 from ...search import SearchResult, TrialRecord, open_storage
-from .texts import TOP, lr_and_loss, study_note, trial_csv, trial_note, trial_svg
+from .texts import lr_and_loss, noted, study_note, trial_csv, trial_note, trial_svg
 
 ARTIFACTS = "artifacts"
 PLOT = "lr-and-loss"
@@ -51,8 +51,9 @@ def prepare(result: SearchResult, where: str) -> bool:
     """
     storage = open_storage(where)
     study = optuna.load_study(study_name=result.name, storage=storage)
-    best = result.ranking[:TOP]
-    notes = [trial_note(result, record, rank) for rank, record in enumerate(best, 1)]
+    best = noted(result)
+    ranks = {t.number: rank for rank, t in enumerate(result.ranking, 1)}
+    notes = [trial_note(result, record, ranks[record.number]) for record in best]
     summary, figure = study_note(result), lr_and_loss(result)
     state = hashlib.sha256(json.dumps([summary, notes, figure]).encode()).hexdigest()
     if storage.get_study_system_attrs(study._study_id).get(_STATE) == state:

@@ -13,7 +13,9 @@ from typing import Any
 from ...search import SearchResult, TrialRecord
 from ..export import export
 from ..facts.answer import answer
+from ..facts.confirmed import standing
 from ..facts.curves import Line, TrialCurves, curves, lr_line
+from ..facts.marks import finalist, label, recommended, title
 from ..facts.tables import num
 from ..figures.theme import GRID, INK, MUTED, axis, family_color, layout
 
@@ -25,14 +27,18 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP_MARGIN, GAP = 480, 360, 68, 12, 26, 50
 
 
 def study_note(result: SearchResult) -> str:
-    """The search in Markdown: the answer, how sure it is, the best trials and the baselines."""
+    """The search in Markdown: the answer, how sure it is, the recommended trial, the best ones and the baselines."""
     found = answer(result)
-    best = [f"**{_plain(result.best.schedule.describe())}**"] if result.ranking and result.best.schedule else []
-    rows = [*result.ranking[:TOP], *(t for t in result.baselines if t not in result.ranking[:TOP])]
+    chosen = recommended(result)
+    best = [f"**Use {_plain(chosen.schedule.describe())}**"] if chosen is not None and chosen.schedule else []
+    picked = [t for t in (chosen, finalist(result), *result.ranking[:TOP], *result.baselines) if t is not None]
     table = [
-        f"| trial | {_plain(result.metric)} | outcome | schedule |",
-        "|---|---|---|---|",
-        *(f"| {t.number} | {num(t.value)} | {t.outcome} | {_plain(_words(t))} |" for t in rows),
+        f"| trial | {_plain(result.metric)} | | outcome | schedule |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {t.number} | {num(t.value)} | {label(result, t)} | {t.outcome} | {_plain(_words(t))} |"
+            for t in {t.number: t for t in picked}.values()
+        ),
     ]
     parts = [
         "## lrsearch",
@@ -45,14 +51,21 @@ def study_note(result: SearchResult) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def noted(result: SearchResult) -> list[TrialRecord]:
+    """The trials that get a note and files: the recommended one, the finalist and the best in the search."""
+    picked = (recommended(result), finalist(result), *result.ranking[:TOP])
+    return list({t.number: t for t in picked if t is not None and t in result.ranking}.values())
+
+
 def trial_note(result: SearchResult, record: TrialRecord, rank: int) -> str:
-    """A trial in Markdown: its place, its schedule in words and as code."""
-    place = "the best" if rank == 1 else f"number {rank}"
-    baseline = f", the baseline {_plain(record.baseline)}" if record.baseline else ""
+    """A trial in Markdown: what it is, its place, its schedule in words and as code, and what the search says of it."""
+    what = label(result, record)
     code = export(record, result, "torch")
     return "\n\n".join(
         [
-            f"## {place.capitalize()} of {len(result.ranking)} complete trials{baseline}",
+            f"## {_plain(title(record))}{f': {what}' if what else ''}",
+            _plain(standing(result, record)),
+            f"Number {rank} of {len(result.ranking)} complete trials in the search itself.",
             f"{_plain(result.metric)} {num(record.value)}: {_plain(_words(record))}",
             f"```python\n{code}```",
         ]
@@ -142,7 +155,7 @@ def _panel(title: str, lines: Sequence[Line], horizon: float, top: float, color:
 
 def _traces(c: TrialCurves) -> list[dict[str, Any]]:
     dash = "dot" if c.role == "baseline" else "solid"
-    line = {"color": family_color(c.family), "width": 3 if c.role == "winner" else 1.5}
+    line = {"color": family_color(c.family), "width": 3 if c.role == "recommended" else 1.5}
     name = html.escape(c.label if c.role == "baseline" else f"{c.label} ({c.family})")
     scores = [loss for loss in c.losses if "train" not in loss.name.lower()] or list(c.losses)
     lower = [c.score] if c.score else scores[:1]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...search import SearchResult, TrialRecord
-from ..facts.confirmed import verdict_of
+from ..facts.confirmed import standing
 from ..facts.longer import caution
 from ._source import Source, lrsearch_version
 
@@ -81,7 +81,7 @@ def provenance(source: Source) -> str:
     lines.append(_origin(source))
     if source.result is not None:
         lines += _against(source.result, source.record)
-        said = [verdict_of(source.result), caution(source.result, source.schedule.horizon)]
+        said = [standing(source.result, source.record), caution(source.result, source.schedule.horizon)]
         lines += [quoted(sentence, 1000)[1:-1] for sentence in said if sentence]
     return "\n".join(wrapped for line in lines for wrapped in _comment(line))
 

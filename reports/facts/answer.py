@@ -7,7 +7,8 @@ from typing import NamedTuple
 from ...search import SearchResult, TrialRecord
 from ...spaces import get_family
 from .confirmed import ConfirmedRow, confirmed_rows, sureness, verdict_of
-from .tables import CLOSE, Comparison, Edge, Setting, close_calls, comparisons, edges, num, settings, winner
+from .marks import recommended
+from .tables import CLOSE, Comparison, Edge, Setting, close_calls, comparisons, edges, num, settings
 
 
 class Answer(NamedTuple):
@@ -28,7 +29,7 @@ class Answer(NamedTuple):
 
 def answer(result: SearchResult) -> Answer:
     """The answer of a search in words and numbers; says so plainly when there is none."""
-    best = winner(result)
+    best = recommended(result)
     if best is None or best.schedule is None:
         return Answer("", "", None, "–", (), _no_answer(result), "", tally(result), (), (), ())
     found = comparisons(result)
@@ -48,7 +49,7 @@ def answer(result: SearchResult) -> Answer:
 
 
 def verdict(result: SearchResult, best: TrialRecord, found: tuple[Comparison, ...]) -> str:
-    """One sentence: the winner's value against the best baseline."""
+    """One sentence: the recommended trial's value against the best baseline."""
     reached = f"{result.metric} {num(best.value)} after {_plural(best.epochs, 'epoch')}"
     known = [c for c in found if c.value is not None]
     if best.baseline:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from ...search import ALPHA, Confirmation, Duel, SearchResult
+from ...search import ALPHA, Confirmation, Duel, SearchResult, TrialRecord
+from .marks import title
 from .tables import num
 
 
@@ -79,6 +80,24 @@ def sureness(result: SearchResult) -> str:
     ).replace("%", "\u00a0%")
 
 
+def standing(result: SearchResult, trial: TrialRecord) -> str:
+    """What the search says of one trial: the verdict if it was judged, else that it was not; and which one to use."""
+    found, known = result.confirmation, result.ranking
+    best = result.best if known else None
+    chosen = (
+        f"The search recommends trial {best.number} ({title(best)})." if best and best.number != trial.number else ""
+    )
+    said = ""
+    if found is not None and found.winner is not None:
+        if trial.number in (found.winner, *found.rivals):
+            said = verdict_of(result)
+        elif trial.number in (*found.contest.candidates, *found.contest.baselines):
+            said = f"Trial {trial.number} was dropped after {len(found.contest.choosing)} selection seeds."
+        else:
+            said = f"Trial {trial.number} was not confirmed on fresh seeds."
+    return " ".join(part for part in (said, chosen) if part)
+
+
 def confirmed_rows(result: SearchResult) -> tuple[ConfirmedRow, ...]:
     """The winner, the baselines it met, and those that were not chosen."""
     found = result.confirmation
@@ -98,7 +117,7 @@ def facts(result: SearchResult) -> dict[str, Any] | None:
     return {
         "verdict": found.word,
         "in_words": verdict_of(result),
-        "winner": found.winner,
+        "finalist": found.winner,
         "recommended": found.recommended,
         "alpha": ALPHA,
         "against": [

@@ -1,18 +1,18 @@
-"""Curves over the epochs, as plain tuples: the winner's, the others' beside it, and all lr curves by rank."""
+"""Curves over the epochs, as plain tuples: those of the trials that stand out, and all lr curves by rank."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ...search import SearchResult, TrialRecord
 from ...spaces import Schedule
-from .tables import winner
+from .marks import Mark, finalist, lowest_in_search, recommended, word
 
 STEPS_PER_EPOCH = 20
 """Optimizer steps assumed where a trial does not say."""
@@ -21,6 +21,7 @@ POINTS = 100
 """Points kept of a long curve."""
 CURVES = 1000
 """lr curves drawn in one figure at most."""
+Role = Mark | Literal["top"]
 Floats = npt.NDArray[np.float64]
 
 
@@ -41,10 +42,10 @@ class Phase(NamedTuple):
 
 
 class TrialCurves(NamedTuple):
-    """One trial's lr and loss curves; `role` is "winner", "top" or "baseline"."""
+    """One trial's lr and loss curves; `role` is the mark that matters most, or "top": among the best of the search."""
 
     number: int
-    role: str
+    role: Role
     label: str
     family: str
     lr: Line
@@ -147,30 +148,36 @@ def _runs(kinds: Sequence[int], start: float, end: float, steps: int) -> list[Ph
 
 
 def curves(result: SearchResult) -> tuple[TrialCurves, ...]:
-    """The winner, the next best trials and the baselines, each once, in this order."""
-    best = winner(result)
-    if best is None:
-        return ()
-    picked = [(best, "winner")]
-    picked += [(t, "baseline") for t in result.baselines if t.number != best.number and t.epochs]
-    picked += [(t, "top") for t in result.ranking[1:TOP] if not t.baseline]
-    return tuple(_trial_curves(result, t, role) for t, role in picked if t.schedule is not None)
+    """The recommended trial, the finalist, the lowest in the search, the baselines and the best others, each once."""
+    picked: list[tuple[Role, TrialRecord | None]] = [
+        ("recommended", recommended(result)),
+        ("finalist", finalist(result)),
+        ("lowest_in_search", lowest_in_search(result)),
+        *(("baseline", t) for t in result.baselines if t.epochs and result.ranking),
+        *(("top", t) for t in result.ranking[:TOP]),
+    ]
+    first: dict[int, tuple[TrialRecord, Role]] = {}
+    for role, trial in picked:
+        if trial is not None and trial.schedule is not None:
+            first.setdefault(trial.number, (trial, role))
+    return tuple(_trial_curves(result, trial, role) for trial, role in first.values())
 
 
-def _trial_curves(result: SearchResult, trial: TrialRecord, role: str) -> TrialCurves:
+def _trial_curves(result: SearchResult, trial: TrialRecord, role: Role) -> TrialCurves:
     assert trial.schedule is not None
     names = [n for n in trial.metrics if "loss" in n.lower()]
-    if role != "winner":
+    if role != "recommended":
         held_out = [n for n in names if "train" not in n.lower()]
         names = [result.metric] if result.metric in names else (held_out or names)[:1]
-    label = {"winner": "best", "baseline": f"baseline: {trial.baseline}"}.get(role, f"trial {trial.number}")
+    name = f"trial {trial.number}" if role == "top" else f"{word(role, result)}, trial {trial.number}"
+    label = f"baseline: {trial.baseline}" if role == "baseline" else name
     scored = result.metric in trial.metrics and "loss" not in result.metric.lower()
     return TrialCurves(
         trial.number,
         role,
         label,
         trial.schedule.family,
-        lr_line(trial.schedule, trial.steps_per_epoch, 3 * POINTS if role == "winner" else POINTS),
+        lr_line(trial.schedule, trial.steps_per_epoch, 3 * POINTS if role == "recommended" else POINTS),
         tuple(_metric_line(trial, name) for name in names),
         _metric_line(trial, result.metric) if scored else None,
     )

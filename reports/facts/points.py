@@ -10,6 +10,7 @@ import numpy as np
 
 from ...search import SearchResult, TrialRecord
 from ...spaces import Choice, get_family
+from .marks import recommended
 from .tables import Edge, edges, families, finite
 
 POINTS = 800
@@ -29,7 +30,22 @@ class Point(NamedTuple):
 
 
 class ParameterPoints(NamedTuple):
-    """One parameter against the value of the complete trials; `won`: the best point is the winner itself."""
+    """One parameter against the value of the complete trials.
+
+    Attributes:
+        name: Optuna's name of it.
+        title: What its axis says.
+        log: Whether its range is logarithmic.
+        low: Lower end of its range; None for a choice.
+        high: Upper end.
+        options: The choices, if it is one.
+        points: The trials, best first.
+        recommended: The recommended trial's point; None if it does not have the parameter.
+        lowest: The point of the trial that is lowest in the search among those that have the parameter.
+        lowest_of_all: Whether that one is lowest in the whole search.
+        edge: The end of the range that the recommended trial lies at.
+        left_out: Weaker trials that are not among the points.
+    """
 
     name: str
     title: str
@@ -38,8 +54,9 @@ class ParameterPoints(NamedTuple):
     high: float | None
     options: tuple[str, ...]
     points: tuple[Point, ...]
-    best: Point | None
-    won: bool
+    recommended: Point | None
+    lowest: Point | None
+    lowest_of_all: bool
     edge: Edge | None
     left_out: int
 
@@ -124,7 +141,8 @@ def _parameter(result: SearchResult, name: str, edge: Edge | None) -> ParameterP
     span = result.space.range_of(name)
     having = [t for t in result.ranking if name in t.params]
     points = tuple(_point(t, t.params[name]) for t in select(having))
-    best = points[0] if points else None
+    best = recommended(result)
+    lowest = points[0] if points else None
     options = span.options if isinstance(span, Choice) else ()
     log, low, high = (False, None, None) if isinstance(span, Choice) else (span.log, span.low, span.high)
     return ParameterPoints(
@@ -135,8 +153,9 @@ def _parameter(result: SearchResult, name: str, edge: Edge | None) -> ParameterP
         high,
         options,
         points,
-        best,
-        best is not None and best.trial == result.ranking[0].number,
+        _point(best, best.params[name]) if best is not None and name in best.params else None,
+        lowest,
+        lowest is not None and lowest.trial == result.ranking[0].number,
         edge,
         len(having) - len(points),
     )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ...search import SearchResult, TrialRecord, duration
 from ...spaces import Schedule, space_to_toml
 from .curves import coarse_lr
+from .marks import Mark, all_marks, words
 from .tables import num
 
 SPARK_POINTS = 24
@@ -17,9 +18,14 @@ SPARK_WIDTH, SPARK_HEIGHT = 72, 20
 
 
 class TrialRow(NamedTuple):
-    """One trial in the table; `rank` counts complete trials from 1, `sort_value` puts better ones first."""
+    """One trial in the table.
+
+    `rank` counts complete trials from 1, `sort_value` puts better ones first, `label` is its `marks` in words.
+    """
 
     number: int
+    marks: tuple[Mark, ...]
+    label: str
     rank: int | None
     outcome: str
     reason: str
@@ -61,21 +67,24 @@ def trial_rows(result: SearchResult) -> tuple[TrialRow, ...]:
     ranks = {t.number: i + 1 for i, t in enumerate(result.ranking)}
     others = (t for t in result.trials if t.number not in ranks)
     shown = [*result.ranking, *others][:ROWS]
-    return tuple(_row(t, ranks.get(t.number), result.maximize) for t in shown)
+    marks = all_marks(result)
+    return tuple(_row(t, ranks.get(t.number), marks.get(t.number, ()), result) for t in shown)
 
 
-def _row(t: TrialRecord, rank: int | None, maximize: bool) -> TrialRow:
+def _row(t: TrialRecord, rank: int | None, marks: tuple[Mark, ...], result: SearchResult) -> TrialRow:
     seconds = math.fsum(t.seconds)
     known = t.value is not None and math.isfinite(t.value) and t.outcome in ("complete", "pruned")
     return TrialRow(
         number=t.number,
+        marks=marks,
+        label=words(marks, result),
         rank=rank,
         outcome=t.outcome,
         reason=t.reason,
         family=t.schedule.family if t.schedule else "",
         baseline=t.baseline or "",
         value=num(t.value) if known else "–",
-        sort_value=(-1 if maximize else 1) * t.value if known and t.value is not None else math.inf,
+        sort_value=(-1 if result.maximize else 1) * t.value if known and t.value is not None else math.inf,
         epochs=t.epochs,
         seconds=seconds,
         time=duration(seconds) if t.seconds else "–",

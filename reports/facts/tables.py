@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord
 from ...spaces import Range, Schedule, get_family
+from .marks import lowest_in_search, recommended
 
 EDGE = 0.02
 """A best value this close to an end of its range, as a share of the range, counts as lying at the edge."""
@@ -26,7 +27,7 @@ MEANINGS = {
 
 
 class Comparison(NamedTuple):
-    """The winner against one baseline; `difference` is winner minus baseline, `percent` relative to it."""
+    """The recommended trial against a baseline; `difference` is the first minus the second, `percent` of the second."""
 
     name: str
     trial: int
@@ -38,7 +39,7 @@ class Comparison(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """A parameter of the winner that lies at an end of its range."""
+    """A parameter of the recommended trial that lies at an end of its range."""
 
     parameter: str
     value: float
@@ -48,7 +49,7 @@ class Edge(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """One parameter of the winner in words."""
+    """One parameter of the recommended schedule in words."""
 
     name: str
     value: str
@@ -56,7 +57,18 @@ class Setting(NamedTuple):
 
 
 class FamilyRow(NamedTuple):
-    """How one family did; `behind` is its best value minus the overall best."""
+    """How one family did in the search.
+
+    Attributes:
+        family: Its name.
+        trials: Trials of it.
+        complete: Those that were trained to the end.
+        best: The best value of them.
+        trial: The trial that has it.
+        median: Their median value.
+        behind: `best` minus the value of the trial that is lowest in the search, >= 0; maximizing, <= 0.
+        recommended: Whether the recommended trial is one of them.
+    """
 
     family: str
     trials: int
@@ -65,6 +77,7 @@ class FamilyRow(NamedTuple):
     trial: int | None
     median: float | None
     behind: float | None
+    recommended: bool
 
 
 class OutcomeRow(NamedTuple):
@@ -100,11 +113,6 @@ def finite(trial: TrialRecord) -> float | None:
     return trial.value if trial.value is not None and math.isfinite(trial.value) else None
 
 
-def winner(result: SearchResult) -> TrialRecord | None:
-    """The trial to use, if there is one: see `SearchResult.best`."""
-    return result.best if result.ranking else None
-
-
 def settings(schedule: Schedule) -> tuple[Setting, ...]:
     """The schedule's parameters in words, lengths in epochs."""
     unit = {"epochs": " epochs", "per epoch": " per epoch"}
@@ -119,8 +127,8 @@ def settings(schedule: Schedule) -> tuple[Setting, ...]:
 
 
 def comparisons(result: SearchResult) -> tuple[Comparison, ...]:
-    """The winner against every baseline, in the order they ran; empty without a winner."""
-    best = winner(result)
+    """The recommended trial against every baseline, in the order they ran; empty if no trial is complete."""
+    best = recommended(result)
     if best is None:
         return ()
     # a baseline that was interrupted and queued again counts once, as its last run
@@ -139,8 +147,8 @@ def _compare(best: TrialRecord, baseline: TrialRecord, maximize: bool) -> Compar
 
 
 def edges(result: SearchResult) -> tuple[Edge, ...]:
-    """Parameters of the winner at the end of a range that could be widened."""
-    best = winner(result)
+    """Parameters of the recommended trial at the end of a range that could be widened."""
+    best = recommended(result)
     if best is None:
         return ()
     found = (_edge(result, name, value) for name, value in best.params.items() if name != "family")
@@ -188,18 +196,20 @@ def families(result: SearchResult) -> tuple[FamilyRow, ...]:
     for trial in result.trials:
         if trial.schedule is not None:
             groups.setdefault(trial.schedule.family, []).append(trial)
-    best = winner(result)
-    rows = [_family_row(name, trials, best, result.maximize) for name, trials in groups.items()]
+    rows = [_family_row(name, trials, result) for name, trials in groups.items()]
     sign = -1 if result.maximize else 1
     return tuple(sorted(rows, key=lambda r: (r.best is None, sign * (r.best or 0.0), r.family)))
 
 
-def _family_row(name: str, trials: list[TrialRecord], best: TrialRecord | None, maximize: bool) -> FamilyRow:
+def _family_row(name: str, trials: list[TrialRecord], result: SearchResult) -> FamilyRow:
     done = [(v, t.number) for t in trials if t.outcome == "complete" and (v := finite(t)) is not None]
-    if not done or best is None or best.value is None:
-        return FamilyRow(name, len(trials), len(done), None, None, None, None)
-    value, number = max(done, key=lambda d: (d[0], -d[1])) if maximize else min(done)
-    return FamilyRow(name, len(trials), len(done), value, number, median(v for v, _ in done), value - best.value)
+    lowest = lowest_in_search(result)
+    if not done or lowest is None or lowest.value is None:
+        return FamilyRow(name, len(trials), len(done), None, None, None, None, recommended=False)
+    value, number = max(done, key=lambda d: (d[0], -d[1])) if result.maximize else min(done)
+    chosen = recommended(result) in trials
+    middle = median(v for v, _ in done)
+    return FamilyRow(name, len(trials), len(done), value, number, middle, value - lowest.value, chosen)
 
 
 def outcomes(result: SearchResult) -> tuple[OutcomeRow, ...]:
@@ -226,9 +236,10 @@ def reasons(result: SearchResult) -> tuple[Reason, ...]:
 
 
 def close_calls(result: SearchResult) -> int:
-    """How many other complete trials come within `CLOSE` of the best value."""
-    best = winner(result)
+    """How many other complete trials come within `CLOSE` of the recommended one's value, or are better."""
+    best = recommended(result)
     if best is None or best.value is None:
         return 0
-    reach = CLOSE * abs(best.value)
-    return sum(abs((t.value or 0.0) - best.value) <= reach for t in result.ranking[1:])
+    sign = -1 if result.maximize else 1
+    limit = sign * best.value + CLOSE * abs(best.value)
+    return sum(sign * (t.value or 0.0) <= limit for t in result.ranking if t.number != best.number)

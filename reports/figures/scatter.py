@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ...search import SearchResult
+from ..facts.marks import lowest_in_search, recommended
 from ..facts.points import ParameterPoints, Point, Wall, base_lr_points, parameters, wall
-from ..facts.tables import edges, families, finite, winner
+from ..facts.tables import edges, families, finite
 from .theme import INK, MUTED, OUTCOMES, WARN, axis, family_color, family_symbol, layout, log_axis
 from .winner import Figure, text
 
@@ -30,8 +31,10 @@ def parameter_figures(result: SearchResult) -> dict[str, Figure]:
 
 def _parameter_figure(p: ParameterPoints, result: SearchResult) -> Figure:
     data = [_markers(name, [q for q in p.points if q.family == name], 7) for name in _names(p.points)]
-    if p.best is not None:
-        data.append(_star(p.best))
+    if p.lowest is not None:
+        data.append(_ring(p.lowest, "lowest with this parameter"))
+    if p.recommended is not None:
+        data.append(_ring(p.recommended, "recommended", filled=True))
     xaxis = axis(text(p.title), type="category") if p.options else _bounded(p)
     values = [q.y for q in p.points if q.y is not None]
     found = layout(
@@ -85,8 +88,10 @@ def base_lr_figure(result: SearchResult) -> Figure | None:
     dead = [q for q in points if q.y is None]
     data = [_markers(name, [q for q in alive if q.family == name], 8) for name in _names(alive)]
     if alive:
-        best = winner(result)
-        data += [_star(q) for q in alive if best is not None and q.trial == best.number]
+        best = recommended(result)
+        lowest = lowest_in_search(result)
+        data += [_ring(q, "lowest in the search") for q in alive if lowest is not None and q.trial == lowest.number]
+        data += [_ring(q, "recommended", filled=True) for q in alive if best is not None and q.trial == best.number]
     span = result.space.base_lr
     xs = [span.low, span.high, *(float(q.x) for q in points)]
     found = layout(
@@ -175,10 +180,11 @@ def _markers(family: str, points: list[Point], size: int) -> Figure:
     }
 
 
-def _star(point: Point) -> Figure:
+def _ring(point: Point, name: str, *, filled: bool = False) -> Figure:
+    symbol = "circle-open-dot" if filled else "circle-open"
     return {
-        **scatter("best", [point.x], [point.y]),
+        **scatter(name, [point.x], [point.y]),
         "customdata": [point.trial],
-        "marker": {"symbol": "circle-open", "size": 17, "color": INK, "line": {"width": 2.5}},
-        "hovertemplate": f"best, {HOVER}",
+        "marker": {"symbol": symbol, "size": 17, "color": INK, "line": {"width": 2.5}},
+        "hovertemplate": f"{name}, {HOVER}",
     }

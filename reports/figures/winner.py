@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...search import SearchResult
-from ..facts.curves import Line, Phase, RankedCurves, TrialCurves, curves, drops, phases, ranked
-from ..facts.tables import num, winner
+from ..facts.curves import Line, Phase, RankedCurves, TrialCurves, curves, drops, lr_line, phases, ranked
+from ..facts.marks import recommended
+from ..facts.tables import num
 from .theme import MUTED, RANKS, WINDOW, axis, family_color, layout, log_axis, log_ticks
 
 Figure = dict[str, Any]
@@ -24,7 +25,7 @@ def winner_figure(result: SearchResult) -> Figure | None:
 
     Traces carry ``meta.group``: "winner", "train", "top" or "baseline"; the last two start hidden.
     """
-    best, shown = winner(result), curves(result)
+    best, shown = recommended(result), curves(result)
     if best is None or best.schedule is None or not shown:
         return None
     parts = phases(best.schedule, best.steps_per_epoch)
@@ -68,12 +69,13 @@ def _log_ticks(data: list[Figure], yaxis: str) -> Figure:
 
 
 def _traces(c: TrialCurves, rows: list[str]) -> list[Figure]:
-    found = [_curve(c, c.lr, "y", c.role, f"{c.label} lr")]
+    group = {"recommended": "winner", "baseline": "baseline"}.get(c.role, "top")
+    found = [_curve(c, c.lr, "y", group, f"{c.label} lr")]
     for line in c.losses:
-        train = c.role == "winner" and "train" in line.name.lower()
-        found.append(_curve(c, line, "y2", "train" if train else c.role, f"{c.label} {line.name}"))
+        train = c.role == "recommended" and "train" in line.name.lower()
+        found.append(_curve(c, line, "y2", "train" if train else group, f"{c.label} {line.name}"))
     if c.score is not None:
-        found.append(_curve(c, c.score, f"y{len(rows)}", c.role, f"{c.label} {c.score.name}"))
+        found.append(_curve(c, c.score, f"y{len(rows)}", group, f"{c.label} {c.score.name}"))
     return found
 
 
@@ -89,7 +91,7 @@ def _curve(c: TrialCurves, line: Line, yaxis: str, group: str, name: str) -> Fig
         "yaxis": yaxis,
         "visible": group in ("winner", "train"),
         "line": {"color": family_color(c.family), "width": 3 if group == "winner" else 1.8, "dash": dash},
-        "opacity": 0.75 if c.role == "top" else 1,
+        "opacity": 0.75 if group == "top" else 1,
         "meta": {"group": group},
         "hovertemplate": "%{y:.4g}" if yaxis == "y" else "%{y:.4g} after epoch %{x}",
     }
@@ -130,21 +132,20 @@ def ranked_figure(result: SearchResult) -> Figure | None:
     took several.
     """
     groups = ranked(result, len(RANKS))
-    best = winner(result)
+    best = recommended(result)
     if best is None or best.schedule is None or len(result.ranking) < 2:
         return None
     data = [_bundle(g) for g in reversed(groups)]
-    top = groups[0].curves[0]
-    x, y = join([top])
+    x, y = join([lr_line(best.schedule, best.steps_per_epoch)])
     data.append(
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "best",
+            "name": "recommended",
             "x": x,
             "y": y,
             "line": {"color": family_color(best.schedule.family), "width": 3.5},
-            "hovertemplate": f"best, trial {best.number}<br>epoch %{{x:.3g}}<br>lr %{{y:.3g}}<extra></extra>",
+            "hovertemplate": f"recommended, trial {best.number}<br>epoch %{{x:.3g}}<br>lr %{{y:.3g}}<extra></extra>",
         }
     )
     top_lr = max(max(c.y) for g in groups for c in g.curves)

@@ -23,6 +23,7 @@ from ..facts.answer import answer
 from ..facts.curves import phases
 from ..facts.early import early_looks
 from ..facts.longer import longer
+from ..facts.marks import recommended
 from ..facts.points import parameters, wall
 from ..figures.course import progress_figure, stops_figure, timeline_figure
 from ..figures.fresh import fresh_figure
@@ -102,7 +103,7 @@ def report_figures(result: SearchResult) -> dict[str, Figure]:
 
 
 def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]:
-    best = tables.winner(result)
+    best = recommended(result)
     schedule = best.schedule if best is not None else None
     return {
         "result": result,

@@ -17,6 +17,7 @@ from rich.text import Text
 from ...search import SearchResult, Tally, TrialRecord, duration
 from ..facts.confirmed import confirmed_rows, verdict_of
 from ..facts.confirmed import facts as confirmed_facts
+from ..facts.marks import label, title
 from .braille import lr_plot, sparkline
 
 CAVEAT = "One seed, and baselines at the middle base_lr of the space: a lead to follow, not a proof."
@@ -142,7 +143,7 @@ def print_json(result: SearchResult) -> None:
 
 
 def print_summary(result: SearchResult, console: Console) -> None:
-    """The winner, the baselines, the next best, the lr curve, and what to type next."""
+    """The recommended schedule, the lowest in the search, the baselines, the lr curve, and what to type next."""
     console.print()
     if not result.ranking:
         console.print(f"No trial was completed: {_outcomes(result.counts())}.", style="yellow")
@@ -151,7 +152,7 @@ def print_summary(result: SearchResult, console: Console) -> None:
     else:
         best = result.best
         assert best.schedule is not None
-        console.print(Text.assemble(("Best: ", "bold"), (best.schedule.describe(), "bold cyan")), soft_wrap=True)
+        console.print(Text.assemble(("Use: ", "bold"), (best.schedule.describe(), "bold cyan")), soft_wrap=True)
         console.print(_value_line(result), highlight=False, markup=False, soft_wrap=True)
         console.print(lr_plot([best.schedule], ["lr"], console), end="")
         console.print(_table(result))
@@ -207,22 +208,21 @@ def _value_line(result: SearchResult) -> str:
 
 
 def _table(result: SearchResult) -> Table:
-    """What was confirmed, with means and numbers of fresh seeds, the three best and every baseline."""
+    """What was confirmed, with means and numbers of fresh seeds, the three lowest in the search and every baseline."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     fresh = {row.trial: row for row in confirmed_rows(result)}
     for name in ("trial", result.metric, *(["fresh seeds"] if fresh else ["behind"])):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in ("lr", "family", "base_lr"):
+    for name in ("lr", "schedule", "base_lr", ""):
         table.add_column(name)
     shown = {t.number: t for t in (*map(result.trial, fresh), *result.ranking[:3], *result.baselines)}
     for trial in shown.values():
         if trial.schedule is not None:
             curve = sparkline(trial.schedule.curve(max(1, int(64 / trial.schedule.horizon))), width=12)
-            family = f"{trial.baseline} (baseline)" if trial.baseline else trial.schedule.family
             base_lr = f"{trial.schedule.base_lr:.4g}"
             row = fresh.get(trial.number)
             more = (f"{row.mean:.4g} ({row.seeds})" if row else "") if fresh else _against(trial, result)
-            table.add_row(str(trial.number), _value(trial), more, curve, family, base_lr)
+            table.add_row(str(trial.number), _value(trial), more, curve, title(trial), base_lr, label(result, trial))
     return table
 
 

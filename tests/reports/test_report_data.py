@@ -31,7 +31,6 @@ def test_the_winner_is_compared_with_every_baseline_in_difference_and_percent() 
 
 def test_larger_is_better_when_the_metric_is_maximized() -> None:
     result = made_result(20, metric="val_accuracy", maximize=True)
-    assert tables.winner(result) is result.best
     assert all(c.better == (c.difference > 0) for c in tables.comparisons(result) if c.difference)
     assert "higher than the best baseline" in answers.answer(result).verdict
     steps = [s.best for s in points.progress(result) if s.best is not None]
@@ -157,10 +156,10 @@ def test_drops_of_a_step_schedule_stand_where_the_rate_changes() -> None:
     assert series.drops(Schedule("cosine", 0.1, 10), 20) == ()
 
 
-def test_the_winner_stands_first_and_every_trial_once() -> None:
+def test_the_recommended_trial_stands_first_and_every_trial_once() -> None:
     found = series.curves(made_result(30))
-    assert [c.role for c in found].count("winner") == 1
-    assert found[0].role == "winner"
+    assert [c.role for c in found].count("recommended") == 1
+    assert found[0].role == "recommended"
     assert len({c.number for c in found}) == len(found)
     assert {line.name for line in found[0].losses} == {"train_loss", "val_loss"}
     assert all([line.name for line in c.losses] == ["val_loss"] for c in found[1:])

@@ -44,7 +44,7 @@ def test_a_run_leaves_a_report_code_and_json(tmp_path: Path, capsys: pytest.Capt
     out = capsys.readouterr()
     folder = tmp_path / "digits"
     assert {"report.html", "best.json", "best.py", "journal.log"} <= {p.name for p in folder.iterdir()}
-    assert "Best: " in out.out
+    assert "Use: " in out.out
     assert "val_loss" in out.out
     assert "constant (baseline)" in out.out
     assert "[5/5 trials]" in out.err
