@@ -14,6 +14,7 @@ from ..objective import Measurement
 from ..training import Recipe, Splits
 from .batches import EpochBatches, Lane, generators
 from .graph import StepGraph
+from .memory import backup_device, is_out_of_memory
 from .model import LaneModel, own_randomness, slow_parts_allowed
 from .state import LaneState
 
@@ -62,6 +63,7 @@ class Lanes:
         self._rows: list[Lane | None] = []
         self._waiting: list[Lane] = []
         self._epochs = 0
+        self._widest = 0
         self._initial: tuple[int, nn.Module] | None = None
         self._graph = StepGraph(self._model) if graph and torch.device(device).type == "cuda" else None
 
@@ -157,11 +159,14 @@ class Lanes:
         """An epoch of some rows; None if memory ran out, everything being as before then."""
         lanes = [lane for lane in self._rows[start:stop] if lane is not None]
         state = self._state.view(start, stop)
-        backup = state.backup()
+        where = backup_device(self._device, state.tensors(), known=len(lanes) <= self._widest)
+        backup = state.backup(where)
         try:
-            return self._epoch(lanes, state)
+            measured = self._epoch(lanes, state)
+            self._widest = max(self._widest, len(lanes))
+            return measured
         except RuntimeError as error:  # torch.OutOfMemoryError, or the CPU allocator's
-            if not _is_out_of_memory(error) or len(lanes) == 1:
+            if not is_out_of_memory(error) or len(lanes) == 1:
                 raise
         state.restore(backup)
         if self._graph is not None:
@@ -211,7 +216,3 @@ class Lanes:
             metrics = {name: value / count for (name, count), value in zip(given, row, strict=False)}
             found[lane.trial] = Measurement(lane.done, metrics, lr, seconds)
         return found
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -79,9 +79,9 @@ class LaneState:
         part.params = {k: v.detach().requires_grad_() for k, v in part.params.items()}
         return part
 
-    def backup(self) -> list[Tensor]:
-        """A copy in host memory, for `restore`."""
-        return [t.detach().to("cpu", copy=True) for t in self.tensors()]
+    def backup(self, device: str = "cpu") -> list[Tensor]:
+        """A copy for `restore`, by default in host memory."""
+        return [t.detach().to(device, copy=True) for t in self.tensors()]
 
     @torch.no_grad()
     def restore(self, backup: Sequence[Tensor]) -> None:
