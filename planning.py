@@ -24,7 +24,16 @@ from .objectives import (
     resolve_device,
 )
 from .search import Plan, SearchResult, redact
-from .spaces import DEFAULT_FAMILIES, Interval, Schedule, ScheduleSpace, default_space, read_space
+from .spaces import (
+    DEFAULT_FAMILIES,
+    Interval,
+    Schedule,
+    ScheduleSpace,
+    base_lr_range,
+    default_space,
+    is_known,
+    read_space,
+)
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -44,16 +53,15 @@ def make_plan(
     study: str | None,
     task_options: TaskOptions | None,
     device: str,
+    arguments: Sequence[str] = (),
     **rest: Any,
 ) -> Plan:
     """Resolve names, files and defaults into a `Plan`; raises `InputError`."""
     if epochs is not None and (epochs != int(epochs) or epochs < 1):
         raise InputError(f"epochs must be a whole number of at least 1, got {epochs}.")
     device = resolve_device(device)
-    found = make_objective(objective, optimizer, epochs, interval or "step", device, task_options)
+    found = make_objective(objective, optimizer, epochs, device, task_options, arguments)
     found_space = make_space(space, families, epochs or found.epochs, interval, found.optimizer)
-    if isinstance(found, UserObjective):
-        found.interval = found_space.interval
     name = study or found.name
     if not name.strip() or len(name) > 200:
         raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")
@@ -64,11 +72,13 @@ def make_objective(
     objective: Any,
     optimizer: str | None,
     epochs: int | None,
-    interval: str,
     device: str,
     options: TaskOptions | None,
+    arguments: Sequence[str] = (),
 ) -> Objective:
-    """The objective that was asked for: a built-in task by name, or the user's own generator."""
+    """The objective that was asked for: a built-in task by name, or the user's own; its script gets `arguments`."""
+    if arguments and not (isinstance(objective, str) and ":" in objective):
+        raise InputError(f"only a script of your own takes arguments, as train.py:objective; got {list(arguments)}.")
     if isinstance(objective, str) and ":" not in objective:
         if objective.endswith(".py"):
             raise InputError(f"name the function in {objective}: write {objective}:objective.")
@@ -79,9 +89,9 @@ def make_objective(
             raise InputError(
                 "--model, --batch-size, --data-dir, --download, --subset and --bf16 are for built-in tasks."
             )
-        if isinstance(objective, str) and isinstance(found := load_function(objective), TensorObjective):
+        if isinstance(objective, str) and isinstance(found := load_function(objective, arguments), TensorObjective):
             return found
-        return UserObjective(objective, optimizer, epochs or USER_EPOCHS, interval, device)
+        return UserObjective(objective, optimizer, epochs or USER_EPOCHS, device, arguments)
     made: Objective = objective
     return made
 
@@ -104,10 +114,13 @@ def make_space(
     if isinstance(space, ScheduleSpace):
         return space
     chosen = tuple(families) if families else DEFAULT_FAMILIES
-    base = default_space(optimizer, epochs, chosen, interval or "step")
+    known = optimizer if is_known(optimizer) or space is None else "adamw"
+    base = default_space(known, epochs, chosen, interval or "step")
     if space is None:
         return base
     found = read_space(space, base)
+    if known != optimizer and found.base_lr is base.base_lr:
+        base_lr_range(optimizer)  # raises
     if families and set(families) != set(found.families):
         raise InputError(f"--families {','.join(families)} differs from {space}, which has {','.join(found.families)}.")
     return found
@@ -121,9 +134,7 @@ def objective_again(result: SearchResult, given: Any, device: str, options: Task
             raise InputError(f"name the objective with --objective, for the search it was {stored['objective']!r}.")
         kept = {k: stored[k] for k in ("model", "optimizer", "batch_size", "subset", "bf16")}
         given = TaskObjective(get_task(stored["objective"]), replace(options, **kept))
-    found = make_objective(given, stored.get("optimizer"), result.epochs, result.space.interval, device, None)
-    if isinstance(found, UserObjective):
-        found.interval = result.space.interval
+    found = make_objective(given, stored.get("optimizer"), result.epochs, device, None, stored.get("arguments", ()))
     if differing := [k for k, v in found.settings().items() if stored.get(k) != v]:
         raise InputError(
             f"this is not what was searched: {differing[0]} is {found.settings()[differing[0]]!r} now, "

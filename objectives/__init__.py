@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from .device import device_count, resolve_device
+from .loading import load_function
 from .objective import Measurement, Objective, Run
 from .task import OPTIMIZERS, Task, TaskObjective, TaskOptions
 from .tasks import DEFAULT_TASK, TASKS, get_task
 from .tensor_task import TensorObjective, TensorTask
-from .user import UserObjective, load_function
+from .user import UserObjective
 
 __all__ = [
     "DEFAULT_TASK",

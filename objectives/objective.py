@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..errors import ObjectiveError
 from ..spaces import Schedule
+from ..spaces.groups import group_ratios
+from .following import Follower, check_accumulation
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -70,37 +73,66 @@ class Objective(Protocol):
         """JSON-ready facts that make results comparable: trials of one study must share them."""
 
 
-@dataclass
 class Run:
     """What a user's generator objective receives.
 
     Attributes:
-        schedule: The schedule of this trial.
+        schedule: The schedule of this trial, for a job that sets its rates itself: ``run.schedule.curve(n)`` gives them
+            step by step.
         epochs: Epochs to train: yield once after each.
         seed: Seed for weights and data order.
         device: The torch device to use, e.g. ``"cuda:0"``.
         test: Whether this run judges a schedule that was chosen: yield ``test_loss`` (and the like) with the last epoch
             if there are test data. The search itself never sees them.
+        steps_per_epoch: Optimizer steps in an epoch; None until `scheduler` is called.
     """
 
-    schedule: Schedule
-    epochs: int
-    seed: int
-    device: str
-    test: bool = False
-    steps_per_epoch: int | None = None
-    _scheduler: LRScheduler | None = field(default=None, repr=False)
-
-    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
-        """PyTorch's scheduler for this trial: call ``step()`` after every ``optimizer.step()``.
-
-        With ``--interval epoch``, call it once after every epoch instead.
-        """
-        self.steps_per_epoch = steps_per_epoch
-        self._scheduler = self.schedule.scheduler(optimizer, steps_per_epoch)
-        return self._scheduler
+    def __init__(self, schedule: Schedule, epochs: int, seed: int, device: str, test: bool = False) -> None:
+        self._schedule = schedule
+        self.epochs, self.seed, self.device, self.test = epochs, seed, device, test
+        self.steps_per_epoch: float | None = None
+        self._followers: list[Follower] = []
+        self._took_schedule = False
+        self._again = False
 
     @property
-    def scheduler_steps(self) -> int | None:
-        """How often the scheduler has been stepped so far; None if none was made."""
-        return None if self._scheduler is None else int(self._scheduler.last_epoch)
+    def schedule(self) -> Schedule:
+        """The schedule; a job that takes it need not call `scheduler`."""
+        self._took_schedule = True
+        return self._schedule
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float) -> LRScheduler:
+        """PyTorch's scheduler for this trial: call ``step()`` after every ``optimizer.step()``.
+
+        With ``--interval epoch``, call it once after every epoch instead. Call this once for an optimizer, before
+        the first epoch. The rates that the optimizer then steps with are compared with the schedule's.
+
+        Args:
+            optimizer: The optimizer that trains the model. base_lr becomes the rate of the parameter group that has
+                the highest one; the others keep their ratio to it.
+            steps_per_epoch: Optimizer steps in an epoch, >= 1; with gradient accumulation, fewer than batches. A
+                fraction where it differs from epoch to epoch, e.g. 25 / 3 for 8, 8 and 9 steps.
+        """
+        (ratios,) = group_ratios(optimizer)
+        scheduler = self._schedule.scheduler(optimizer, steps_per_epoch)
+        self.steps_per_epoch = max(steps_per_epoch, self.steps_per_epoch or 0)
+        self._again = self._again or any(f.steps for f in self._followers)
+        self._followers = [f for f in self._followers if not f.yields_to(optimizer)]
+        self._followers.append(Follower(self._schedule, optimizer, scheduler, steps_per_epoch, ratios))
+        return scheduler
+
+    def check(self, name: str, epoch: int) -> None:
+        """Raise `ObjectiveError` unless the job `name` has trained with its schedule until the end of `epoch`."""
+        if self._again:
+            raise ObjectiveError(
+                f"{name} called run.scheduler again in epoch {epoch}, which begins the schedule anew: make model, "
+                "optimizer and scheduler once, before the first epoch."
+            )
+        if not self._followers and not self._took_schedule:
+            raise ObjectiveError(
+                f"{name} never used its schedule: make its scheduler with run.scheduler(optimizer, steps_per_epoch), "
+                "or set the rates of run.schedule.curve(steps_per_epoch) yourself."
+            )
+        check_accumulation(self._followers, name, epoch)
+        for follower in self._followers:
+            follower.check(name, epoch)

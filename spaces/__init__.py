@@ -1,8 +1,9 @@
 """What a schedule is: families, curves, PyTorch schedulers, search ranges."""
 
+from .base_lr import BASE_LR, base_lr_range, is_known
 from .families import DEFAULT_FAMILIES, FAMILIES, Choice, Family, Param, Range, get_family
 from .schedule import Interval, Schedule
-from .space import BASE_LR, ScheduleSpace, default_space
+from .space import ScheduleSpace, default_space
 from .toml import read_space, space_from_dict, space_from_toml, space_to_dict, space_to_toml
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "Range",
     "Schedule",
     "ScheduleSpace",
+    "base_lr_range",
     "default_space",
     "get_family",
+    "is_known",
     "read_space",
     "space_from_dict",
     "space_from_toml",

@@ -69,7 +69,7 @@ class Schedule:
     def __hash__(self) -> int:
         return hash(json.dumps(self.to_dict(), sort_keys=True))
 
-    def curve(self, steps_per_epoch: int, epochs: float | None = None) -> Array:
+    def curve(self, steps_per_epoch: float, epochs: float | None = None) -> Array:
         """The rate used at every optimizer step.
 
         Args:
@@ -89,7 +89,7 @@ class Schedule:
         rising = self.base_lr * (self.warmup_start + (1 - self.warmup_start) * t / ticks.warmup)
         return np.where(t < ticks.warmup, rising, decayed)
 
-    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float) -> LRScheduler:
         """PyTorch's own scheduler for `optimizer`: step it after every optimizer step (or epoch, see `interval`).
 
         The parameter groups' rates are set first: base_lr is the rate of the group that has the highest one, and
@@ -102,7 +102,7 @@ class Schedule:
         (ratios,) = group_ratios(optimizer)
         return self._built(optimizer, steps_per_epoch, ratios)
 
-    def _built(self, optimizer: Optimizer, steps_per_epoch: int, ratios: Sequence[float]) -> LRScheduler:
+    def _built(self, optimizer: Optimizer, steps_per_epoch: float, ratios: Sequence[float]) -> LRScheduler:
         from torch.optim import lr_scheduler
 
         set_rates(optimizer, self.base_lr, ratios)
@@ -116,7 +116,7 @@ class Schedule:
         keep_scale(optimizer)
         return found
 
-    def stages(self, steps_per_epoch: int, *, scaled: bool = False) -> tuple[Stage, ...]:
+    def stages(self, steps_per_epoch: float, *, scaled: bool = False) -> tuple[Stage, ...]:
         """The PyTorch classes that make this schedule, in order; stages of no length are left out.
 
         Args:
@@ -187,14 +187,14 @@ class Schedule:
         warmup = f", warmup {self.warmup:.4g}" if self.warmup else ", no warmup"
         return f"{self.family}, base_lr {self.base_lr:.4g}{shown}{warmup}, {self.horizon:g} epochs"
 
-    def _ticks(self, steps_per_epoch: int) -> _Ticks:
+    def _ticks(self, steps_per_epoch: float) -> _Ticks:
         if steps_per_epoch < 1:
             raise InputError(f"steps_per_epoch must be at least 1, got {steps_per_epoch!r}.")
         n = steps_per_epoch if self.interval == "step" else 1
         warmup = round(self.warmup * n)
         return _Ticks(n, warmup, max(1, round(self.horizon * n) - warmup))
 
-    def _resolved(self, steps_per_epoch: int) -> dict[str, Expr]:
+    def _resolved(self, steps_per_epoch: float) -> dict[str, Expr]:
         """The parameters in scheduler steps, each with the text that computes it."""
         n = self._ticks(steps_per_epoch).per_epoch
         per_step = self.interval == "step"
@@ -214,7 +214,7 @@ class Schedule:
 class _Ticks:
     """Lengths in scheduler steps."""
 
-    per_epoch: int
+    per_epoch: float
     warmup: int
     decay: int
 

@@ -10,12 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import InputError
+from .base_lr import BASE_LR, base_lr_range
 from .families import DEFAULT_FAMILIES, Choice, Param, Range, get_family
 from .schedule import EPOCHS, WARMUP_START, Interval, Schedule
-
-# Momentum SGD: 0.1 is the classic centre, divergence sets in around 1. Adam-type steps are normalised, and the
-# customary 1e-4 to 1e-3 stands in the middle; small networks take more.
-BASE_LR = {"sgd": Range(1e-3, 1.0, log=True), "adam": Range(1e-5, 3e-2, log=True)}
 
 
 class TrialLike(Protocol):
@@ -183,9 +180,12 @@ def default_space(
     families: tuple[str, ...] = DEFAULT_FAMILIES,
     interval: Interval = "step",
 ) -> ScheduleSpace:
-    """The ranges that practitioners would accept for the optimizer: ``"sgd"`` or an Adam type."""
-    kind = "sgd" if optimizer == "sgd" else "adam"
-    return ScheduleSpace(families=families, horizon=horizon, base_lr=BASE_LR[kind], interval=interval)
+    """The ranges that practitioners would accept for the optimizer, named as its class is: ``"sgd"``, ``"adamw"``, …
+
+    Raises:
+        InputError: Nothing is known of an optimizer of that name.
+    """
+    return ScheduleSpace(families=families, horizon=horizon, base_lr=base_lr_range(optimizer), interval=interval)
 
 
 def _check_range(key: str, param: Param, found: Range | Choice) -> None:

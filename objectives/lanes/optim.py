@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from ...errors import InputError
+from ...spaces.groups import group_ratios
 
 Array = NDArray[np.float64]
 Options = Mapping[str, Any]
@@ -102,8 +103,11 @@ class LaneOptimizer:
             raise InputError(f"the optimizer {type(optimizer).__name__} has no lane form, only {known} have")
         self._rule = RULES[type(optimizer)]
         names = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
-        default = float(optimizer.defaults["lr"])
-        self._groups = [_group(group, names, default, isinstance(optimizer, AdamW)) for group in optimizer.param_groups]
+        (ratios,) = group_ratios(optimizer)
+        self._groups = [
+            _group(group, names, ratio, isinstance(optimizer, AdamW))
+            for group, ratio in zip(optimizer.param_groups, ratios, strict=True)
+        ]
         double = any(p.dtype == torch.float64 for p in model.parameters())
         self._dtype = torch.float64 if double else torch.float32
         self.moments = {name: self._rule.moments(g.options) for g in self._groups for name in g.names}
@@ -145,12 +149,11 @@ class LaneOptimizer:
                     self._rule.update(p, g, moments[name], by_dims[p.dim()], group.options)
 
 
-def _group(group: dict[str, Any], names: Mapping[int, str], default: float, decoupled: bool) -> _Group:
+def _group(group: dict[str, Any], names: Mapping[int, str], ratio: float, decoupled: bool) -> _Group:
     for option in ("amsgrad", "maximize", "differentiable", "dampening"):
         if group.get(option):
             raise InputError(f"the optimizer option {option}={group[option]!r} has no lane form")
     if any(id(p) not in names and p.requires_grad for p in group["params"]):
         raise InputError("the optimizer trains a tensor that is no parameter of the model")
     options = {"decoupled_weight_decay": decoupled, **{k: v for k, v in group.items() if k != "params"}}
-    ratio = float(group["lr"]) / default if default else 1.0
     return _Group(tuple(names[id(p)] for p in group["params"] if p.requires_grad), options, ratio)

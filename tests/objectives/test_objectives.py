@@ -186,7 +186,7 @@ def make_file(tmp_path: Path, **parts: str) -> str:
 
 
 def run_it(spec: Any, epochs: int = 2, interval: str = "step") -> list[Any]:
-    objective = UserObjective(spec, epochs=epochs, interval=interval)
+    objective = UserObjective(spec, epochs=epochs)
     schedule = Schedule("exp", 0.1, epochs, {"gamma": 0.5}, interval=interval)  # type: ignore[arg-type]
     return list(objective.run(schedule, epochs=epochs, seed=0, device="cpu"))
 
@@ -205,7 +205,7 @@ def test_a_users_module_and_function_run_too(tmp_path: Path, monkeypatch: pytest
     assert len(run_it(f"{path.stem}:objective")) == 2
 
     def two_numbers(run: Run) -> Iterator[float]:
-        yield from (2.0, 1.0)
+        yield from (2.0 * run.schedule.base_lr, 1.0)
 
     assert [m.metrics for m in run_it(two_numbers)] == [{"val_loss": 2.0}, {"val_loss": 1.0}]
 
