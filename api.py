@@ -71,6 +71,7 @@ def run(
     task_options: TaskOptions | None = None,
     backend: str | None = None,
     address: str | None = None,
+    arguments: Sequence[str] = (),
     progress: Progress | None = None,
     begun: float | None = None,
 ) -> SearchResult:
@@ -83,7 +84,8 @@ def run(
         families: Schedule families; those of the space by default.
         epochs: Horizon; the task's own by default.
         interval: Whether the rate changes every "step" or every "epoch".
-        optimizer: "sgd" or "adamw"; found out from a user's objective by default.
+        optimizer: "sgd", "adamw" or another class's name: whose range of base_lr to search; found out from a user's
+            objective by default.
         study: Name; the objective's by default.
         storage: An Optuna URL; a journal file in the run folder by default.
         out: Folder of the run folders.
@@ -101,6 +103,7 @@ def run(
         task_options: Options of a built-in task.
         backend: "ray" or "dask" to train on such a cluster's workers, `jobs` of them, and none of it in this process.
         address: The cluster's address; by default what Ray's or Dask's environment variables say.
+        arguments: What the objective's script finds in ``sys.argv`` after its own name.
         progress: Who to tell.
         begun: ``time.time()`` from which a wall-clock budget counts; now by default.
 
@@ -123,6 +126,7 @@ def run(
         study=study,
         task_options=task_options,
         device=device,
+        arguments=arguments,
         storage=storage,
         out=str(out),
         engine=engine,

@@ -21,16 +21,28 @@ examples:
 """
 
 
+_OBJECTIVE = "a task, train.py:objective or module:objective; what follows -- are the script's own arguments"
 _CONFIRM = "judge the winner against tuned baselines on up to so many fresh seeds; 0 for none (default 9)"
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The arguments of a command line, the process's own by default; exits with code 2 and the usage if it is wrong."""
     given, parser = sys.argv[1:] if argv is None else list(argv), make_parser()
+    given, script = _split(given)
     for argument in given:
         if argument.startswith("--") and argument.partition("=")[2] == "--":  # argparse would take it for a list
             parser.error(f"{argument}: -- is no value.")
-    return parser.parse_args(given)
+    found = parser.parse_args(given)
+    found.arguments = script
+    return found
+
+
+def _split(given: list[str]) -> tuple[list[str], list[str]]:
+    """What is meant for the command, and what after ``--`` is for the user's own script; only ``run`` takes both."""
+    if "--" not in given or given[0] != "run":
+        return given, []
+    at = given.index("--")
+    return given[:at], given[at + 1 :]
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -68,7 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_run(p: argparse.ArgumentParser) -> None:
-    p.add_argument("objective", nargs="?", default="digits", help="a task, train.py:objective or module:objective")
+    p.add_argument("objective", nargs="?", default="digits", help=_OBJECTIVE)
     p.add_argument("--budget", default="60", help='trials "60", time "30m", or epochs "500ep" (default 60)')
     p.add_argument("--epochs", type=int, help="length of a trial (default: the task's)")
     p.add_argument("--families", type=_names, help="schedule families (default exp,step,cosine)")

@@ -154,7 +154,9 @@ def _check_generator(function: Any, name: str) -> None:
     try:
         inspect.signature(function).bind(None)
     except TypeError:
-        raise ObjectiveError(f"{name}{inspect.signature(function)} must take one argument: {_WRITE}.") from None
+        raise ObjectiveError(
+            f"{name}{inspect.signature(function)} must take one argument, the run: {_WRITE}."
+        ) from None
 
 
 def _metrics(found: Any, name: str) -> dict[str, float]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import queue
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -205,16 +208,83 @@ def test_a_users_module_and_function_run_too(tmp_path: Path, monkeypatch: pytest
     assert len(run_it(f"{path.stem}:objective")) == 2
 
     def two_numbers(run: Run) -> Iterator[float]:
-        yield from (2.0 * run.schedule.base_lr, 1.0)
+        yield from (run.schedule.base_lr, 1.0)
 
-    assert [m.metrics for m in run_it(two_numbers)] == [{"val_loss": 2.0}, {"val_loss": 1.0}]
+    assert [m.metrics for m in run_it(two_numbers)] == [{"val_loss": 0.1}, {"val_loss": 1.0}]
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("SGD", "sgd"), ("Adam", "adamw"), ("AdamW", "adamw"), ("RMSprop", "adamw")]
+    ("name", "kind"),
+    [
+        ("SGD", "sgd"),
+        ("Adam", "adamw"),
+        ("AdamW", "adamw"),
+        ("RMSprop", "adamw"),
+        ("Adagrad", "sgd"),
+        ("LBFGS", "lbfgs"),
+    ],
 )
 def test_the_optimizer_is_found_out(tmp_path: Path, name: str, kind: str) -> None:
     assert UserObjective(make_file(tmp_path, optimizer=name)).optimizer == kind
+
+
+def test_the_look_at_the_optimizer_ends_a_job_that_asks_for_its_scheduler_in_a_thread() -> None:
+    def threaded(run: Run) -> Iterator[float]:
+        losses: queue.Queue[float] = queue.Queue()
+        go_on = threading.Semaphore(0)
+
+        def fit() -> None:
+            model = torch.nn.Linear(2, 1)
+            optimizer = torch.optim.AdamW(model.parameters())
+            scheduler = run.scheduler(optimizer, 1)
+            for _ in range(run.epochs):
+                loss = model(torch.ones(1, 2)).square().mean()
+                loss.backward()
+                optimizer.step()
+                scheduler.step()
+                losses.put(loss.item())
+                go_on.acquire()
+
+        threading.Thread(target=fit, daemon=True).start()
+        for _ in range(run.epochs):
+            yield losses.get(timeout=60)
+            go_on.release()
+
+    objective = UserObjective(threaded, epochs=2)
+    assert objective.optimizer == "adamw"
+    assert len(list(objective.run(Schedule("exp", 1e-3, 2), epochs=2, seed=0, device="cpu"))) == 2
+
+
+def test_a_script_finds_its_own_arguments_as_it_is_loaded_and_as_it_trains(tmp_path: Path) -> None:
+    path = tmp_path / "with_arguments.py"
+    path.write_text(
+        "import argparse, sys\nparser = argparse.ArgumentParser()\n"
+        "parser.add_argument('--wd', type=float, default=0.5)\n"
+        "args = parser.parse_args()\ndef objective(run):\n"
+        "    yield run.schedule.base_lr * 0 + args.wd\n    yield parser.parse_args().wd\n    yield len(sys.argv)\n"
+    )
+
+    def values(*arguments: str) -> list[float]:
+        objective = UserObjective(f"{path}:objective", "sgd", arguments=arguments)
+        again = pickle.loads(pickle.dumps(objective))
+        assert objective.settings() == again.settings()
+        found = again.run(Schedule("exp", 0.1, 3), epochs=3, seed=0, device="cpu")
+        return [m.metrics["val_loss"] for m in found]
+
+    before = list(sys.argv)
+    assert values() == [0.5, 0.5, 1]
+    assert values("--wd", "0.1") == [0.1, 0.1, 3]
+    assert sys.argv == before
+    with pytest.raises(ObjectiveError, match=r"it called sys\.exit\(2\); it was started as '.*py --lr 3'"):
+        UserObjective(f"{path}:objective", arguments=["--lr", "3"])
+
+
+@pytest.mark.parametrize("signature", ["", "run, config", "*, run"])
+def test_a_function_of_another_signature_is_refused_in_a_line(tmp_path: Path, signature: str) -> None:
+    path = tmp_path / f"signature_{len(signature)}.py"
+    path.write_text(f"def objective({signature}):\n    yield 1.0\n")
+    with pytest.raises(ObjectiveError, match=r"^objective\(.*\) must take one argument, the run: write .*$"):
+        UserObjective(f"{path}:objective")
 
 
 @pytest.mark.parametrize(

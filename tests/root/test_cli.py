@@ -273,3 +273,17 @@ assert main(["report", {str(digits_run.folder)!r}, "--output", {str(tmp_path / "
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_what_follows_two_hyphens_is_for_the_script_alone(tmp_path: Path) -> None:
+    job = tmp_path / "decays.py"
+    job.write_text(
+        "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--wd', type=float, required=True)\n"
+        "wd = parser.parse_args().wd\ndef objective(run):\n"
+        "    for epoch in range(run.epochs):\n        yield run.schedule.base_lr + wd\n"
+    )
+    common = ["run", f"{job}:objective", "--budget=2", "--epochs=2", "--confirm=0", f"--out={tmp_path}"]
+    assert main([*common, "--", "--wd", "0.25"]) == 0
+    assert lrsearch.load(tmp_path / "objective").settings["arguments"] == ["--wd", "0.25"]
+    assert main([*common, "--", "--wd", "0.5"]) == 1
+    assert main(common) == 2

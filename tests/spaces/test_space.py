@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lrsearch.errors import InputError
 from lrsearch.search import baselines
 from lrsearch.spaces import (
+    BASE_LR,
     FAMILIES,
     Choice,
     Range,
@@ -113,6 +114,27 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_the_base_lr_range_follows_the_optimizer() -> None:
     assert default_space("sgd").base_lr.middle > 10 * default_space("adamw").base_lr.middle
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("SGD", "sgd"),
+        ("Adagrad", "sgd"),
+        ("AdamW8bit", "adam"),
+        ("RMSprop", "adam"),
+        ("Adadelta", "unit"),
+        ("LBFGS", "unit"),
+        ("DAdaptAdam", "unit"),
+    ],
+)
+def test_optimizers_of_a_kind_share_a_range_of_base_lr(name: str, kind: str) -> None:
+    assert default_space(name).base_lr == BASE_LR[kind]
+
+
+def test_an_unknown_optimizer_gets_no_range_silently() -> None:
+    with pytest.raises(InputError, match=r"'Shampoo': take .* --optimizer, sgd \(0\.001 to 1\), adamw .*--space file"):
+        default_space("Shampoo")
 
 
 def test_baselines_are_what_people_use() -> None:

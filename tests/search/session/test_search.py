@@ -236,7 +236,7 @@ def test_nan_and_explosion_both_count_as_diverged(make_plan: MakePlan) -> None:
 
 def test_a_broken_objective_leaves_no_study_behind(make_plan: MakePlan) -> None:
     def no_metric(run: Run) -> Iterator[dict[str, float]]:
-        yield {"accuracy": 1.0}
+        yield {"accuracy": run.schedule.base_lr}
 
     plan = make_plan("3", objective=UserObjective(no_metric, "sgd"))
     with pytest.raises(InputError, match="yields no metric 'val_loss', only accuracy: choose one with --metric"):
@@ -247,7 +247,7 @@ def test_a_broken_objective_leaves_no_study_behind(make_plan: MakePlan) -> None:
 
 def test_an_objective_that_ends_early_has_failed(make_plan: MakePlan) -> None:
     def short(run: Run) -> Iterator[float]:
-        yield from (2.0, 1.0)
+        yield from (run.schedule.base_lr, 1.0)
 
     with pytest.raises(StudyError, match="ended after 2 of 5 epochs"):
         search(make_plan("9", objective=UserObjective(short, "sgd", epochs=5)))
