@@ -46,3 +46,10 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
         TaskObjective(get_task("digits")), default_space("sgd", 6), Budget.parse("14"), "digits", str(out), device="cpu"
     )
     return search(plan)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need a database server or a browser are slow ones."""
+    for item in items:
+        if "postgres_url" in getattr(item, "fixturenames", ()) or item.get_closest_marker("browser"):
+            item.add_marker("slow")

@@ -80,6 +80,7 @@ def get(server: Server, path: str) -> Any:
         return json.loads(answer.read())
 
 
+@pytest.mark.slow
 def test_preparing_adds_a_note_a_plot_and_files(run: SearchResult) -> None:
     assert prepare(run, journal(run))
     with serving(make_server(journal(run), run.folder, port=0)) as server:
@@ -172,6 +173,7 @@ def test_names_from_a_study_stay_text() -> None:
     assert trial_csv(record).startswith("epoch,lr,")
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_undisturbed(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
     alone = search(make_plan("8", objective=Slow(), study="alone"))
     plan = make_plan("8", objective=Slow(), study="watched")
@@ -226,6 +228,7 @@ def test_a_storage_that_cannot_be_opened(tmp_path: Path) -> None:
         prepare(make_result(), f"{tmp_path}/no/such/journal.log")
 
 
+@pytest.mark.slow
 def test_serving_ends_with_ctrl_c(run: SearchResult) -> None:
     code = (
         "import sys; from lrsearch.search import *; folder = sys.argv[1];"
@@ -261,6 +264,7 @@ def page() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_pages_show_our_plot_notes_and_files(run: SearchResult, page: Any) -> None:
     prepare(run, journal(run))

@@ -15,6 +15,8 @@ from lrsearch.errors import InputError
 from lrsearch.reports.export import export
 from lrsearch.spaces import Schedule
 
+pytestmark = pytest.mark.slow
+
 STEPS = 3
 """Optimizer steps in an epoch of these trainings: few, so that they are quick."""
 

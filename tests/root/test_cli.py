@@ -186,6 +186,7 @@ def wait_for(path: Path, text: str, times: int = 1) -> None:
     raise AssertionError(f"{text!r} never came in {path}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_or_sigterm_reports_what_there_is_and_the_same_command_resumes(
@@ -211,6 +212,7 @@ def test_ctrl_c_or_sigterm_reports_what_there_is_and_the_same_command_resumes(
     assert len(result.sessions) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_after_kill_9_the_same_command_resumes(tmp_path: Path, job: str, jobs: str) -> None:
     words = ["run", job, "--budget", "10", "--out", str(tmp_path), "--jobs", jobs, "--pruner", "none"]
@@ -229,6 +231,7 @@ def test_after_kill_9_the_same_command_resumes(tmp_path: Path, job: str, jobs: s
     assert [result.trial(n).value for n in finished] == [before.trial(n).value for n in finished]
 
 
+@pytest.mark.slow
 def test_a_live_bar_on_a_terminal(tmp_path: Path, job: str) -> None:
     parent, child = pty.openpty()
     words = ["run", job, "--budget", "4", "--out", str(tmp_path)]

@@ -31,6 +31,8 @@ from lrsearch.search.session import session
 from lrsearch.spaces import FAMILIES, ScheduleSpace, default_space, space_from_dict, space_to_dict
 from lrsearch.spaces.toml import space_from_toml, space_to_toml
 
+pytestmark = pytest.mark.slow
+
 CASES = int(os.environ.get("LRSEARCH_FUZZ", "100"))
 fuzz = settings(
     max_examples=CASES,

@@ -18,6 +18,8 @@ from lrsearch.errors import InputError, StudyError
 from lrsearch.search import Cluster, Plan, SearchResult, Silent, load_result, open_storage
 from lrsearch.search.session import cluster as clusters
 
+pytestmark = pytest.mark.slow
+
 BACKENDS = {"ray": "ray", "dask": "distributed"}
 FAILS = """
 def objective(run):

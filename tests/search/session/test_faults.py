@@ -22,6 +22,8 @@ from lrsearch.objectives import UserObjective
 from lrsearch.search import Plan, parse_seconds, search
 from lrsearch.search.engines.pool import Worker
 
+pytestmark = pytest.mark.slow
+
 MakePlan = Callable[..., Plan]
 
 FAULTS = {

@@ -16,6 +16,8 @@ from kills import Quick, torment
 
 from lrsearch.search import Plan
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("LRSEARCH_KILLS", "4"))
 PER_SEARCH = {"single": (24, 8), "processes": (30, 9)}
 """Trials and kills of a search."""

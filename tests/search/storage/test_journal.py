@@ -159,6 +159,7 @@ def file_size_limit(size: int) -> Iterator[None]:
         dismiss()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a small disk takes root")
 def test_a_command_on_a_full_disk_ends_with_a_line(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
