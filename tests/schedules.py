@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from lrsearch.search import SearchResult, TrialRecord
 from lrsearch.spaces import FAMILIES, Schedule
 
@@ -61,3 +63,16 @@ def make_result(*trials: TrialRecord, name: str = "bowl", folder: str | None = N
     """A search with those trials."""
     given = {"objective": "digits", "metric": "val_loss", "maximize": False, "epochs": 5, "optimizer": "sgd", "seed": 0}
     return SearchResult(name, {**given, **settings}, (), tuple(sorted(trials, key=lambda t: t.number)), folder)
+
+
+def optimizer(*lrs: float, lr: float = 0.7) -> torch.optim.Optimizer:
+    """A fresh optimizer with a group for each rate."""
+    groups: list[dict[str, Any]] = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": x} for x in lrs or (lr,)]
+    return torch.optim.SGD(groups, lr=lr)
+
+
+def run_code(text: str) -> dict[str, Any]:
+    """The names that exported code defines."""
+    names: dict[str, Any] = {}
+    exec(compile(text, "exported.py", "exec"), names)
+    return names

@@ -17,7 +17,7 @@ import torch
 import yaml  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
-from schedules import SCHEDULES, STEPS, make_record, make_result, schedule_id
+from schedules import SCHEDULES, STEPS, make_record, make_result, optimizer, run_code, schedule_id
 
 from lrsearch.errors import InputError, StudyError
 from lrsearch.reports.export import FORMATS, export, read_best, write_best
@@ -28,12 +28,6 @@ CODE = ("torch", "lightning", "transformers", "timm")
 NASTY = "x\"\"\"\nimport os\r\x0b\x0c\u2028\x85# coding: rot13\n''' \\ \ud800" + "y" * 300
 
 
-def optimizer(*lrs: float, lr: float = 0.7) -> torch.optim.Optimizer:
-    """A fresh optimizer with a group for each rate."""
-    groups: list[dict[str, Any]] = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": x} for x in lrs or (lr,)]
-    return torch.optim.SGD(groups, lr=lr)
-
-
 def rates(opt: torch.optim.Optimizer, scheduler: Any, steps: int) -> list[list[float]]:
     """Every group's rate at each of `steps` scheduler steps."""
     found = []
@@ -42,13 +36,6 @@ def rates(opt: torch.optim.Optimizer, scheduler: Any, steps: int) -> list[list[f
         opt.step()
         scheduler.step()
     return found
-
-
-def run_code(text: str) -> dict[str, Any]:
-    """The names that exported code defines."""
-    names: dict[str, Any] = {}
-    exec(compile(text, "exported.py", "exec"), names)
-    return names
 
 
 def assert_same_rates(schedule: Schedule, steps_per_epoch: int, *lrs: float) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from schedules import SCHEDULES, make_record, make_result, schedule_id
-from test_export import optimizer, run_code
+from schedules import SCHEDULES, make_record, make_result, optimizer, run_code, schedule_id
 
 from lrsearch.errors import InputError
 from lrsearch.reports.export import export

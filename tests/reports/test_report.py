@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from pages import Page
 from results import confirmed, lr_trial, made_result, only, resumed
 
 from lrsearch.errors import InputError, MissingPartError, StudyError
@@ -20,46 +20,6 @@ from lrsearch.search import SearchResult
 from lrsearch.spaces import FAMILIES, ScheduleSpace, default_space
 
 EVIL = "<script>alert(1)</script>"
-
-
-class Page(HTMLParser):
-    """The parts of a page that tests ask about; raises on unbalanced tags."""
-
-    VOID = frozenset(["meta", "link", "input", "br", "img"])
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.data = ""
-        self.feed(html)
-        assert not self.open, f"never closed: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] == ["script"] and self.tags[-1][1].get("id") == "data":
-            self.data += data
-        elif self.open[-1:] not in (["script"], ["style"]):
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    def all(self, tag: str, **having: str) -> list[dict[str, str | None]]:
-        return [a for t, a in self.tags if t == tag and all(a.get(k) == v for k, v in having.items())]
 
 
 def page_of(result: SearchResult, code: str = "") -> Page:

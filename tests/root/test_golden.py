@@ -1,4 +1,4 @@
-"""A run made by the first version of the stored format stays readable: ``tests/golden`` holds its journal and best.json."""
+"""A run in the first stored format stays readable: ``tests/golden`` holds its journal and its best.json."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pages import Page
 from results import made_result
 from sqlalchemy.exc import OperationalError
-from test_report import Page
 
 import lrsearch
 from lrsearch.cli import main
