@@ -5,8 +5,8 @@ What a lane computes is what the trial computes alone, but for rounding (and the
 
 from __future__ import annotations
 
-from .choose import crowd_speed, lane_speeds, part_of, supports_lanes
+from .choose import choose_graph, crowd_speed, lane_speeds, part_of, supports_lanes
 from .lanes import Lanes
 from .optim import LaneOptimizer
 
-__all__ = ["LaneOptimizer", "Lanes", "crowd_speed", "lane_speeds", "part_of", "supports_lanes"]
+__all__ = ["LaneOptimizer", "Lanes", "choose_graph", "crowd_speed", "lane_speeds", "part_of", "supports_lanes"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import statistics
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,11 @@ from itertools import islice
 
 import torch
 
+from ...errors import InputError
 from ...spaces import Schedule
 from ..objective import Measurement
 from ..training import Recipe, Split, Splits, train
+from .graph import CHOICES, SWITCH, graphs_possible
 from .lanes import Lanes
 
 CPU_LANES = 64
@@ -30,6 +33,8 @@ PATIENCE = 5.0
 """Seconds that one measurement may take; what needs longer keeps the device busy with fewer lanes."""
 MANY = 1000
 """Epochs that no measurement reaches."""
+GRAPH_GAIN = 1.05
+"""How many times as fast a graph must be."""
 TOLERANCE = 1e-3
 """Relative difference that rounding may make within the two steps of the check; bfloat16 gets 50 times as much."""
 
@@ -48,16 +53,47 @@ def supports_lanes(recipe: Recipe, data: Splits, device: str) -> str:
     try:
         together = _together(small, few, device)
     except Exception as error:  # whatever vmap, the model or the loss raises
-        return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        return _told(error)
     if _is_random(recipe, few.train, device):
         return ""
-    tolerance = TOLERANCE * (50 if recipe.bf16 else 1)
-    for a, b in zip(alone, together, strict=True):
-        for name in ("train_loss", "val_loss"):
-            x, y = a.metrics[name], b.metrics[name]
-            if abs(x - y) > tolerance * max(1.0, abs(x)):
-                return f"a lane's {name} is {y:.6g} where the trial alone has {x:.6g}"
-    return ""
+    name, x, y = _difference(alone, together, recipe)
+    return f"a lane's {name} is {y:.6g} where the trial alone has {x:.6g}" if name else ""
+
+
+def choose_graph(recipe: Recipe, data: Splits, device: str, lanes: int) -> tuple[bool, str]:
+    """Whether lanes should replay their step as a CUDA graph, and why, in a line; nothing to say on other devices.
+
+    The environment variable `SWITCH` decides whether graphs are looked at. They are used if a graph gives the losses of
+    single launches and is faster.
+
+    Args:
+        recipe: What to train.
+        data: The data, on `device`.
+        device: A torch device.
+        lanes: How many lanes.
+
+    Raises:
+        InputError: The variable has another value than those of `CHOICES`.
+    """
+    if not graphs_possible(device):
+        return False, ""
+    if (chosen := os.environ.get(SWITCH, CHOICES[0])) not in CHOICES:
+        raise InputError(f"{SWITCH} must be {' or '.join(CHOICES)}, got {chosen!r}.")
+    if chosen == "off":
+        return False, f"CUDA graphs are off ({SWITCH}=auto measures them)"
+    size = min(recipe.batch_size, 8)
+    small, few = replace(recipe, batch_size=size), _few(data, 2 * size, size)
+    try:
+        eager, graph = (_together(small, few, device, graph=g) for g in (False, True))
+        name, x, y = _difference(eager, graph, recipe)
+        if name and not _is_random(recipe, few.train, device):
+            return False, f"no CUDA graph: its {name} is {y:.6g} where single launches have {x:.6g}"
+        part = part_of(recipe, data, device)
+        slow, fast = (_seconds(_epochs(Lanes(recipe, part, device, lanes, graph=g))) for g in (False, True))
+    except Exception as error:  # whatever a capture may not do
+        return False, f"no CUDA graph ({_told(error)})"
+    said = f"a CUDA graph of the step is {slow / fast:.1f} times as fast as single launches"
+    return slow > GRAPH_GAIN * fast, said
 
 
 def part_of(recipe: Recipe, data: Splits, device: str) -> Splits:
@@ -138,11 +174,28 @@ def _epochs_alone(recipe: Recipe, data: Splits, device: str) -> Iterator[float]:
     return (m.seconds for m in train(recipe, data, _gentle(1e-3, MANY), epochs=MANY, seed=0, device=device))
 
 
-def _together(recipe: Recipe, data: Splits, device: str) -> list[Measurement]:
-    lanes = Lanes(recipe, data, device, 2)
+def _together(recipe: Recipe, data: Splits, device: str, *, graph: bool = False) -> list[Measurement]:
+    lanes = Lanes(recipe, data, device, 2, graph=graph)
     for trial, lr in enumerate((1e-3, 1e-2)):
         lanes.put(trial, _gentle(lr, 1), seed=0, epochs=1)
     return list(lanes.run_epoch().values())
+
+
+def _difference(
+    expected: Sequence[Measurement], found: Sequence[Measurement], recipe: Recipe
+) -> tuple[str, float, float]:
+    """The first loss that is further apart than rounding makes it, with both values; no name if there is none."""
+    tolerance = TOLERANCE * (50 if recipe.bf16 else 1)
+    for a, b in zip(expected, found, strict=True):
+        for name in ("train_loss", "val_loss"):
+            x, y = a.metrics[name], b.metrics[name]
+            if abs(x - y) > tolerance * max(1.0, abs(x)):
+                return name, x, y
+    return "", 0.0, 0.0
+
+
+def _told(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 def _alone(recipe: Recipe, data: Splits, lr: float, device: str) -> Measurement:

@@ -14,9 +14,18 @@ from .state import LaneState
 WARMUP_STEPS = 3
 """Steps before a capture, so that libraries have chosen their kernels (as PyTorch's notes on CUDA graphs advise)."""
 
+SWITCH = "LRSEARCH_CUDA_GRAPHS"
+"""The environment variable that says whether graphs are measured and used: one of `CHOICES`, the default first."""
+CHOICES = ("off", "auto")
+
 Replay = Callable[[], None]
 Capture = Callable[[Callable[[], Tensor]], tuple[Tensor, Replay]]
 """Maps a program to the tensor that it gives and a replay, which reads and writes the same memory each time."""
+
+
+def graphs_possible(device: str) -> bool:
+    """Whether steps on `device` can be captured at all."""
+    return torch.device(device).type == "cuda"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ...spaces import Schedule
 from ..objective import Measurement
 from ..training import Recipe, Splits
 from .batches import EpochBatches, Lane, generators
-from .graph import StepGraph
+from .graph import StepGraph, graphs_possible
 from .memory import backup_device, is_out_of_memory
 from .model import LaneModel, own_randomness, slow_parts_allowed
 from .state import LaneState
@@ -43,7 +43,7 @@ class Lanes:
         data: The data, on `device`.
         device: A torch device.
         capacity: How many trials at once, >= 1.
-        graph: On CUDA, replay the step as a CUDA graph; off by default.
+        graph: On CUDA, replay the step as a CUDA graph; see `choose_graph`.
 
     Attributes:
         capacity: How many trials at once; halved when memory runs out.
@@ -65,7 +65,7 @@ class Lanes:
         self._epochs = 0
         self._widest = 0
         self._initial: tuple[int, nn.Module] | None = None
-        self._graph = StepGraph(self._model) if graph and torch.device(device).type == "cuda" else None
+        self._graph = StepGraph(self._model) if graph and graphs_possible(device) else None
 
     def __len__(self) -> int:
         """How many trials are under way."""

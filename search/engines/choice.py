@@ -66,7 +66,7 @@ def choose_engine(
         if engine == "lanes":
             raise InputError("lanes need a job of tensors: a built-in task or a lrsearch.TensorTask.")
         return Engine("single", 1, "one trial after another: a generator trains one model at a time (see --jobs)")
-    return _measured(objective, terms, trials, asked=engine == "lanes")
+    return _launched(_measured(objective, terms, trials, asked=engine == "lanes"), objective, terms)
 
 
 def widths_for(trials: float) -> list[int]:
@@ -127,3 +127,14 @@ def _measured(objective: TensorObjective, terms: Terms, trials: float, *, asked:
     if gain < WORTHWHILE:
         return Engine("single", 1, f"one trial after another: {why}")
     return replace(engine, why=why)
+
+
+def _launched(engine: Engine, objective: TensorObjective, terms: Terms) -> Engine:
+    """The engine with its step as a CUDA graph where that pays, and why or why not."""
+    if engine.name != "lanes":
+        return engine
+    from ...objectives.lanes import choose_graph
+
+    recipe, data = objective.recipe(), objective.data(terms.device)
+    graph, said = choose_graph(recipe, data, terms.device, engine.width)
+    return replace(engine, graph=graph, why="; ".join(filter(None, [engine.why, said])))

@@ -18,11 +18,13 @@ class Engine:
         name: What runs the trials.
         width: Lanes or processes side by side.
         why: Why this one, and what was measured, in a line.
+        graph: Whether lanes replay their step as a CUDA graph.
     """
 
     name: Literal["lanes", "processes", "single", "cluster"]
     width: int
     why: str
+    graph: bool = False
 
 
 Ended = Generator[tuple[Grant, TrialRecord], None, None]

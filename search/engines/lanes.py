@@ -11,16 +11,17 @@ from ...objectives import TensorObjective
 from ..budget.ledger import Grant
 from ..trial.running import Watch
 from ..trial.settings import Terms
-from .engine import Ended
+from .engine import Ended, Engine
 
 
 def run_lanes(
-    study: Study, objective: TensorObjective, terms: Terms, lanes: int, allot: Callable[[], Grant | None]
+    study: Study, objective: TensorObjective, terms: Terms, engine: Engine, allot: Callable[[], Grant | None]
 ) -> Ended:
     """A lane that comes free takes the next trial; if training fails, the trials under way are queued again."""
     from ...objectives.lanes import Lanes
 
-    pool = Lanes(objective.recipe(), objective.data(terms.device), terms.device, lanes)
+    lanes = engine.width
+    pool = Lanes(objective.recipe(), objective.data(terms.device), terms.device, lanes, graph=engine.graph)
     watches: dict[int, Watch] = {}
     try:
         while True:

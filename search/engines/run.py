@@ -45,5 +45,5 @@ def run_trials(
         return run_processes(study, plan, terms, engine.width, allot, note)
     if engine.name == "lanes":
         assert isinstance(plan.objective, TensorObjective)
-        return run_lanes(study, plan.objective, terms, engine.width, allot)
+        return run_lanes(study, plan.objective, terms, engine, allot)
     return run_alone(study, plan, terms, allot, started)

@@ -11,9 +11,10 @@ from recorded_graph import recorded
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lrsearch.errors import InputError
 from lrsearch.objectives import Measurement
-from lrsearch.objectives.lanes import Lanes
-from lrsearch.objectives.lanes.graph import StepGraph
+from lrsearch.objectives.lanes import Lanes, choose_graph
+from lrsearch.objectives.lanes.graph import SWITCH, StepGraph
 from lrsearch.objectives.lanes.memory import backup_device, is_out_of_memory
 from lrsearch.objectives.lanes.model import LaneModel
 from lrsearch.objectives.training import Recipe, Split, Splits, train
@@ -131,3 +132,55 @@ def test_a_copy_of_lanes_stays_on_the_device_where_its_busiest_moment_leaves_roo
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: peak)
     assert backup_device("cuda", [torch.zeros(10)], known=known) == where
     assert backup_device("cpu", [torch.zeros(10)], known=True) == "cpu"
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of lanes on the CPU are captured by the recorder."""
+    monkeypatch.setattr("lrsearch.objectives.lanes.graph.cuda_graph", recorded)
+    for module in ("lanes", "choose"):
+        monkeypatch.setattr(f"lrsearch.objectives.lanes.{module}.graphs_possible", lambda device: True)
+
+
+def test_graphs_are_off_unless_they_are_asked_for_and_the_reason_is_told(
+    graphs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SWITCH, raising=False)
+    used, said = choose_graph(recipe(mlp, sgd), splits(), "cpu", 2)
+    assert (used, said) == (False, "CUDA graphs are off (LRSEARCH_CUDA_GRAPHS=auto measures them)")
+    monkeypatch.setenv(SWITCH, "on")
+    with pytest.raises(InputError, match="LRSEARCH_CUDA_GRAPHS must be off or auto, got 'on'"):
+        choose_graph(recipe(mlp, sgd), splits(), "cpu", 2)
+
+
+@pytest.mark.parametrize(("fast", "used"), [(0.5, True), (1.0, False)])
+def test_graphs_are_chosen_by_their_speed(
+    fast: float, used: bool, graphs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, "auto")
+    times = iter([1.0, fast])
+    monkeypatch.setattr("lrsearch.objectives.lanes.choose._seconds", lambda epochs: next(times))
+    said = f"a CUDA graph of the step is {1 / fast:.1f} times as fast as single launches"
+    assert choose_graph(recipe(mlp, sgd), splits(), "cpu", 2) == (used, said)
+
+
+def test_a_step_that_cannot_be_captured_or_comes_out_wrong_is_launched_and_the_reason_is_told(
+    graphs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, "auto")
+
+    def refuses(step: Callable[[], Tensor]) -> Any:
+        raise RuntimeError("operation not permitted\nwhen stream is capturing")
+
+    monkeypatch.setattr("lrsearch.objectives.lanes.graph.cuda_graph", refuses)
+    used, said = choose_graph(recipe(mlp, sgd), splits(), "cpu", 2)
+    assert not used
+    assert said == "no CUDA graph (RuntimeError: operation not permitted when stream is capturing)"
+    monkeypatch.setattr("lrsearch.objectives.lanes.graph.cuda_graph", lambda step: (step(), lambda: None))
+    used, said = choose_graph(recipe(mlp, sgd), splits(), "cpu", 2)
+    assert not used
+    assert "where single launches have" in said
+
+
+def test_elsewhere_than_on_cuda_there_is_nothing_to_say() -> None:
+    assert choose_graph(recipe(mlp, sgd), splits(), "cpu", 2) == (False, "")

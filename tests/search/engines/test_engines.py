@@ -188,3 +188,20 @@ def test_the_seconds_of_lanes_add_up_to_the_wall_time_and_the_choice_knows() -> 
     assert 0.3 * (time.perf_counter() - begun) < seconds <= time.perf_counter() - begun
     speeds = lane_speeds(recipe, part_of(recipe, data, "cpu"), "cpu", [4])
     assert speeds[4] < 4 * speeds[1], "four lanes are at most four times as fast, and here far less"
+
+
+def test_lanes_replay_their_step_where_that_pays_and_the_session_says_why(
+    digits: MakePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    real = Lanes.__init__
+
+    def made(self: Lanes, *args: Any, graph: bool = False) -> None:
+        asked.append(graph)
+        real(self, *args, graph=graph)
+
+    monkeypatch.setattr(Lanes, "__init__", made)
+    monkeypatch.setattr("lrsearch.objectives.lanes.choose_graph", lambda *a: (True, "a graph is fast"))
+    result = search(digits("6"))
+    assert asked[-1]
+    assert result.sessions[0]["why"] == "2 lanes, as asked for; a graph is fast"
