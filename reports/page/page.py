@@ -6,11 +6,12 @@ import base64
 import gzip
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -25,11 +26,22 @@ from ..facts.early import early_looks
 from ..facts.longer import longer
 from ..facts.marks import recommended
 from ..facts.points import parameters, wall
+from ..figures import PANELS
+from ..figures.contenders import contenders
 from ..figures.course import progress_figure, stops_figure, timeline_figure
-from ..figures.fresh import fresh_figure
+from ..figures.panel import NARROW, WIDE, svg
 from ..figures.scatter import base_lr_figure, family_figure, parameter_figures
 from ..figures.theme import DARK, OUTCOMES, RANKS, family_color
 from ..figures.winner import Figure, ranked_figure, winner_figure
+
+
+class Drawn(NamedTuple):
+    """A panel as drawn for a wide and for a narrow page."""
+
+    title: str
+    note: str
+    wide: Markup
+    narrow: Markup
 
 
 def write_report(
@@ -89,8 +101,7 @@ def report_html(result: SearchResult, *, code: str = "", notes: Sequence[str] = 
 def report_figures(result: SearchResult) -> dict[str, Figure]:
     """Every figure of the page by name; those with nothing to show are left out."""
     found = {
-        "winner": winner_figure(result),
-        "fresh": fresh_figure(result),
+        "explorer": winner_figure(result),
         "base_lr": base_lr_figure(result),
         "ranked": ranked_figure(result),
         "families": family_figure(result),
@@ -102,6 +113,16 @@ def report_figures(result: SearchResult) -> dict[str, Figure]:
     return {name: figure for name, figure in found.items() if figure is not None}
 
 
+def report_panels(result: SearchResult) -> dict[str, Drawn]:
+    """The panels of the first screen by name, as SVG; those with nothing to show are left out."""
+    found = {name: panel(result) for name, panel in PANELS.items()}
+    return {
+        name: Drawn(p.title, p.note, Markup(svg(p, WIDE)), Markup(svg(p, NARROW)))
+        for name, p in found.items()
+        if p is not None
+    }
+
+
 def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]:
     best = recommended(result)
     schedule = best.schedule if best is not None else None
@@ -110,6 +131,9 @@ def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]
         "best": best,
         "answer": answer(result),
         "figures": figures,
+        "panels": report_panels(result),
+        "contenders": contenders(result),
+        "export": f"lrsearch export {shlex.quote(result.folder)}" if result.folder else "",
         "phases": phases(schedule, best.steps_per_epoch) if best is not None and schedule is not None else (),
         "importance": importance(result),
         "parameters": parameters(result),

@@ -27,15 +27,17 @@
       button.focus();
     }
     const before = button.textContent;
+    if (before !== "Copied") button.dataset.said = before;
     button.textContent = "Copied";
     say("Copied");
-    setTimeout(() => { button.textContent = before === "Copied" ? "Copy" : before; }, 1500);
+    setTimeout(() => { button.textContent = before === "Copied" ? button.dataset.said ?? "Copy" : before; }, 1500);
   }
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy], [data-code]");
     if (!button) return;
-    copy(button.dataset.code ?? button.parentElement.querySelector("code").textContent, button);
+    const place = button.dataset.copy ? document.getElementById(button.dataset.copy) : button.parentElement;
+    copy(button.dataset.code ?? place.querySelector("code").textContent, button);
   });
 
   // Runs as a file of its own, so that browsers compile it beside the page and not in its way.

@@ -1,0 +1,80 @@
+"""Who is drawn on the first screen: the recommended trial, and the one that it is compared with."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+from typing import NamedTuple
+
+from ...search import SearchResult, TrialRecord
+from ..facts.marks import finalist, recommended, title
+from .theme import INK, family_color
+
+
+class Contender(NamedTuple):
+    """A trial with how it is drawn.
+
+    Attributes:
+        trial: The trial of the search.
+        name: What it is called in legends.
+        color: Of its line.
+        dash: Of its line; "" for the recommended one.
+        width: Of its line.
+        runs: Its runs on the fresh seeds that judge, else the trial itself.
+    """
+
+    trial: TrialRecord
+    name: str
+    color: str
+    dash: str
+    width: float
+    runs: tuple[TrialRecord, ...]
+
+
+def contenders(result: SearchResult) -> tuple[Contender, ...]:
+    """The recommended trial, then its rival if there is one; empty if no trial is complete."""
+    best = recommended(result)
+    if best is None or best.schedule is None:
+        return ()
+    found = [Contender(best, _name(best, "recommended"), family_color(best.schedule.family), "", 3, runs(result, best))]
+    other = _rival(result, best)
+    if other is not None and other.schedule is not None:
+        found.append(Contender(other, _name(other, _role(other)), INK, "5 4", 1.7, runs(result, other)))
+    return tuple(found)
+
+
+def runs(result: SearchResult, trial: TrialRecord) -> tuple[TrialRecord, ...]:
+    """The trial's complete runs on the fresh seeds that judge, else the trial itself."""
+    found = result.confirmation
+    fresh = found.runs if found else ()
+    judging = set(found.contest.judging) if found else set()
+    kept = [t for t in fresh if t.confirms == trial.number and t.seed in judging and t.outcome == "complete"]
+    return tuple(kept) or (trial,)
+
+
+def baseline_scale(result: SearchResult, rival: int) -> float:
+    """What a difference from that baseline is a percentage of: its mean on fresh seeds; NaN if it is not above 0."""
+    assert result.confirmation is not None
+    values = [v for v in result.confirmation.judged(rival).values() if math.isfinite(v)]
+    mean = fmean(values) if values else math.nan
+    return mean if mean > 0 else math.nan
+
+
+def _rival(result: SearchResult, best: TrialRecord) -> TrialRecord | None:
+    """The finalist if a baseline is recommended, else the best of the baselines."""
+    found = finalist(result)
+    if found is not None and found.number != best.number:
+        return found
+    closest = result.confirmation.closest if result.confirmation else None
+    if closest is not None and closest.rival != best.number:
+        return result.trial(closest.rival)
+    wanted = (t for t in result.ranking if bool(t.baseline) != bool(best.baseline))
+    return next(wanted, None)
+
+
+def _role(trial: TrialRecord) -> str:
+    return "baseline" if trial.baseline else "best searched"
+
+
+def _name(trial: TrialRecord, role: str) -> str:
+    return f"{title(trial)}, trial {trial.number} ({role})"
