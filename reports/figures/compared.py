@@ -33,7 +33,9 @@ def lr_panel(result: SearchResult) -> Panel | None:
     lines = [(c, _rates(c)) for c in shown]
     top = max(max(line.y) for _, line in lines)
     marks = [Line(line.x, line.y, c.color, c.width, c.dash, c.name) for c, line in reversed(lines)]
-    said = "; ".join(f"{c.name}: from {num(line.y[0])} over {num(max(line.y))} to {num(line.y[-1])}" for c, line in lines)
+    said = "; ".join(
+        f"{c.name}: from {num(line.y[0])} over {num(max(line.y))} to {num(line.y[-1])}" for c, line in lines
+    )
     y = Axis(0.0, top * 1.06)
     return Panel("Learning rate", f"Learning rate over the epochs. {said}.", _epochs(result), y, tuple(marks))
 
@@ -47,10 +49,14 @@ def loss_panel(result: SearchResult) -> Panel | None:
     marks += [Line(s.x, s.mean, c.color, c.width, c.dash, c.name) for c, s in reversed(spreads)]
     seeds = min(s.runs for _, s in spreads)
     over = f"mean and range over {seeds} fresh seeds" if seeds > 1 else "one run each, the same seed"
-    ends = "; ".join(f"{c.name}: {num(s.mean[-1])} at the end, {num(s.low[-1])} to {num(s.high[-1])}" for c, s in spreads)
+    ends = "; ".join(
+        f"{c.name}: {num(s.mean[-1])} at the end, {num(s.low[-1])} to {num(s.high[-1])}" for c, s in spreads
+    )
     values = [v for _, s in spreads for v in (*s.low, *s.high)]
     y = value_axis(_without_outliers(values))
-    return Panel(f"{result.metric}: {over}", f"{result.metric} over the epochs. {ends}.", _epochs(result), y, tuple(marks))
+    return Panel(
+        f"{result.metric}: {over}", f"{result.metric} over the epochs. {ends}.", _epochs(result), y, tuple(marks)
+    )
 
 
 def spread(contender: Contender, metric: str) -> Spread | None:

@@ -18,7 +18,7 @@ class Pairs(NamedTuple):
 
     Attributes:
         name: The baseline's.
-        differences: By seed, in `unit`; infinite where only the finalist diverged.
+        differences: By seed, in `unit`; infinite where one of the two diverged.
         mean: Their mean.
         low: Lower end of the interval for the true difference.
         high: Upper end.
@@ -35,23 +35,30 @@ class Pairs(NamedTuple):
 
 def paired_panel(result: SearchResult) -> Panel | None:
     """Differences seed by seed, a row for each baseline; None before the first look at them."""
-    found = [p for p in pairs(result) if p.differences and math.isfinite(p.mean)]
+    found = [p for p in pairs(result) if any(map(math.isfinite, p.differences.values()))]
     if not found:
         return None
     values = [v for p in found for v in (*p.differences.values(), p.low, p.high, 0.0) if math.isfinite(v)]
+    lost = sum(math.isinf(v) for p in found for v in p.differences.values())
     x = Axis(*span(values, 0.08))
     marks: list[Mark] = [Line((0.0, 0.0), (0.0, 1.0), INK, 1.5, "2 3", "no difference")]
     for i, row in enumerate(found):
-        marks += _row(row, 1 - i / len(found), 1 / len(found))
-    better, worse = ("baseline better", "searched better") if result.maximize else ("searched better", "baseline better")
-    marks += [Text(x.low, 0, f"← {better}", MUTED, "start", -6), Text(x.high, 0, f"{worse} →", MUTED, "end", -6)]
-    said = " ".join(
-        f"Against {p.name}: mean {num(p.mean)} {p.unit}, interval {num(p.low)} to {num(p.high)}, {len(p.differences)} seeds."
-        for p in found
+        marks += _row(row, 1 - i / len(found), 1 / len(found), (x.low, x.high))
+    better, worse = (
+        ("baseline better", "searched better") if result.maximize else ("searched better", "baseline better")
     )
+    marks += [Text(x.low, 0, f"← {better}", MUTED, "start", -6), Text(x.high, 0, f"{worse} →", MUTED, "end", -6)]
+    said = " ".join(map(_said, found))
     note = f"searched minus {' and '.join(p.name for p in found)}; point: a seed; bar: mean and interval"
+    if lost:
+        note += f"; cross: {lost} where one of the two diverged"
     title_ = f"Difference on each fresh seed, {found[0].unit}"
     return Panel(title_, f"{title_}. {said}", x, Axis(0.0, 1.0, ticks=()), tuple(marks), note)
+
+
+def _said(p: Pairs) -> str:
+    where = f"mean {num(p.mean)} {p.unit}, interval {num(p.low)} to {num(p.high)}, " if math.isfinite(p.mean) else ""
+    return f"Against {p.name}: {where}{len(p.differences)} seeds."
 
 
 def pairs(result: SearchResult) -> tuple[Pairs, ...]:
@@ -72,19 +79,25 @@ def _pairs(result: SearchResult, duel: Duel, scale: float) -> Pairs:
     factor, unit = (100 / scale, f"% of the baseline's {result.metric}")
     if math.isnan(scale):
         factor, unit = (100.0, "points") if "acc" in result.metric.lower() else (1.0, result.metric)
-    gaps = {s: factor * (mine[s] - theirs[s]) for s in mine if s in theirs and math.isfinite(mine[s] - theirs[s])}
+    gaps = {s: factor * (mine[s] - theirs[s]) for s in mine if s in theirs and not math.isnan(mine[s] - theirs[s])}
     low, mean, high = (factor * v for v in (duel.low, duel.difference, duel.high))
     return Pairs(title(result.trial(duel.rival)), gaps, mean, low, high, unit)
 
 
-def _row(row: Pairs, top: float, height: float) -> list[Mark]:
-    """The interval above, the seeds below it in the order of their use, the baseline's name at the left."""
+def _row(row: Pairs, top: float, height: float, ends: tuple[float, float]) -> list[Mark]:
+    """The interval above, the seeds below it in the order of their use; a divergence is a cross at its end."""
+    found: list[Mark] = []
     bar = top - 0.24 * height
-    hover = f"mean {num(row.mean)}, interval {num(row.low)} to {num(row.high)}"
-    ends = [v for v in (row.low, row.high) if math.isfinite(v)]
-    found: list[Mark] = [Line(ends, [bar] * len(ends), INK, 5, hover=hover)] if len(ends) == 2 else []
-    found.append(Dot(row.mean, bar, INK, "dot", hover, 6))
+    if math.isfinite(row.mean):
+        hover = f"mean {num(row.mean)}, interval {num(row.low)} to {num(row.high)}"
+        if math.isfinite(row.low) and math.isfinite(row.high):
+            found.append(Line((row.low, row.high), (bar, bar), INK, 5, hover=hover))
+        found.append(Dot(row.mean, bar, INK, "dot", hover, 6))
     step = 0.5 * height / max(1, len(row.differences))
     for i, (seed, gap) in enumerate(row.differences.items()):
-        found.append(Dot(gap, top - 0.38 * height - i * step, MUTED, "dot", f"seed {seed}: {num(gap)} {row.unit}", 4))
+        place = top - 0.38 * height - i * step
+        if math.isfinite(gap):
+            found.append(Dot(gap, place, MUTED, "dot", f"seed {seed}: {num(gap)} {row.unit}", 4))
+        else:
+            found.append(Dot(ends[gap > 0], place, INK, "wrong", f"seed {seed}: one of the two diverged", 5))
     return found

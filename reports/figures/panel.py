@@ -113,10 +113,8 @@ def svg(panel: Panel, size: tuple[int, int] = WIDE, place: str = "") -> str:
     x = _scale(panel.x, LEFT, width - RIGHT)
     y = _scale(panel.y, height - BOTTOM, TOP)
     parts = [_grid(panel, x, y, width, height), *(_draw(m, x, y) for m in panel.marks)]
-    label = html.escape(panel.alt)
-    return (
-        f'<svg class="panel" role="img" aria-label="{label}" viewBox="0 0 {width} {height}" {place}>{"".join(parts)}</svg>'
-    )
+    head = f'class="panel" role="img" aria-label="{html.escape(panel.alt)}" viewBox="0 0 {width} {height}"'
+    return f"<svg {head} {place}>{''.join(parts)}</svg>"
 
 
 def tint(color: str) -> str:
@@ -238,7 +236,8 @@ def _stroke(path: str, color: str, width: float, dash: str = "", hover: str = ""
 
 
 def _write(x: float, y: float, text: str, color: str, anchor: str, kind: str = "tick") -> str:
-    return f'<text class="f {kind}" {tint(color)} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(text)}</text>'
+    where = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text class="f {kind}" {tint(color)} {where}>{html.escape(text)}</text>'
 
 
 def _title(text: str) -> str:

@@ -11,9 +11,13 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 from pages import Page
-from results import confirmed, lr_trial, made_result, only, resumed
+from results import confirmed, contested, lr_trial, made_result, only, resumed
 
 from lrsearch.errors import InputError, MissingPartError, StudyError
+from lrsearch.reports.figures.compared import lr_panel, spread
+from lrsearch.reports.figures.contenders import contenders
+from lrsearch.reports.figures.paired import paired_panel, pairs
+from lrsearch.reports.figures.panel import Dot
 from lrsearch.reports.figures.theme import DARK, OUTCOMES, RANKS, family_color, family_symbol
 from lrsearch.reports.page.page import report_figures, report_html, write_report
 from lrsearch.search import SearchResult
@@ -56,6 +60,7 @@ def odd_results() -> dict[str, SearchResult]:
         "no sessions": replace(made, sessions=()),
         "resumed": resumed(),
         "confirmed": confirmed(),
+        "contested": contested(0.05),
         "a confirmation run diverged": confirmed(1),
         "all of a baseline's diverged": confirmed(6),
         "negative values": replace(made, trials=tuple(replace(t, value=-1.0) for t in trials)),
@@ -76,7 +81,7 @@ ODD = odd_results()
 def test_every_kind_of_search_gives_a_whole_page(name: str) -> None:
     page = page_of(ODD[name], code="lr = 0.1")
     titles = {a.get("id") for t, a in page.tags if t in ("h2", "section")}
-    assert {"answer", "why", "how", "trials", "again"} <= titles
+    assert {"answer", "learned", "how", "trials", "again"} <= titles
     assert len(page.all("h1")) == 1
     assert all(a.get("aria-label") for a in page.all("div", role="img"))
     assert len(page.all("caption")) == len(page.all("table"))
@@ -105,7 +110,7 @@ def test_the_answer_says_what_won_and_that_it_is_not_confirmed() -> None:
     result = made_result(40)
     text = page_of(result).text
     assert result.best.schedule is not None
-    assert f"Train with {result.best.schedule.family}" in text
+    assert f"Use {result.best.schedule.family}" in text
     assert "not yet confirmed" in text
     assert "than the best baseline" in text
 
@@ -144,14 +149,37 @@ def test_the_page_asks_for_nothing_outside_itself() -> None:
 
 
 def test_runs_on_fresh_seeds_are_drawn_seed_by_seed() -> None:
-    figure = report_figures(confirmed(1))["fresh"]
-    pairs, mine, theirs = figure["data"]
-    assert mine["customdata"] == list(range(101, 107))
-    assert theirs["customdata"] == list(range(102, 107))
-    assert pairs["x"].count(None) == 6
-    (mean,) = figure["layout"]["shapes"]  # a schedule that diverged has none
-    assert mean["x0"] == pytest.approx(np.mean(mine["x"]))
-    assert "fresh" not in report_figures(confirmed(6))
+    (found,) = pairs(confirmed(1))
+    assert list(found.differences) == list(range(101, 107))
+    assert found.differences[101] == -np.inf  # the baseline diverged
+    assert found.differences[102] == pytest.approx(
+        100 * -0.1 / np.mean([0.3 + 0.01 * (s % 5) for s in range(102, 107)])
+    )
+    panel = paired_panel(confirmed(1))
+    assert panel is not None
+    assert [m.kind for m in panel.marks if isinstance(m, Dot)].count("wrong") == 1
+    assert paired_panel(confirmed(6)) is None
+
+
+def test_the_first_screen_names_the_recommended_trial_and_its_rival() -> None:
+    for gap, roles in ((0.05, ["recommended", "baseline"]), (0.0, ["recommended", "best searched"])):
+        result = contested(gap)
+        shown = contenders(result)
+        assert shown[0].trial.number == result.best.number != result.ranking[0].number
+        assert [c.name.rpartition("(")[2].rstrip(")") for c in shown] == roles
+        assert len(shown[0].runs) == 9
+        panel = lr_panel(result)
+        assert panel is not None
+        assert f"trial {result.best.number} (recommended)" in panel.alt
+
+
+def test_the_loss_on_the_first_screen_is_the_mean_and_range_over_fresh_seeds() -> None:
+    result = contested(0.05)
+    best = contenders(result)[0]
+    found = spread(best, result.metric)
+    assert found is not None
+    ends = [t.metrics[result.metric][-1] for t in best.runs]
+    assert (found.low[-1], found.mean[-1], found.high[-1]) == pytest.approx((min(ends), np.mean(ends), max(ends)))
 
 
 def test_large_searches_stay_light() -> None:
