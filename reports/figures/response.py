@@ -29,12 +29,12 @@ def response_panel(result: SearchResult) -> Panel | None:
         Line(found.base_lr, found.mean, ACCENT, 2.5, hover="expected of the recommended schedule at other rates"),
     ]
     off = 0
-    for t, x, v in inside[:200]:
+    for t, rate, v in inside[:200]:
         beyond = sign * v > worst
         off += beyond
-        label = f"trial {t.number}, {t.schedule.family if t.schedule else ''}: {num(v)} at base_lr {num(x)}"
+        label = f"trial {t.number}, {t.schedule.family if t.schedule else ''}: {num(v)} at base_lr {num(rate)}"
         edge = low if result.maximize else high
-        marks.append(Dot(x, edge if beyond else v, MUTED, "off" if beyond else "dot", label, 3))
+        marks.append(Dot(rate, edge if beyond else v, MUTED, "off" if beyond else "dot", label, 3))
     marks += _marked(result)
     x = Axis(*span(found.base_lr, 0.02, log=True), log=True)
     note = f"{off} worse, not to scale (triangles)" if off else ""

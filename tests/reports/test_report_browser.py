@@ -64,7 +64,8 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
 
 
 def drawn(page: Page, name: str) -> Locator:
-    """A figure, scrolled to and drawn."""
+    """A figure, scrolled to and drawn; what it is folded in is opened."""
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     figure = page.locator(f"[data-figure='{name}']")
     figure.scroll_into_view_if_needed()
     page.wait_for_selector(f"[data-figure='{name}'][data-drawn]", timeout=20_000)
@@ -89,21 +90,21 @@ def test_every_figure_is_drawn(show: Show) -> None:
 
 def test_hovering_over_the_rate_shows_the_loss_of_the_same_epoch(show: Show) -> None:
     page = show(made_result(30))
-    figure = drawn(page, "winner")
+    figure = drawn(page, "explorer")
     box = figure.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 400, box["y"] + 80)
     page.mouse.move(box["x"] + 405, box["y"] + 85)
-    page.wait_for_selector("[data-figure='winner'] .hoverlayer text")
+    page.wait_for_selector("[data-figure='explorer'] .hoverlayer text")
     text = " ".join(figure.locator(".hoverlayer text").all_text_contents())
     assert "epoch" in text
-    assert "best lr" in text
-    assert "best val_loss" in text
+    assert "recommended, trial" in text
+    assert "val_loss" in text
 
 
 def test_zooming_the_rate_moves_the_loss_and_back(show: Show) -> None:
     page = show(made_result(30))
-    figure = drawn(page, "winner")
+    figure = drawn(page, "explorer")
     before = ranges(figure)
     assert before == [[0, 10], [0, 10]]
     box = figure.bounding_box()
@@ -112,28 +113,28 @@ def test_zooming_the_rate_moves_the_loss_and_back(show: Show) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + 600, box["y"] + 105, steps=5)
     page.mouse.up()
-    page.wait_for_function("() => document.querySelector('[data-figure=winner]')._fullLayout.xaxis.range[0] > 0.5")
+    page.wait_for_function("() => document.querySelector('[data-figure=explorer]')._fullLayout.xaxis.range[0] > 0.5")
     lr, loss = ranges(figure)
     assert lr == loss
     assert lr[1] < 9
     page.get_by_role("button", name="Reset zoom").click()
-    page.wait_for_function("() => document.querySelector('[data-figure=winner]')._fullLayout.xaxis.range[0] == 0")
+    page.wait_for_function("() => document.querySelector('[data-figure=explorer]')._fullLayout.xaxis.range[0] == 0")
     assert ranges(figure) == before
 
 
 def test_switches_show_traces_and_change_the_scale(show: Show) -> None:
     page = show(made_result(30))
-    figure = drawn(page, "winner")
+    figure = drawn(page, "explorer")
     visible = "f => f.data.filter(t => t.visible).length"
     before = figure.evaluate(visible)
-    baselines = page.get_by_role("button", name="Baselines", exact=True)
+    baselines = page.get_by_role("button", name="baselines", exact=True)
     baselines.click()
     assert baselines.get_attribute("aria-pressed") == "true"
-    page.wait_for_function(f"() => ({visible})(document.querySelector('[data-figure=winner]')) > {before}")
-    page.get_by_role("button", name="Log learning rate").press("Enter")
-    page.wait_for_function("() => document.querySelector('[data-figure=winner]')._fullLayout.yaxis.type == 'log'")
-    page.get_by_role("button", name="Log learning rate").press("Enter")
-    page.wait_for_function("() => document.querySelector('[data-figure=winner]')._fullLayout.yaxis.type == 'linear'")
+    page.wait_for_function(f"() => ({visible})(document.querySelector('[data-figure=explorer]')) > {before}")
+    page.get_by_role("button", name="log lr").press("Enter")
+    page.wait_for_function("() => document.querySelector('[data-figure=explorer]')._fullLayout.yaxis.type == 'log'")
+    page.get_by_role("button", name="log lr").press("Enter")
+    page.wait_for_function("() => document.querySelector('[data-figure=explorer]')._fullLayout.yaxis.type == 'linear'")
 
 
 def shown_trials(page: Page) -> list[int]:
@@ -185,7 +186,7 @@ def test_a_long_table_shows_more_on_request(show: Show) -> None:
 def test_code_and_parameters_are_copied(show: Show) -> None:
     result = made_result(12)
     page = show(result, permissions=["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy the code of the best schedule").click()
+    page.get_by_role("button", name="Copy the code of the recommended schedule").click()
     page.wait_for_function("() => document.getElementById('said').textContent == 'Copied'")
     assert page.evaluate("navigator.clipboard.readText()") == CODE
     page.locator("[data-code]").first.click()
@@ -196,7 +197,7 @@ def test_code_and_parameters_are_copied(show: Show) -> None:
 def test_copying_works_without_the_clipboard_interface(show: Show) -> None:
     page = show(made_result(12), permissions=["clipboard-read"])
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
-    page.get_by_role("button", name="Copy the code of the best schedule").click()
+    page.get_by_role("button", name="Copy the code of the recommended schedule").click()
     page.wait_for_function("() => document.getElementById('said').textContent == 'Copied'")
     assert page.evaluate("navigator.clipboard.readText()") == CODE
 
@@ -211,6 +212,7 @@ def test_the_page_never_scrolls_sideways(show: Show, width: int) -> None:
 
 def test_drawing_figures_shifts_nothing(show: Show) -> None:
     page = show(made_result(30))
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     before = page.evaluate("document.documentElement.scrollHeight")
     for name in page.locator(".plot").evaluate_all("all => all.map(p => p.dataset.figure)"):
         drawn(page, name)
@@ -219,8 +221,8 @@ def test_drawing_figures_shifts_nothing(show: Show) -> None:
 
 def test_figures_follow_a_change_to_dark_mode_and_print_in_light(show: Show) -> None:
     page = show(made_result(30), color_scheme="light")
-    drawn(page, "winner")
-    ink = "getComputedStyle(document.querySelector('[data-figure=winner] .xtick text')).fill"
+    drawn(page, "explorer")
+    ink = "getComputedStyle(document.querySelector('[data-figure=explorer] .xtick text')).fill"
     assert page.evaluate(ink) == "rgb(29, 35, 48)"
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"() => {ink} == 'rgb(232, 235, 240)'")

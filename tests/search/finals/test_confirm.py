@@ -269,7 +269,7 @@ def test_a_confirmation_is_read_from_storage_alone_and_the_study_is_found_beside
     assert facts["verdict"] == "not distinguishable"
     assert facts["against"][0]["seeds"] == max(r["seeds"] for r in facts["runs"])
     page = report_html(again)
-    assert "Confirmed on fresh seeds" in page
+    assert "On fresh seeds" in page
     assert "test_loss" in page
 
 
