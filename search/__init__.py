@@ -1,25 +1,35 @@
-"""How trials are proposed, stopped, run and budgeted: everything that touches Optuna's studies."""
+"""How trials are proposed, stopped, run and budgeted: everything that touches Optuna's studies.
 
-from .budget.amount import Budget, duration, parse_seconds
-from .engines.signals import sigterm_like_ctrl_c
-from .finals.baselines import BASELINES, baselines
-from .finals.transfer import train_longer
+Results and plans are imported at once; what trains, proposes or opens storage when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .plan import DEFAULT_ENGINE, ENGINES, Plan
-from .progress import Progress, Silent, Tally
 from .results.confirmation import Confirmation
 from .results.paired_tests import ALPHA, DEFAULT_SEEDS, Duel
 from .results.search import SearchResult
 from .results.transfer import Outlook, Transfer
 from .results.trial import Outcome, TrialRecord
-from .sampling.pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
-from .sampling.samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
-from .session.cluster import BACKENDS, Cluster, search_on
-from .session.search import search
-from .storage.journal import JOURNAL, damage
-from .storage.opening import failures, open_storage
-from .storage.passwords import redact
-from .storage.reading import load_result
-from .storage.run_folder import folder_name
+
+if TYPE_CHECKING:
+    from .budget.amount import Budget, duration, parse_seconds
+    from .engines.signals import sigterm_like_ctrl_c
+    from .finals.baselines import BASELINES, baselines
+    from .finals.transfer import train_longer
+    from .progress import Progress, Silent, Tally
+    from .sampling.pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
+    from .sampling.samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
+    from .session.cluster import BACKENDS, Cluster, search_on
+    from .session.search import search
+    from .storage.journal import JOURNAL, damage
+    from .storage.opening import failures, open_storage
+    from .storage.passwords import redact
+    from .storage.reading import load_result
+    from .storage.run_folder import folder_name
 
 __all__ = [
     "ALPHA",
@@ -62,3 +72,33 @@ __all__ = [
     "sigterm_like_ctrl_c",
     "train_longer",
 ]
+
+_HOME = {
+    "budget.amount": ("Budget", "duration", "parse_seconds"),
+    "engines.signals": ("sigterm_like_ctrl_c",),
+    "finals.baselines": ("BASELINES", "baselines"),
+    "finals.transfer": ("train_longer",),
+    "progress": ("Progress", "Silent", "Tally"),
+    "sampling.pruners": ("DEFAULT_PRUNER", "PRUNERS", "make_pruner"),
+    "sampling.samplers": ("DEFAULT_SAMPLER", "SAMPLERS", "make_sampler"),
+    "session.cluster": ("BACKENDS", "Cluster", "search_on"),
+    "session.search": ("search",),
+    "storage.journal": ("JOURNAL", "damage"),
+    "storage.opening": ("failures", "open_storage"),
+    "storage.passwords": ("redact",),
+    "storage.reading": ("load_result",),
+    "storage.run_folder": ("folder_name",),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_MODULE[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

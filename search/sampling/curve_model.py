@@ -17,7 +17,7 @@ from threadpoolctl import ThreadpoolController
 
 from ...spaces import Schedule, ScheduleSpace
 from .features import Array, Features, warping
-from .gaussian_process import Posterior, fit_kernel, log_improvement
+from .gaussian_process import Kernel, Posterior, fit_kernel, log_improvement
 from .initial_design import next_design
 from .observations import Curve, Params, Seen, curve_of, look, observations
 
@@ -77,7 +77,7 @@ class CurveModel:
         self._finished: dict[int, Seen] = {}
         self._known: set[int] = set()
         self._fit: tuple[int, Fit | None] = (0, None)
-        self._kernel: tuple[int, Any] = (0, None)
+        self._kernel: tuple[int, Kernel | None] = (0, None)
 
     @cached_property
     def pool(self) -> list[Params]:
@@ -163,12 +163,14 @@ class CurveModel:
 
     def _fit_to(self, finished: Sequence[Seen]) -> Fit:
         count = _milestone(len(finished))
-        if self._kernel[0] != count:
+        fitted, kernel = self._kernel
+        if kernel is None or fitted != count:
             x, y = observations(finished[:count], MAX_FIT)
-            self._kernel = count, fit_kernel(x, warping(y)(y))
+            kernel = fit_kernel(x, warping(y)(y))
+            self._kernel = count, kernel
         x, y = observations(finished, MAX_ROWS)
         warp = warping(y)
-        posterior = Posterior.observe(self._kernel[1], x, warp(y))
+        posterior = Posterior.observe(kernel, x, warp(y))
         complete = _best([t for t in finished if t.complete])
         best = float(posterior.predict(np.stack([t.curve.whole for t in complete]))[0].min())
         record = complete[0].values[-1]

@@ -13,7 +13,6 @@ from typing import Any
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from ...errors import StudyError
 from .journal import JournalFile
@@ -23,6 +22,8 @@ BUSY = 120.0
 """Seconds for which SQLite waits while other processes write; its own 5 are too few for eight of them."""
 ATTEMPTS = 5
 """So many tries to open a database whose tables another process makes meanwhile."""
+RACED = ("IntegrityError", "ProgrammingError")
+"""SQLAlchemy's words for a table that is there already."""
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -39,7 +40,7 @@ def open_storage(where: str) -> BaseStorage:
         try:
             return JournalStorage(JournalFile(where)) if "://" not in where else _database(where)
         except Exception as error:  # each database driver raises its own
-            raced = isinstance(error, IntegrityError | ProgrammingError) or "already exists" in str(error)
+            raced = type(error).__name__ in RACED or "already exists" in str(error)
             if raced and attempt < ATTEMPTS - 1:  # several processes made the tables of a fresh database at once
                 time.sleep(random.uniform(0.1, 1))
                 continue
@@ -72,11 +73,20 @@ def failures(where: str) -> Iterator[None]:
     """Turn what a database raises while it is used, e.g. when it goes away, into a `StudyError`."""
     try:
         yield
-    except (StorageInternalError, SQLAlchemyError) as error:
+    except _database_errors(where) as error:
         raise StudyError(
             f"the storage {redact(where)!r} failed: {_reason(error.__cause__ or error, where)}. "
             "What it holds is kept; once it is back, the same command goes on."
         ) from None
+
+
+def _database_errors(where: str) -> tuple[type[Exception], ...]:
+    """What a storage raises when it fails; a journal needs no SQLAlchemy, whose import takes a while."""
+    if "://" not in where:
+        return (StorageInternalError,)
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return StorageInternalError, SQLAlchemyError
 
 
 def _reason(error: BaseException, where: str) -> str:

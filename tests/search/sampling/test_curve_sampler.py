@@ -12,11 +12,14 @@ from optuna.pruners import NopPruner
 from optuna.samplers import BaseSampler
 from optuna.testing.pytest_samplers import BasicSamplerTestCase
 from optuna.trial import TrialState
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from sklearn.gaussian_process.kernels import Kernel as SklearnKernel
 
 from lrsearch import CurvePruner, CurveSampler, Schedule
 from lrsearch.search.sampling.curve_model import MAX_ROWS, CurveModel
 from lrsearch.search.sampling.features import Features, warping
-from lrsearch.search.sampling.gaussian_process import Posterior, fit_kernel, log_improvement
+from lrsearch.search.sampling.gaussian_process import Kernel, Posterior, fit_kernel, log_improvement, misfit
 from lrsearch.search.sampling.observations import observations
 from lrsearch.spaces import ScheduleSpace, default_space
 
@@ -204,6 +207,12 @@ def test_failed_trials_say_nothing() -> None:
     assert len(model._look(study)[0]) == 3
 
 
+def scikit_learns(kernel: Kernel) -> SklearnKernel:
+    """The same kernel made of scikit-learn's."""
+    matern = Matern(kernel.lengths, (1e-2, 1e3), nu=2.5)
+    return ConstantKernel(kernel.amplitude, (1e-3, 1e3)) * matern + WhiteKernel(kernel.noise, (1e-6, 1.0))
+
+
 class TestSurrogate:
     def test_a_beginning_is_described_as_a_whole_curve_of_that_length(self) -> None:
         features = Features(SPACE.sample(np.random.default_rng(0), 50))
@@ -217,17 +226,35 @@ class TestSurrogate:
         np.testing.assert_allclose(short, alike)
 
     def test_observations_in_two_parts_are_the_same_as_at_once_and_as_scikit_learns(self) -> None:
-        from sklearn.gaussian_process import GaussianProcessRegressor
-
         rng = np.random.default_rng(0)
         x, z = rng.normal(size=(20, 3)), rng.normal(size=20)
         kernel, query = fit_kernel(x, z), rng.normal(size=(5, 3))
         at_once = Posterior.observe(kernel, x, z).predict(query)
         in_parts = Posterior.observe(kernel, x[:12], z[:12]).given(x[12:], z[12:]).predict(query)
-        mean, sd = GaussianProcessRegressor(kernel, optimizer=None).fit(x, z).predict(query, return_std=True)
+        process = GaussianProcessRegressor(scikit_learns(kernel), optimizer=None).fit(x, z)
+        mean, sd = process.predict(query, return_std=True)
         np.testing.assert_allclose(in_parts, at_once, rtol=1e-8)
         np.testing.assert_allclose(at_once[0], mean, rtol=1e-6)
-        np.testing.assert_allclose(np.sqrt(at_once[1] ** 2 + kernel.k2.noise_level), sd, rtol=1e-4)
+        np.testing.assert_allclose(np.sqrt(at_once[1] ** 2 + kernel.noise), sd, rtol=1e-4)
+
+    @pytest.mark.parametrize("noise", [1e-6, 0.01, 1.0])
+    def test_the_misfit_and_its_gradient_are_scikit_learns(self, noise: float) -> None:
+        rng = np.random.default_rng(1)
+        x, z = rng.normal(size=(30, 4)), rng.normal(size=30)
+        kernel = Kernel(0.7, np.array([0.5, 1.0, 2.0, 9.0]), noise)
+        process = GaussianProcessRegressor(scikit_learns(kernel), optimizer=None).fit(x, z)
+        density, gradient = process.log_marginal_likelihood(scikit_learns(kernel).theta, eval_gradient=True)
+        ours = misfit(kernel, x, z)
+        assert ours[0] == pytest.approx(-density, rel=1e-9)
+        np.testing.assert_allclose(ours[1], -gradient, rtol=1e-6, atol=1e-8)
+
+    def test_the_kernel_that_suits_best_is_where_scikit_learns_misfit_is_least(self) -> None:
+        rng = np.random.default_rng(2)
+        x = rng.normal(size=(40, 3))
+        z = np.sin(2 * x[:, 0]) + 0.1 * rng.normal(size=40)
+        kernel = fit_kernel(x, z)
+        assert kernel.lengths[0] < kernel.lengths[1:].min()  # the other features say nothing
+        assert kernel.noise < 0.1
 
     def test_improvement_is_the_expected_one_and_stays_finite_in_the_tail(self) -> None:
         draws = np.random.default_rng(0).normal(0.5, 2.0, 400_000)
