@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .run_folder import load
     from .search import Budget, SearchResult, TrialRecord
     from .search.sampling.curve_sampler import CurvePruner, CurveSampler
-    from .spaces import Choice, Range, Schedule, ScheduleSpace, default_space
+    from .spaces import Choice, Range, Schedule, ScheduleSpace, default_space, family
 
 __all__ = [
     "Budget",
@@ -42,6 +42,7 @@ __all__ = [
     "TrialRecord",
     "UserObjective",
     "default_space",
+    "family",
     "load",
     "run",
     "work",
@@ -54,7 +55,7 @@ _HOME = {
     "objectives": ("Measurement", "Objective", "Run", "TaskOptions", "TensorTask", "UserObjective"),
     "search": ("Budget", "SearchResult", "TrialRecord"),
     "search.sampling.curve_sampler": ("CurvePruner", "CurveSampler"),
-    "spaces": ("Choice", "Range", "Schedule", "ScheduleSpace", "default_space"),
+    "spaces": ("Choice", "Range", "Schedule", "ScheduleSpace", "default_space", "family"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, LrsearchError
-from .options import FAMILY_PARAMS, STORAGE, parse
+from .options import STORAGE, parse
 
 if TYPE_CHECKING:
     from .search import SearchResult
@@ -23,8 +23,8 @@ _BEGUN = time.time()
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted (and resumable)."""
-    args = parse(argv)
     try:
+        args = parse(argv)
         return COMMANDS[args.command](args)
     except InputError as error:
         return _complain(error, WRONG_USE)
@@ -174,13 +174,14 @@ def _dashboard(args: Namespace) -> int:
 def _preview(args: Namespace) -> int:
     from rich.console import Console
 
+    from .families import choose_families
     from .reports.preview import GALLERY, variants, write_preview
     from .reports.terminal.braille import lr_plot
 
-    values = {k: v for k in ("base_lr", "warmup", *FAMILY_PARAMS) if (v := getattr(args, k))}
+    values = {k.removeprefix("value:"): v for k, v in vars(args).items() if k.startswith("value:") and v}
     wanted: Sequence[tuple[str, dict[str, Any]]] = GALLERY
     if args.family:
-        wanted = [(args.family, values)]
+        wanted = [(name, values) for name in choose_families([args.family])]
     elif values:
         raise InputError(f"--{next(iter(values)).replace('_', '-')} needs --family: say which one to draw.")
     groups = {
@@ -199,18 +200,17 @@ def _preview(args: Namespace) -> int:
 
 
 def _families(args: Namespace) -> int:
-    from .spaces import DEFAULT_FAMILIES, FAMILIES, default_space, get_family, space_to_toml
+    from .families import choose_families
+    from .spaces import DEFAULT_FAMILIES, default_space, space_to_toml
 
     if args.toml:
-        chosen = tuple(args.families or DEFAULT_FAMILIES)
-        print(space_to_toml(default_space(args.optimizer, args.epochs, chosen)), end="")
+        chosen = choose_families(args.families or DEFAULT_FAMILIES)
+        print(space_to_toml(default_space(args.optimizer, args.epochs, chosen), offers=True), end="")
         return OK
-    for name in args.families or FAMILIES:
-        family = get_family(name)
-        mark = " (searched by default)" if name in DEFAULT_FAMILIES else ""
-        print(f"{name}{mark}\n  {family.summary}\n  {family.reference}")
-        for param in family.params:
-            print(f"    {param.name:<11} {param.summary}")
+    from .reports.terminal.family_list import family_lines
+
+    for name in choose_families(args.families or ["all"]):
+        print("\n".join(family_lines(name)))
     return OK
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 FORMATS = ("torch", "lightning", "transformers", "timm", "json", "yaml")
-FAMILY_PARAMS = ("gamma", "step_size", "T_max", "eta_min", "end_factor", "power", "cooldown", "shape")
 STORAGE = "LRSEARCH_STORAGE"
 """The environment variable that --storage is taken from where it is not given."""
 _EXAMPLES = """\
@@ -26,12 +26,20 @@ _CONFIRM = "judge the winner against tuned baselines on up to so many fresh seed
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The arguments of a command line, the process's own by default; exits with code 2 and the usage if it is wrong."""
+    """The arguments of a command line, the process's own by default; exits with code 2 and the usage if it is wrong.
+
+    Raises:
+        InputError: ``preview`` is to draw a family of the user's own that cannot be loaded.
+    """
     given, parser = sys.argv[1:] if argv is None else list(argv), make_parser()
     given, script = _split(given)
     for argument in given:
         if argument.startswith("--") and argument.partition("=")[2] == "--":  # argparse would take it for a list
             parser.error(f"{argument}: -- is no value.")
+    if given[:1] == ["preview"]:  # its options are the families' parameters, which are not known without NumPy
+        from .families import parameters
+
+        parser = make_parser(parameters(_value_of("--family", given)))
     found = parser.parse_args(given)
     found.arguments = script
     return found
@@ -45,8 +53,12 @@ def _split(given: list[str]) -> tuple[list[str], list[str]]:
     return given[:at], given[at + 1 :]
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Every command with its options; ``command`` of the parsed arguments is its name."""
+def make_parser(family_params: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Every command with its options; ``command`` of the parsed arguments is its name.
+
+    Args:
+        family_params: The families' parameters, which are options of ``preview``.
+    """
     parser = argparse.ArgumentParser(
         prog="lrsearch",
         description="Find a learning-rate schedule for a PyTorch training job, with evidence.",
@@ -67,7 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_transfer(add("transfer", "Measure whether a run's winner stays ahead over longer trainings."))
     _add_worker(add("worker", "Help with a search that another process has begun, from any machine."))
     _add_dashboard(add("dashboard", "Open a run in optuna-dashboard."))
-    _add_preview(add("preview", "Draw schedules for several parameter values, without training."))
+    _add_preview(add("preview", "Draw schedules for several parameter values, without training."), family_params)
     families = add("families", "List the schedule families, or write a search space to edit.")
     families.add_argument("--toml", action="store_true", help="print a search space as TOML, for --space")
     families.add_argument("--families", type=_names, help="which ones (with --toml: exp,step,cosine)")
@@ -83,7 +95,11 @@ def _add_run(p: argparse.ArgumentParser) -> None:
     p.add_argument("objective", nargs="?", default="digits", help=_OBJECTIVE)
     p.add_argument("--budget", default="60", help='trials "60", time "30m", or epochs "500ep" (default 60)')
     p.add_argument("--epochs", type=int, help="length of a trial (default: the task's)")
-    p.add_argument("--families", type=_names, help="schedule families (default exp,step,cosine)")
+    p.add_argument(
+        "--families",
+        type=_names,
+        help="schedule families, all, llm, vision, or your own as FILE.py:NAME (default exp,step,cosine)",
+    )
     p.add_argument("--space", metavar="FILE", help="search space as TOML; see: lrsearch families --toml")
     p.add_argument("--interval", choices=("step", "epoch"), help="when the rate changes (default step)")
     p.add_argument("--study", metavar="NAME", help="the study's name (default: the objective's)")
@@ -175,21 +191,38 @@ def _add_dashboard(p: argparse.ArgumentParser) -> None:
     p.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
 
 
-def _add_preview(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--family", help="default: a gallery of exp, step, cosine and warm-up")
+def _add_preview(p: argparse.ArgumentParser, family_params: Sequence[str]) -> None:
+    p.add_argument("--family", help="a family, or your own as FILE.py:NAME; default: a gallery of exp, step, cosine")
     p.add_argument("--epochs", type=float, default=150, help="horizon (default 150)")
     p.add_argument("--interval", choices=("step", "epoch"), default="epoch", help="default epoch")
     p.add_argument("--html", metavar="FILE", help="also write an HTML plot")
     more = p.add_argument_group("values", "each may be given several times; all combinations are drawn")
-    for name in ("base_lr", "warmup", *FAMILY_PARAMS):
-        kind = str if name == "shape" else float
-        more.add_argument(f"--{name.replace('_', '-')}", dest=name, type=kind, action="append", metavar="X")
+    for name in ("base_lr", "warmup", *family_params):
+        flag = f"--{name.replace('_', '-')}"
+        more.add_argument(flag, dest=f"value:{name}", type=_number_or_name, action="append", metavar="X")
 
 
 def _add_storage(p: argparse.ArgumentParser, text: str) -> None:
     """Other users of the machine see a command's arguments, but not its environment."""
     text += f"; better in ${STORAGE} if it holds a password"
     p.add_argument("--storage", metavar="URL", default=os.environ.get(STORAGE) or None, help=text)
+
+
+def _number_or_name(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _value_of(option: str, given: Sequence[str]) -> str | None:
+    """What follows an option; None if it is not given."""
+    for word, following in itertools.zip_longest(given, given[1:]):
+        if word == option:
+            return following
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+    return None
 
 
 def _lengths(text: str) -> list[int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
+from .families import choose_families
 from .objectives import (
     TASKS,
     Objective,
@@ -26,6 +27,7 @@ from .objectives import (
 from .search import Plan, SearchResult, redact
 from .spaces import (
     DEFAULT_FAMILIES,
+    Family,
     Interval,
     Schedule,
     ScheduleSpace,
@@ -46,7 +48,7 @@ def make_plan(
     objective: str | Callable[..., Any] | Objective,
     *,
     space: ScheduleSpace | str | PathLike[str] | None,
-    families: Sequence[str] | None,
+    families: Sequence[str | Family] | None,
     epochs: int | None,
     interval: Interval | None,
     optimizer: str | None,
@@ -105,7 +107,7 @@ def read_schedule(path: str | PathLike[str]) -> Schedule:
 
 def make_space(
     space: ScheduleSpace | str | PathLike[str] | None,
-    families: Sequence[str] | None,
+    families: Sequence[str | Family] | None,
     epochs: int,
     interval: Interval | None,
     optimizer: str,
@@ -113,16 +115,16 @@ def make_space(
     """The space that was asked for: ready-made, from TOML, or the default for the optimizer."""
     if isinstance(space, ScheduleSpace):
         return space
-    chosen = tuple(families) if families else DEFAULT_FAMILIES
+    chosen = choose_families(families) if families else DEFAULT_FAMILIES
     known = optimizer if is_known(optimizer) or space is None else "adamw"
     base = default_space(known, epochs, chosen, interval or "step")
     if space is None:
         return base
-    found = read_space(space, base)
+    found = read_space(space, base, choose_families)
     if known != optimizer and found.base_lr is base.base_lr:
         base_lr_range(optimizer)  # raises
-    if families and set(families) != set(found.families):
-        raise InputError(f"--families {','.join(families)} differs from {space}, which has {','.join(found.families)}.")
+    if families and set(chosen) != set(found.families):
+        raise InputError(f"--families {','.join(chosen)} differs from {space}, which has {','.join(found.families)}.")
     return found
 
 

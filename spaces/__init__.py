@@ -1,8 +1,19 @@
 """What a schedule is: families, curves, PyTorch schedulers, search ranges."""
 
 from .base_lr import BASE_LR, base_lr_range, is_known
-from .families import DEFAULT_FAMILIES, FAMILIES, Choice, Family, Param, Range, get_family
-from .schedule import Interval, Schedule
+from .families import (
+    DEFAULT_FAMILIES,
+    FAMILIES,
+    Choice,
+    Family,
+    Param,
+    Range,
+    family_set,
+    get_family,
+    set_names,
+)
+from .own import add_family, family
+from .schedule import Interval, Schedule, WarmupShape
 from .space import ScheduleSpace, default_space
 from .toml import read_space, space_from_dict, space_from_toml, space_to_dict, space_to_toml
 
@@ -17,11 +28,16 @@ __all__ = [
     "Range",
     "Schedule",
     "ScheduleSpace",
+    "WarmupShape",
+    "add_family",
     "base_lr_range",
     "default_space",
+    "family",
+    "family_set",
     "get_family",
     "is_known",
     "read_space",
+    "set_names",
     "space_from_dict",
     "space_from_toml",
     "space_to_dict",

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from ..errors import InputError
-from .families import Array, Expr, Family, Stage, get_family, number
+from .families import (
+    BUILT_IN,
+    FAMILIES,
+    Array,
+    Choice,
+    Expr,
+    Family,
+    Range,
+    Stage,
+    above,
+    carried,
+    from_points,
+    get_family,
+    is_recorded,
+    lambda_lr,
+    number,
+    record,
+    unpack,
+)
 from .groups import group_ratios, keep_scale, set_rates
 
 if TYPE_CHECKING:
@@ -18,9 +36,12 @@ if TYPE_CHECKING:
     from torch.optim.lr_scheduler import LRScheduler
 
 Interval = Literal["step", "epoch"]
+WarmupShape = Literal["linear", "cosine", "exponential"]
 WARMUP_START = 0.01
 RATES, EPOCHS = (1e-30, 1e9), (1e-6, 1e6)
 """The smallest and the largest base_lr, and horizon in epochs."""
+POINTS = 129
+"""Points stored of a schedule whose family is the user's own."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +53,15 @@ class Schedule:
         base_lr: The rate at the end of the warm-up, within `RATES`.
         horizon: The length the schedule is made for, in epochs, within `EPOCHS`.
         params: The family's parameters under PyTorch's names: lengths in epochs, ``gamma`` of ``exp`` per epoch,
-            ``eta_min`` a learning rate. Missing ones take their usual value.
+            ``eta_min`` a learning rate. Missing ones take their usual value; those that a family has opt-in are
+            kept only where they differ from it.
         warmup: Length of the warm-up in epochs, 0 <= warmup < horizon; 0 for none.
-        warmup_start: The first rate as a fraction of base_lr, in (0, 1].
+        warmup_start: The first rate as a fraction of base_lr, in [0, 1].
         interval: ``"step"``: the rate changes after every optimizer step; ``"epoch"``: after every epoch, lengths
             being rounded to whole epochs.
+        warmup_shape: ``"linear"``; ``"cosine"``: half a cosine; ``"exponential"``: the same factor every step.
+        points: The decay as it was stored, shares of base_lr at evenly spaced progress: for a family of the user's
+            own whose file is not at hand, or has changed.
 
     Raises:
         InputError: A value is outside its domain, or a parameter does not belong to the family.
@@ -52,22 +77,34 @@ class Schedule:
     warmup: float = 0.0
     warmup_start: float = WARMUP_START
     interval: Interval = "step"
+    warmup_shape: WarmupShape = "linear"
+    points: tuple[float, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         family = get_family(self.family)
         _positive("base_lr", self.base_lr)
         _positive("horizon", self.horizon)
         _check_warmup(self.warmup, self.horizon)
-        if not isinstance(self.warmup_start, (int, float)) or not 0 < self.warmup_start <= 1:
-            raise InputError(f"warmup_start must be in (0, 1], got {self.warmup_start!r}.")
+        check_warmup_shape(self.warmup_shape, self.warmup_start)
+        if family.rises and self.warmup:
+            raise InputError(f"{self.family} warms up by itself: its warmup must be 0, got {self.warmup!r}.")
         if self.interval not in ("step", "epoch"):
             raise InputError(f"interval must be 'step' or 'epoch', got {self.interval!r}.")
-        object.__setattr__(self, "params", _complete(family, self.params, self.horizon - self.warmup))
+        if not self.points:
+            if is_recorded(self.family):
+                raise InputError(
+                    f"the family {self.family!r} is your own: load it with --families FILE.py:{self.family}."
+                )
+            object.__setattr__(self, "params", _complete(family, self.params, self.horizon - self.warmup))
         if float(self.params.get("eta_min", 0.0)) > self.base_lr:
             raise InputError(f"eta_min must not exceed base_lr={self.base_lr:g}, got {self.params['eta_min']!r}.")
 
     def __hash__(self) -> int:
         return hash(json.dumps(self.to_dict(), sort_keys=True))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A schedule takes its family along to other processes."""
+        return _again, (type(self), {f.name: getattr(self, f.name) for f in fields(self)}, carried([self.family]))
 
     def curve(self, steps_per_epoch: float, epochs: float | None = None) -> Array:
         """The rate used at every optimizer step.
@@ -82,11 +119,15 @@ class Schedule:
         ticks = self._ticks(steps_per_epoch)
         steps = np.arange(max(1, round((self.horizon if epochs is None else epochs) * steps_per_epoch)))
         t = (steps if self.interval == "step" else steps // steps_per_epoch).astype(np.float64)
-        params = {name: expr.value for name, expr in self._resolved(steps_per_epoch).items()}
-        decayed = get_family(self.family).lr(np.maximum(t - ticks.warmup, 0.0), self.base_lr, ticks.decay, params)
+        after = np.maximum(t - ticks.warmup, 0.0)
+        if self.points:
+            decayed = from_points(self.points)[0](after, self.base_lr, ticks.decay)
+        else:
+            params = {name: expr.value for name, expr in self._resolved(steps_per_epoch).items()}
+            decayed = get_family(self.family).lr(after, self.base_lr, ticks.decay, params)
         if not ticks.warmup:
             return decayed
-        rising = self.base_lr * (self.warmup_start + (1 - self.warmup_start) * t / ticks.warmup)
+        rising = self.base_lr * _warmed(np.minimum(t / ticks.warmup, 1.0), self.warmup_start, self.warmup_shape)
         return np.where(t < ticks.warmup, rising, decayed)
 
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: float) -> LRScheduler:
@@ -126,18 +167,21 @@ class Schedule:
         """
         ticks = self._ticks(steps_per_epoch)
         decay = Expr(ticks.decay, "decay_steps")
+        if self.points:
+            stages: tuple[Stage, ...] = (from_points(self.points)[1](decay),)
+        else:
+            stages = self._decay(decay, steps_per_epoch, scaled=scaled)
+        if ticks.warmup:
+            stages = (_warmup_stage(Expr(ticks.warmup, "warmup_steps"), self.warmup_start, self.warmup_shape), *stages)
+        return tuple(s for s in stages if s.length is None or s.length.value > 0)
+
+    def _decay(self, decay: Expr, steps_per_epoch: float, *, scaled: bool) -> tuple[Stage, ...]:
         family, params = get_family(self.family), self._resolved(steps_per_epoch)
         absolute = {p.name for p in family.params if p.unit == "lr" and params[p.name].value}
         if scaled and absolute and family.scaled_stages:
             of_base = {name: number(params[name].value / self.base_lr) for name in absolute}
-            stages = family.scaled_stages(decay, {**params, **of_base})
-        else:
-            stages = family.stages(decay, params)
-        if ticks.warmup:
-            length = Expr(ticks.warmup, "warmup_steps")
-            start = {"start_factor": number(self.warmup_start), "total_iters": length}
-            stages = (Stage("LinearLR", start, length=length), *stages)
-        return tuple(s for s in stages if s.length is None or s.length.value > 0)
+            return family.scaled_stages(decay, {**params, **of_base})
+        return family.stages(decay, params)
 
     def stretched(self, epochs: float, warmup: float | None = None) -> Schedule:
         """The same shape over another horizon: lengths scale, per-epoch factors reach the same end.
@@ -154,37 +198,60 @@ class Schedule:
             _check_warmup(warmup, epochs)
             k = (epochs - warmup) / (self.horizon - self.warmup)
         scale = {"epochs": lambda v: v * k, "per epoch": lambda v: v ** (1 / k)}
-        params = {
-            p.name: scale[p.unit](self.params[p.name]) if p.unit in scale else self.params[p.name]
-            for p in get_family(self.family).params
-        }
+        params = _scaled(get_family(self.family), self.params, scale)
         return replace(self, horizon=epochs, warmup=warmup, params=params)
 
     def rescaled(self, base_lr: float) -> Schedule:
         """The same shape at another base_lr; `eta_min` keeps its ratio."""
         _positive("base_lr", base_lr)
-        params = {
-            p.name: float(self.params[p.name]) * base_lr / self.base_lr if p.unit == "lr" else self.params[p.name]
-            for p in get_family(self.family).params
-        }
+        params = _scaled(get_family(self.family), self.params, {"lr": lambda v: v * base_lr / self.base_lr})
         return replace(self, base_lr=base_lr, params=params)
 
+    def value(self, name: str) -> float | str:
+        """The family's parameter of that name, its usual value where it is not in `params`."""
+        return _filled(get_family(self.family), self.params, self.horizon - self.warmup)[name]
+
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dictionary; `from_dict` reads it back."""
-        return {**asdict(self), "params": dict(self.params)}
+        """A JSON-ready dictionary; `from_dict` reads it back.
+
+        A warm-up of the usual shape is not mentioned; a family of the user's own comes with its `points`.
+        """
+        data = {**asdict(self), "params": dict(self.params), "points": list(self.points or self._sampled())}
+        return {k: v for k, v in data.items() if (k, v) not in (("warmup_shape", "linear"), ("points", []))}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Schedule:
-        """The schedule of `to_dict`; raises `InputError` on missing or unknown keys."""
+        """The schedule of `to_dict`; raises `InputError` on missing or unknown keys.
+
+        With `points`, what they say counts if the family is not known here, or draws something else by now.
+        """
+        rest = {k: v for k, v in data.items() if k != "points"}
         try:
-            return cls(**data)
-        except TypeError as error:
+            points = tuple(float(p) for p in data.get("points", ()))
+            if not points:
+                return cls(**rest)
+            if rest["family"] not in FAMILIES:
+                record(rest["family"], {k: _only(v) for k, v in rest["params"].items()})
+            return _as_stored(cls, rest, points)
+        except (TypeError, KeyError) as error:
             raise InputError(f"not a schedule: {error}; got the keys {sorted(data)}.") from None
+
+    def _sampled(self) -> tuple[float, ...]:
+        """The decay of a family of the user's own at `POINTS` evenly spaced places; of the built-in ones none."""
+        if self.family in BUILT_IN:
+            return ()
+        ticks, family = POINTS - 1, get_family(self.family)
+        n = ticks / (self.horizon - self.warmup)
+        scale = {"epochs": lambda v: v * n, "per epoch": lambda v: v ** (1 / n)}
+        params = _scaled(family, _filled(family, self.params, self.horizon - self.warmup), scale)
+        lrs = family.lr(np.arange(POINTS, dtype=np.float64), self.base_lr, ticks, params)
+        return tuple(float(f"{lr / self.base_lr:.6g}") for lr in lrs)
 
     def describe(self) -> str:
         """One line in words, e.g. ``cosine, base_lr 0.1, T_max 9, eta_min 0, warmup 1 of 10 epochs``."""
         shown = "".join(f", {k} {v if isinstance(v, str) else f'{v:.4g}'}" for k, v in self.params.items())
-        warmup = f", warmup {self.warmup:.4g}" if self.warmup else ", no warmup"
+        shape = "" if self.warmup_shape == "linear" else f" ({self.warmup_shape})"
+        warmup = f", warmup {self.warmup:.4g}{shape}" if self.warmup else ", no warmup"
         return f"{self.family}, base_lr {self.base_lr:.4g}{shown}{warmup}, {self.horizon:g} epochs"
 
     def _ticks(self, steps_per_epoch: float) -> _Ticks:
@@ -201,13 +268,37 @@ class Schedule:
 
         def resolve(unit: str, value: Any) -> Expr:
             if unit == "epochs":
-                steps = max(1, round(value * n))
+                steps = max(1, round(value * n)) if value else 0
                 return Expr(steps, ticks_text(value) if per_step else str(steps))
             if unit == "per epoch" and per_step:
                 return Expr(value ** (1 / n), f"{value!r} ** (1 / steps_per_epoch)")
             return number(value)
 
-        return {p.name: resolve(p.unit, self.params[p.name]) for p in get_family(self.family).params}
+        family = get_family(self.family)
+        values = _filled(family, self.params, self.horizon - self.warmup)
+        return {"base_lr": number(self.base_lr), **{p.name: resolve(p.unit, values[p.name]) for p in family.params}}
+
+
+def _again(cls: type[Schedule], values: Mapping[str, Any], families: bytes | None) -> Schedule:
+    """Unpickle a schedule, after its family."""
+    unpack(families)
+    return cls(**values)
+
+
+def _as_stored(cls: type[Schedule], data: Mapping[str, Any], points: tuple[float, ...]) -> Schedule:
+    """The schedule by its family, if that still draws these points, else by the points."""
+    if data["family"] in FAMILIES:
+        try:
+            made = cls(**data)
+            if np.allclose(made._sampled(), points, atol=1e-5):
+                return made
+        except (InputError, ValueError):  # it has other parameters, or another number of points
+            pass
+    return cls(**data, points=points)
+
+
+def _only(value: float | str) -> Range | Choice:
+    return Choice((value,)) if isinstance(value, str) else Range(value, value)
 
 
 @dataclass(frozen=True)
@@ -240,12 +331,56 @@ def _check_warmup(warmup: float, horizon: float) -> None:
         )
 
 
+def check_warmup_shape(shape: str, start: float) -> None:
+    """Raise `InputError` unless there is such a warm-up, from `start` as a fraction of base_lr."""
+    if shape not in get_args(WarmupShape):
+        raise InputError(f"warmup_shape must be one of {', '.join(get_args(WarmupShape))}, got {shape!r}.")
+    if isinstance(start, bool) or not isinstance(start, (int, float)) or not 0 <= start <= 1:
+        raise InputError(f"warmup_start must be in [0, 1], got {start!r}.")
+    if shape == "exponential" and not start:
+        raise InputError("an exponential warm-up cannot start at 0: give a warmup_start above 0, or another shape.")
+
+
+def _warmed(x: Array, start: float, shape: WarmupShape) -> Array:
+    """The share of base_lr when `x` of the warm-up is done."""
+    if shape == "exponential":
+        return np.power(start, 1 - x)
+    ramp = x if shape == "linear" else (1 - np.cos(np.pi * x)) / 2
+    return start + (1 - start) * ramp
+
+
+def _warmup_stage(length: Expr, start: float, shape: WarmupShape) -> Stage:
+    if shape == "linear" and start:  # LinearLR cannot start at 0
+        return Stage("LinearLR", {"start_factor": number(start), "total_iters": length}, length=length)
+    if shape == "exponential":
+        stage = lambda_lr(f"{start!r} ** (1 - progress)", length=length)
+    elif shape == "cosine":
+        stage = lambda_lr(above(start, "(1 - math.cos(math.pi * progress)) / 2"), "import math", length=length)
+    else:
+        stage = lambda_lr("progress", length=length)
+    return replace(stage, length=length)
+
+
+def _filled(family: Family, given: Mapping[str, float | str], decay: float) -> dict[str, float | str]:
+    """All of a family's parameters, the missing ones at their usual value."""
+    return {p.name: given[p.name] if p.name in given else p.usual(decay) for p in family.params}
+
+
+def _scaled(
+    family: Family, params: Mapping[str, float | str], scale: Mapping[str, Callable[[Any], float]]
+) -> dict[str, float | str]:
+    """The parameters, those of some units scaled."""
+    units = {p.name: p.unit for p in family.params}
+    return {k: scale[unit](v) if (unit := units.get(k, "factor")) in scale else v for k, v in params.items()}
+
+
 def _complete(family: Family, given: Mapping[str, float | str], decay: float) -> dict[str, float | str]:
+    """What a schedule keeps of a family's parameters; raises `InputError` unless all are valid."""
     names = [p.name for p in family.params]
     if extra := [name for name in given if name not in names]:
         takes = f"it takes {', '.join(names)}" if names else "it takes no parameters"
         raise InputError(f"{family.name} has no parameter {extra[0]!r}; {takes}.")
-    params = {p.name: given.get(p.name, p.usual(decay)) for p in family.params}
+    params = _filled(family, given, decay)
     for param in family.params:
         param.check(family.name, params[param.name])
-    return params
+    return {p.name: params[p.name] for p in family.params if not p.opt_in or params[p.name] != p.usual(decay)}

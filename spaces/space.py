@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
 
 from ..errors import InputError
 from .base_lr import BASE_LR, base_lr_range
-from .families import DEFAULT_FAMILIES, Choice, Param, Range, get_family
-from .schedule import EPOCHS, WARMUP_START, Interval, Schedule
+from .families import DEFAULT_FAMILIES, Choice, Param, Range, carried, get_family, unpack
+from .schedule import EPOCHS, WARMUP_START, Interval, Schedule, WarmupShape, check_warmup_shape
 
 
 class TrialLike(Protocol):
@@ -37,9 +37,11 @@ class ScheduleSpace:
         base_lr: Range of the peak rate.
         warmup: Range of the warm-up length in epochs; starts at 0 by default.
         ranges: Ranges by ``"family.param"``, for every parameter of every family; missing ones take the family's
-            default. Lengths in epochs, gamma of ``exp`` per epoch, eta_min as a fraction of base_lr.
+            default, or if they are opt-in are not searched. Lengths in epochs, gamma of ``exp`` per epoch, eta_min as
+            a fraction of base_lr.
         interval: Whether the rate changes every ``"step"`` or every ``"epoch"``.
         warmup_start: First rate of the warm-up as a fraction of base_lr.
+        warmup_shape: ``"linear"``, ``"cosine"`` or ``"exponential"``.
     """
 
     families: tuple[str, ...] = DEFAULT_FAMILIES
@@ -49,6 +51,7 @@ class ScheduleSpace:
     ranges: Mapping[str, Range | Choice] = field(default_factory=dict)
     interval: Interval = "step"
     warmup_start: float = WARMUP_START
+    warmup_shape: WarmupShape = "linear"
 
     def __post_init__(self) -> None:
         if not self.families or len(set(self.families)) != len(self.families):
@@ -57,8 +60,7 @@ class ScheduleSpace:
             raise InputError(f"epochs must be a number from {EPOCHS[0]:g} to {EPOCHS[1]:g}, got {self.horizon!r}.")
         if self.interval not in ("step", "epoch"):
             raise InputError(f"interval must be 'step' or 'epoch', got {self.interval!r}.")
-        if not 0 < self.warmup_start <= 1:
-            raise InputError(f"warmup_start must be in (0, 1], got {self.warmup_start!r}.")
+        check_warmup_shape(self.warmup_shape, self.warmup_start)
         known = {f"{f}.{p.name}": p for f in self.families for p in get_family(f).params}
         if strange := [key for key in self.ranges if key not in known]:
             raise InputError(
@@ -74,10 +76,18 @@ class ScheduleSpace:
                 f"got {warmup.low:g} to {warmup.high:g}."
             )
         object.__setattr__(self, "warmup", warmup)
-        ranges = {key: self.ranges.get(key) or _rounded(p.search(self.horizon)) for key, p in known.items()}
-        for key, param in known.items():
-            _check_range(key, param, ranges[key])
+        ranges = {
+            key: self.ranges.get(key) or _rounded(p.search(self.horizon))
+            for key, p in known.items()
+            if key in self.ranges or not p.opt_in
+        }
+        for key, found in ranges.items():
+            _check_range(key, known[key], found)
         object.__setattr__(self, "ranges", ranges)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A space takes its families along to other processes."""
+        return _again, (type(self), {f.name: getattr(self, f.name) for f in fields(self)}, carried(self.families))
 
     def suggest(self, trial: TrialLike) -> Schedule:
         """Ask an Optuna trial for a schedule; parameters are ``family``, ``base_lr``, ``warmup``, ``exp.gamma``, …
@@ -118,20 +128,25 @@ class ScheduleSpace:
 
     def names(self, family: str) -> list[str]:
         """The Optuna parameters of a family's schedules, without ``family`` itself."""
-        return ["base_lr", "warmup", *(f"{family}.{p.name}" for p in get_family(family).params)]
+        keys = (f"{family}.{p.name}" for p in get_family(family).params)
+        return ["base_lr", "warmup", *(key for key in keys if key in self.ranges)]
 
     def params(self, schedule: Schedule) -> dict[str, float | str]:
         """The Optuna parameters that give `schedule`; of one that is not in the space, those that it shares with it.
 
         That is ``base_lr`` and ``warmup``, if both lie in their ranges, or nothing.
         """
-        shared: dict[str, float | str] = {"base_lr": schedule.base_lr, "warmup": schedule.warmup}
+        assert self.warmup is not None
+        warmup = self.warmup.low if get_family(schedule.family).rises else schedule.warmup  # any: it plays no part
+        shared: dict[str, float | str] = {"base_lr": schedule.base_lr, "warmup": warmup}
         if not all(_inside(value, self.range_of(name)) for name, value in shared.items()):
             return {}
         if schedule.family not in self.families:
             return shared
         own = {f"{schedule.family}.{p.name}": _to_search(p, schedule) for p in get_family(schedule.family).params}
-        if not all(_inside(value, self.range_of(name)) for name, value in own.items()):
+        held = {f"{schedule.family}.{name}" for name in schedule.params} - set(self.ranges)
+        own = {name: value for name, value in own.items() if name in self.ranges}
+        if held or not all(_inside(value, self.range_of(name)) for name, value in own.items()):
             return shared
         return {"family": schedule.family, **shared, **own}
 
@@ -149,9 +164,13 @@ class ScheduleSpace:
         warmup = self._length(pick("warmup", self.warmup))
         if warmup >= self.horizon:  # rounded up to whole epochs
             warmup = float(np.ceil(self.horizon)) - 1
+        if get_family(family).rises:
+            warmup = 0.0
         params: dict[str, float | str] = {}
         for p in get_family(family).params:
             key = f"{family}.{p.name}"
+            if key not in self.ranges:
+                continue
             value = pick(key, self.ranges[key])
             if p.unit == "epochs":
                 value = max(self._length(value), 1.0) if self.interval == "epoch" else self._length(value)
@@ -160,12 +179,25 @@ class ScheduleSpace:
             elif p.unit != "choice":
                 value = _digits(value, 6 if p.unit == "per epoch" else 4)
             params[p.name] = value
-        return Schedule(family, base_lr, self.horizon, params, warmup, self.warmup_start, self.interval)
+        return self.plain(family, base_lr, warmup, params)
+
+    def plain(
+        self, family: str, base_lr: float, warmup: float = 0.0, params: Mapping[str, float | str] | None = None
+    ) -> Schedule:
+        """A schedule over the space's horizon, with its kind of warm-up and its interval."""
+        how = (self.warmup_start, self.interval, self.warmup_shape)
+        return Schedule(family, base_lr, self.horizon, params or {}, warmup, *how)
 
     def _length(self, epochs: float) -> float:
         if self.interval == "step":
             return _digits(epochs, 4)
         return float(round(epochs))
+
+
+def _again(cls: type[ScheduleSpace], values: Mapping[str, Any], families: bytes | None) -> ScheduleSpace:
+    """Unpickle a space, after its families."""
+    unpack(families)
+    return cls(**values)
 
 
 def default_warmup(horizon: float) -> Range:
@@ -238,7 +270,7 @@ def _nudge(rng: np.random.Generator, found: Range | Choice, value: float | str, 
 
 
 def _to_search(param: Param, schedule: Schedule) -> float | str:
-    value = schedule.params[param.name]
+    value = schedule.value(param.name)
     return float(value) / schedule.base_lr if param.unit == "lr" else value
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ..errors import InputError
-from .families import Choice, Range, get_family
+from .families import FAMILIES, Choice, Range, get_family, record
+from .schedule import WarmupShape
 from .space import ScheduleSpace
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+Chosen = Callable[[Sequence[str]], Iterable[str]]
 
 _HEAD = """\
 # lrsearch search space, made for {horizon:g} epochs. Edit, then: lrsearch run --space FILE
@@ -31,17 +34,23 @@ _UNITS = {
     "factor": "",
     "choice": "",
 }
-_TOP = {"families", "interval", "base_lr", "warmup", "warmup_start"}
+_TOP = {"families", "interval", "base_lr", "warmup", "warmup_start", "warmup_shape"}
 
 
-def space_to_toml(space: ScheduleSpace) -> str:
-    """The space as commented TOML that `space_from_toml` reads back."""
+def space_to_toml(space: ScheduleSpace, *, offers: bool = False) -> str:
+    """The space as commented TOML that `space_from_toml` reads back.
+
+    Args:
+        space: The space.
+        offers: Whether to show what else could be searched, as comments.
+    """
     assert space.warmup is not None
     lines = [
         _HEAD.format(horizon=space.horizon),
         f"families = {json.dumps(list(space.families))}",
         f"interval = {json.dumps(space.interval)}  # the rate changes every step or every epoch",
         f"warmup_start = {space.warmup_start!r}  # first rate of the warm-up, fraction of base_lr",
+        *_warmup_shape(space, offers),
         f"base_lr = {_dump(space.base_lr)}",
         f"warmup = {_dump(space.warmup)}  # epochs",
     ]
@@ -52,17 +61,32 @@ def space_to_toml(space: ScheduleSpace) -> str:
         lines += ["", f"[{name}]  # {family.summary}"]
         for p in family.params:
             note = "; ".join(filter(None, [_UNITS[p.unit], p.summary]))
-            lines.append(f"{p.name} = {_dump(space.ranges[f'{name}.{p.name}'])}  # {note}")
+            if found := space.ranges.get(f"{name}.{p.name}"):
+                lines.append(f"{p.name} = {_dump(found)}  # {note}")
+            elif offers:
+                offer = _dump(p.valid if isinstance(p.valid, Choice) else p.search(space.horizon))
+                lines.append(f"# {p.name} = {offer}  # {note}; {_dump_value(p.usual(1.0))} unless searched")
     return "\n".join(lines) + "\n"
 
 
-def space_from_toml(text: str, base: ScheduleSpace) -> ScheduleSpace:
-    """`base` with what the TOML `text` says in place; raises `InputError` naming the key."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the space is not valid TOML: {error}.") from None
-    families = tuple(_names("families", data.get("families", list(base.families))))
+def _warmup_shape(space: ScheduleSpace, offers: bool) -> list[str]:
+    """The line of the warm-up's shape; a linear one goes without saying."""
+    line = f"warmup_shape = {json.dumps(space.warmup_shape)}"
+    if space.warmup_shape != "linear":
+        return [line]
+    return [f"# {line}  # {', '.join(get_args(WarmupShape))}"] if offers else []
+
+
+def space_from_toml(text: str, base: ScheduleSpace, chosen: Chosen = list) -> ScheduleSpace:
+    """`base` with what the TOML `text` says in place; raises `InputError` naming the key.
+
+    Args:
+        text: The TOML.
+        base: What it leaves open.
+        chosen: The families' names, from what ``families`` lists.
+    """
+    data = _parse(text)
+    families = tuple(chosen(_names("families", data["families"]))) if "families" in data else base.families
     known = {f: {p.name: p for p in get_family(f).params} for f in families}
     if strange := [k for k in data if k not in _TOP and k not in known]:
         raise InputError(
@@ -93,11 +117,12 @@ def space_from_toml(text: str, base: ScheduleSpace) -> ScheduleSpace:
         ranges=ranges,
         interval=data.get("interval", base.interval),
         warmup_start=_number("warmup_start", data.get("warmup_start", base.warmup_start), None),
+        warmup_shape=data.get("warmup_shape", base.warmup_shape),
     )
 
 
-def read_space(path: str | PathLike[str], base: ScheduleSpace) -> ScheduleSpace:
-    """The space in a TOML file, on top of `base`."""
+def read_space(path: str | PathLike[str], base: ScheduleSpace, chosen: Chosen = list) -> ScheduleSpace:
+    """The space in a TOML file, on top of `base`; `chosen` as for `space_from_toml`."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -106,7 +131,7 @@ def read_space(path: str | PathLike[str], base: ScheduleSpace) -> ScheduleSpace:
             "Write a starter file with: lrsearch families --toml > my.toml"
         ) from None
     try:
-        return space_from_toml(text, base)
+        return space_from_toml(text, base, chosen)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -117,8 +142,20 @@ def space_to_dict(space: ScheduleSpace) -> dict[str, Any]:
 
 
 def space_from_dict(data: Mapping[str, Any]) -> ScheduleSpace:
-    """The space of `space_to_dict`."""
+    """The space of `space_to_dict`; families of the user's own are known by what stands there of them."""
+    tables = _parse(data["toml"])
+    for name in tables.get("families", ()):
+        if name not in FAMILIES:
+            record(name, {key: _range(key, value, None) for key, value in tables.get(name, {}).items()})
     return space_from_toml(data["toml"], ScheduleSpace(horizon=data["horizon"]))
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"the space is not valid TOML: {error}.") from None
+    return data
 
 
 def _dump(found: Range | Choice) -> str:
@@ -128,6 +165,10 @@ def _dump(found: Range | Choice) -> str:
         return repr(float(found.low))
     extra = ", log = true" if found.log else f", step = {found.step!r}" if found.step else ""
     return f"{{ low = {float(found.low)!r}, high = {float(found.high)!r}{extra} }}"
+
+
+def _dump_value(value: float | str) -> str:
+    return json.dumps(value) if isinstance(value, str) else f"{value:g}"
 
 
 def _range(key: str, value: Any, horizon: float | None) -> Range | Choice:

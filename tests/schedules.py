@@ -16,7 +16,7 @@ SCHEDULES = [
     Schedule(family, 0.3, horizon, warmup=warmup, interval=interval)
     for family in FAMILIES
     for horizon in (5, 2.5)
-    for warmup in (0, 1.2)
+    for warmup in ((0,) if FAMILIES[family].rises else (0, 1.2))
     for interval in ("step", "epoch")
 ] + [
     Schedule("cosine", 0.3, 5, {"T_max": 2.2, "eta_min": 0.03}, warmup=1),
@@ -32,6 +32,25 @@ SCHEDULES = [
     Schedule("wsd", 0.3, 5, {"cooldown": 0.4, "shape": "1-sqrt"}, warmup=0.6),
     Schedule("wsd", 0.3, 1, {"cooldown": 9, "shape": "1-sqrt"}, warmup=0.6),
     Schedule("wsd", 0.3, 1, {"cooldown": 0.5, "shape": "linear"}),
+    Schedule("wsd", 0.3, 5, {"cooldown": 2, "shape": "linear", "end_factor": 0.1}),
+    Schedule("wsd", 0.3, 5, {"cooldown": 2, "shape": "1-sqrt", "end_factor": 0.1}),
+    Schedule("wsd", 0.3, 5, {"cooldown": 2, "shape": "cosine"}),
+    Schedule("wsd", 0.3, 5, {"cooldown": 2, "shape": "cosine", "end_factor": 0.1}, warmup=1, warmup_start=0.0),
+    Schedule("wsd", 0.3, 5, {"cooldown": 2, "shape": "exponential", "end_factor": 0.1}),
+    Schedule("poly", 0.3, 5, {"power": 0.4, "end_factor": 0.1}),
+    Schedule("cosine", 0.3, 5, {"T_max": 2.2, "eta_min": 0.03, "after": "hold"}),
+    Schedule("cosine", 0.3, 5, {"T_max": 2.2, "after": "hold"}, warmup=1, warmup_shape="cosine"),
+    Schedule("multistep", 0.3, 5, {"milestone_1": 0.7, "milestone_2": 0.2, "milestone_3": 0.9}),
+    Schedule("multistep", 0.3, 5, {"milestone_1": 1, "milestone_2": 1}),
+    Schedule("inverse_sqrt", 0.3, 5, {"timescale": 1, "cooldown": 2}),
+    Schedule("inverse_sqrt", 0.3, 5, {"timescale": 1, "cooldown": 9}, warmup=1, warmup_start=0.0),
+    Schedule("cosine_restarts", 0.3, 5, {"T_0": 1, "T_mult": 1, "eta_min": 0.03}),
+    Schedule("cosine_restarts", 0.3, 5, {"T_0": 0.7, "T_mult": 3}, warmup=1, warmup_shape="exponential"),
+    Schedule("onecycle", 0.3, 5, {"anneal_strategy": "linear", "div_factor": 5, "final_div_factor": 10}),
+    Schedule("linear", 0.3, 5, warmup=1, warmup_start=0.0),
+    Schedule("cosine", 0.3, 5, warmup=1, warmup_start=0.0),
+    Schedule("constant", 0.3, 5, warmup=1.2, warmup_start=0.0, warmup_shape="cosine"),
+    Schedule("constant", 0.3, 5, warmup=1.2, warmup_shape="exponential", interval="epoch"),
     Schedule("exp", 0.3, 1, warmup=0.01),
     Schedule("cosine", 0.3, 5, warmup=4.9),
 ]
@@ -40,7 +59,9 @@ SCHEDULES = [
 def schedule_id(schedule: Schedule) -> str:
     """A name for a parametrized test."""
     values = "-".join(str(v if isinstance(v, str) else round(v, 3)) for v in schedule.params.values())
-    return f"{schedule.family}-{values}-warmup{schedule.warmup:g}of{schedule.horizon:g}-{schedule.interval}"
+    start = "" if schedule.warmup_start else "-from0"
+    shape = f"{schedule.warmup_shape}{schedule.warmup:g}{start}"
+    return f"{schedule.family}-{values}-{shape}of{schedule.horizon:g}-{schedule.interval}"
 
 
 def make_record(schedule: Schedule | None, **changes: Any) -> TrialRecord:

@@ -42,7 +42,9 @@ def render(source: Source) -> str:
     doc = f'"""{title(source, "for PyTorch Lightning")}\n\n{_usage(source, builder)}\n"""'
     trainer = "from lightning.pytorch import Trainer\n" if builder.uses_steps else ""
     function = (_WITH_STEPS if builder.uses_steps else _WITHOUT_STEPS).replace("INTERVAL", source.schedule.interval)
-    return f"{doc}\n\n{trainer}{builder.imports}\n\n{constants(source)}\n\n\n{builder.text}\n\n{function}"
+    return (
+        f"{doc}\n\n{builder.first}{trainer}{builder.imports}\n\n{constants(source)}\n\n\n{builder.text}\n\n{function}"
+    )
 
 
 def _usage(source: Source, builder: Builder) -> str:

@@ -70,7 +70,9 @@ def title(source: Source, what: str) -> str:
     """The docstring's first line; holds nothing that anybody else has named."""
     family = source.schedule.family
     article = "An" if family[0] in "aeiou" else "A"
-    return f"{article} {family} learning-rate schedule {what}, found by lrsearch {lrsearch_version()}."
+    end = f"schedule {what}, found by lrsearch {lrsearch_version()}."
+    long = f"{article} {family} learning-rate {end}"
+    return long if len(long) + 3 <= WIDTH else f"A learning-rate {end}"
 
 
 def provenance(source: Source) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...spaces import get_family
+from ...spaces.families import Expr, number
 from ._python import title
 from ._source import Format, InexpressibleError, Lengths, Source, lengths
 from ._torch import constants, optimizer_class
@@ -46,7 +48,10 @@ def arguments(source: Source, length: Lengths) -> dict[str, Any]:
         raise InexpressibleError(f"timm has no {schedule.family} decay.")
     found = _FAMILIES[schedule.family](source, length)
     if length.warmup:
-        found["warmup_epochs"] = _plain(length.epochs(length.warmup, above=schedule.family == "wsd"))
+        if schedule.warmup_shape != "linear":
+            raise InexpressibleError(f"timm's warm-up is linear, this one {schedule.warmup_shape}.")
+        above = schedule.family in ("wsd", "inverse_sqrt")
+        found["warmup_epochs"] = _plain(length.epochs(length.warmup, above=above))
         found["warmup_lr"] = schedule.base_lr * schedule.warmup_start
         found["warmup_prefix"] = True
     return {**found, "step_on_epochs": schedule.interval == "epoch"}
@@ -77,12 +82,37 @@ def _stairs(length: Lengths, size: int, gamma: float) -> dict[str, Any]:
 
 def _cosine(source: Source, length: Lengths) -> dict[str, Any]:
     t_max = length.ticks(source.schedule.params["T_max"])
-    if t_max < length.decay - 1:
+    if t_max < length.decay - 1 and source.schedule.value("after") == "rise":
         raise InexpressibleError("timm's cosine ends at its minimum, this one rises again: T_max is below the decay.")
     return {
         "sched": "cosine",
         "num_epochs": _plain(t_max / length.n),
         "min_lr": source.schedule.params["eta_min"],
+    }
+
+
+def _restarts(source: Source, length: Lengths) -> dict[str, Any]:
+    if source.schedule.params["T_mult"] != 1:
+        raise InexpressibleError("timm rounds the starts of cycles that grow: T_mult is above 1.")
+    first = length.ticks(source.schedule.params["T_0"])
+    return {
+        "sched": "cosine",
+        "num_epochs": _plain(length.epochs(first)),
+        "min_lr": source.schedule.params["eta_min"],
+        "cycle_limit": length.decay // first + 1,
+        "cycle_decay": 1.0,
+    }
+
+
+def _multistep(source: Source, length: Lengths) -> dict[str, Any]:
+    """timm's milestone n is passed at step n - 1."""
+    (stage,) = get_family("multistep").stages(Expr(length.decay, ""), {k: number(v) for k, v in _values(source)})
+    milestones: list[int] = stage.kwargs["milestones"].value
+    return {
+        "sched": "multistep",
+        "num_epochs": _plain(length.epochs(length.decay)),
+        "decay_milestones": [_plain(length.epochs(m + 1)) for m in milestones],
+        "decay_rate": source.schedule.params["gamma"],
     }
 
 
@@ -92,20 +122,40 @@ def _poly(source: Source, length: Lengths) -> dict[str, Any]:
         "sched": "poly",
         "num_epochs": _plain(length.decay / length.n),
         "decay_rate": float(schedule.params.get("power", 1.0)),
-        "min_lr": schedule.base_lr * float(schedule.params.get("end_factor", 0.0)),
+        "min_lr": schedule.base_lr * float(schedule.value("end_factor")),
     }
 
 
 def _wsd(source: Source, length: Lengths) -> dict[str, Any]:
     """Lengths are rounded up here: a square root leaves its start too fast. Below 1, timm reads a fraction."""
-    cooldown = min(length.ticks(source.schedule.params["cooldown"]), length.decay)
-    fraction = cooldown / length.decay * (1 - 1e-9)
+    schedule = source.schedule
+    if schedule.params["shape"] == "exponential":
+        raise InexpressibleError("timm's exponential cooldown is steeper than this one.")
+    floor = {"min_lr": schedule.base_lr * float(schedule.value("end_factor"))} if schedule.value("end_factor") else {}
+    return {"sched": "wsd", **_cooldown(source, length), "decay_fn": schedule.params["shape"], **floor}
+
+
+def _inverse_sqrt(source: Source, length: Lengths) -> dict[str, Any]:
+    timescale = length.ticks(source.schedule.params["timescale"]) / length.n
+    return {"sched": "rsqrt", **_cooldown(source, length), "decay_fn": "linear", "stable_timescale": _plain(timescale)}
+
+
+def _cooldown(source: Source, length: Lengths) -> dict[str, Any]:
+    """timm has no schedule without a cooldown: where this one has none, it is of one step and begins at the end."""
+    wanted = source.schedule.params["cooldown"]
+    total = length.decay if wanted else length.decay + 1
+    cooldown = min(length.ticks(wanted), total)
+    fraction = cooldown / total * (1 - 1e-9)
     return {
-        "sched": "wsd",
-        "num_epochs": _plain(length.epochs(length.decay, above=True)),
+        "num_epochs": _plain(length.epochs(total, above=True)),
         "decay_epochs": _plain(cooldown / length.n) if cooldown >= length.n else fraction,
-        "decay_fn": source.schedule.params["shape"],
     }
+
+
+def _values(source: Source) -> list[tuple[str, Any]]:
+    """The family's parameters, all of them."""
+    names = [p.name for p in get_family(source.schedule.family).params]
+    return [(name, source.schedule.value(name)) for name in names]
 
 
 def _plain(epochs: float) -> float | int:
@@ -131,8 +181,11 @@ def _usage(source: Source) -> str:
 _FAMILIES: dict[str, Callable[[Source, Lengths], dict[str, Any]]] = {
     "constant": _constant,
     "cosine": _cosine,
+    "cosine_restarts": _restarts,
     "exp": _exp,
+    "inverse_sqrt": _inverse_sqrt,
     "linear": _poly,
+    "multistep": _multistep,
     "poly": _poly,
     "step": _step,
     "wsd": _wsd,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 
 from ...spaces import Schedule, get_family
 from ...spaces.families import Stage
@@ -22,8 +23,12 @@ _CLASSES = {"adamw": "AdamW", "sgd": "SGD"}
 
 @dataclass(frozen=True)
 class Builder:
-    """A ``build_scheduler`` function: the imports it needs, its text, and whether `steps_per_epoch` matters."""
+    """A ``build_scheduler`` function: the imports it needs, its text, and whether `steps_per_epoch` matters.
 
+    `first` are import lines that stand above those of other packages, with a blank line where one is due.
+    """
+
+    first: str
     imports: str
     text: str
     uses_steps: bool
@@ -33,7 +38,7 @@ def render(source: Source) -> str:
     """The file."""
     builder = make_builder(source.schedule, source.steps_per_epoch)
     doc = f'"""{title(source, "for PyTorch")}\n\n{_usage(source)}\n"""'
-    return f"{doc}\n\n{builder.imports}\n\n{constants(source)}\n\n\n{builder.text}\n"
+    return f"{doc}\n\n{builder.first}{builder.imports}\n\n{constants(source)}\n\n\n{builder.text}\n"
 
 
 def constants(source: Source) -> str:
@@ -63,10 +68,12 @@ def make_builder(schedule: Schedule, steps_per_epoch: int | None) -> Builder:
     used = names([*(t for kw in kwargs for t in kw.values()), *ends, *variables.values()])
     variables = {**_lengths(schedule, used), **variables}
     body = [f"    {name} = {text}" for name, text in variables.items()]
-    body += [line for kw in kwargs if "lr_lambda" in kw for line in _factor(kw)]
+    body += _factors(kwargs)
     body += _stages(stages, kwargs, ends)
     uses_steps = "steps_per_epoch" in used | names(variables.values())
-    return Builder(_imports(stages), "\n".join([*_opening(schedule, uses_steps=uses_steps), *body]), uses_steps)
+    imports, definitions = _needs(stages)
+    text = "\n".join([*definitions, *_opening(schedule, uses_steps=uses_steps), *body])
+    return Builder(_first(imports), _imports(stages, imports), text, uses_steps)
 
 
 def _usage(source: Source) -> str:
@@ -98,41 +105,81 @@ def _opening(schedule: Schedule, *, uses_steps: bool) -> list[str]:
     ]
 
 
-def _factor(kwargs: dict[str, str]) -> list[str]:
-    """A named function in place of a lambda."""
-    body = kwargs["lr_lambda"].removeprefix("lambda t: ")
-    kwargs["lr_lambda"] = "factor"
-    progress = re.search(r"min\(t / .*?, 1\)", body)
+def _factors(kwargs: Sequence[dict[str, str]]) -> list[str]:
+    """Named functions in place of lambdas; each stage's arguments then hold the name."""
+    having = [kw for kw in kwargs if "lr_lambda" in kw]
+    lines = []
+    for kw in having:
+        name = "factor" if kw is having[-1] else "warmup_factor"
+        lines += ["", f"    def {name}(t: int) -> float:", *_body(kw["lr_lambda"].removeprefix("lambda t: ")), ""]
+        kw["lr_lambda"] = name
+    return [line for line, following in zip_longest(lines, lines[1:]) if not (line == following == "")]
+
+
+def _body(formula: str) -> list[str]:
+    """What a factor returns, with a name for the progress, where it needs one."""
+    progress = re.search(r"min\(t / .*?, 1\)", formula)
     lines = []
     if progress:
+        if formula == progress[0]:
+            return [f"        return {formula}"]
         lines = [f"        progress = {progress[0]}"]
-        body = body.replace(progress[0], "progress").replace("progress ** ", "progress**")
-    return ["", "    def factor(t: int) -> float:", *lines, f"        return {body}", ""]
+        formula = formula.replace(progress[0], "progress")
+    hugged = re.sub(r"(?<=[\w.]) \*\* (?=[\w.])", "**", formula)
+    return [*lines, f"        return {hugged}"]
 
 
-def _imports(stages: Sequence[Stage]) -> str:
+def _needs(stages: Sequence[Stage]) -> tuple[list[str], list[str]]:
+    """Import lines and definitions that the stages' expressions use, each once."""
+    found = dict.fromkeys(need for s in stages for e in s.kwargs.values() for need in e.needs)
+    imports = [need for need in found if need.startswith(("import ", "from "))]
+    return imports, [f"{need.rstrip()}\n\n" for need in found if need not in imports]
+
+
+def _first(needs: Sequence[str]) -> str:
+    """Import lines of the standard library, a blank line, and whole packages."""
+    own = sorted(need for need in needs if _package(need) in sys.stdlib_module_names)
+    others = sorted(need for need in needs if need not in own and need.startswith("import "))
+    return "".join(f"{line}\n" for line in (*own, *([""] if own else []), *others))
+
+
+def _package(line: str) -> str:
+    return line.split()[1].partition(".")[0]
+
+
+def _imports(stages: Sequence[Stage], needs: Sequence[str]) -> str:
     classes = {"LRScheduler", *(s.cls for s in stages), *(["SequentialLR"] if len(stages) > 1 else [])}
     found = sorted(classes, key=str.lower)
     line = f"from torch.optim.lr_scheduler import {', '.join(found)}"
     if len(line) > WIDTH:
         line = "\n".join(["from torch.optim.lr_scheduler import (", *(f"    {c}," for c in found), ")"])
-    return f"from torch.optim import Optimizer\n{line}"
+    others = sorted(n for n in needs if n.startswith("from ") and _package(n) not in sys.stdlib_module_names)
+    return "\n".join([*others, "from torch.optim import Optimizer", line])
 
 
 def _shared(schedule: Schedule, texts: Sequence[str]) -> dict[str, str]:
-    """Names for the lengths that are cut at the end of the decay and occur more than once."""
+    """Names for the family's lengths that occur more than once or in a factor, as they are or cut at the end."""
     found = {}
     for param in get_family(schedule.family).params:
         if param.unit == "epochs":
-            text = tidy(f"min({_length(schedule, float(schedule.params[param.name]))}, decay_steps)")
-            if sum(t.count(text) for t in texts) > 1:
-                found[f"{param.name}_steps"] = text
+            length = _length(schedule, float(schedule.value(param.name)))
+            whole = [length] if "* steps_per_epoch" in length else []  # any number may stand for something else
+            for text in (tidy(f"min({length}, decay_steps)"), *whole):
+                times = [len(re.findall(_alone(text), t)) for t in texts]
+                if sum(times) > 1 or any(n and t.startswith("lambda") for n, t in zip(times, texts, strict=True)):
+                    found[f"{param.name}_steps"] = text
+                    break
     return found
+
+
+def _alone(text: str) -> str:
+    """A pattern for the text where it is not the end of a longer number or name."""
+    return rf"(?<![\w.]){re.escape(text)}"
 
 
 def _replaced(text: str, variables: Mapping[str, str]) -> str:
     for name, value in variables.items():
-        text = text.replace(value, name)
+        text = re.sub(_alone(value), name, text)
     return text
 
 

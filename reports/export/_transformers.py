@@ -1,8 +1,8 @@
 """Arguments for transformers' Trainer, where one of its own schedules is this one exactly.
 
-Its warm-ups start at a rate of 0, ours do not, except in ``cosine_warmup_with_min_lr``: that one reaches the peak a
-step before its warm-up ends, so it is asked for one step more. Its ``num_cycles`` counts full waves until the end
-of training, ``T_max`` the steps of half a wave.
+Its warm-ups start at a rate of 0, ours only where they are told to, except in ``cosine_warmup_with_min_lr``: that one
+reaches the peak a step before its warm-up ends, so it is asked for one step more. Its ``num_cycles`` counts full waves
+until the end of training, ``T_max`` the steps of half a wave.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HAND_OVER = (
     "Trainer(..., optimizers=(optimizer, build_scheduler(optimizer, steps_per_epoch)))."
 )
 
-_NATIVE = ("constant", "cosine", "linear", "poly", "wsd")
+_NATIVE = ("constant", "cosine", "inverse_sqrt", "linear", "poly", "wsd")
 _WORDS = {"exp": "exponential", "rex": "REX"}
 
 Native = tuple[str, dict[str, Any]]
@@ -41,12 +41,16 @@ def arguments(source: Source) -> dict[str, Any]:
     """Keyword arguments of ``TrainingArguments``; raises `InexpressibleError`."""
     _check(source.schedule)
     length = lengths(source)
-    name, more = _warmed(source, length) if length.warmup else _cold(source, length)
+    from_zero = source.schedule.warmup_start == 0 and source.schedule.warmup_shape == "linear"
+    cold = not length.warmup or (from_zero and not _floored(source.schedule))
+    name, more = _cold(source, length) if cold else _warmed(source, length)
+    if name == "constant" and length.warmup:
+        name = "constant_with_warmup"
     found: dict[str, Any] = {"learning_rate": source.schedule.base_lr, "lr_scheduler_type": name}
     if more:
         found["lr_scheduler_kwargs"] = more
     if length.warmup:
-        found["warmup_steps"] = length.warmup + 1
+        found["warmup_steps"] = length.warmup if cold else length.warmup + 1
     return {**found, "max_steps": length.total}
 
 
@@ -61,6 +65,9 @@ def _check(schedule: Schedule) -> None:
 
 def _warmed(source: Source, length: Lengths) -> Native:
     schedule = source.schedule
+    if schedule.warmup_shape != "linear":
+        raise InexpressibleError(f"transformers has no {schedule.warmup_shape} warm-up for this schedule.", HAND_OVER)
+    _check_rise(schedule, length)
     if schedule.family != "cosine":
         start = f"{schedule.warmup_start:g} * base_lr"
         raise InexpressibleError(
@@ -76,25 +83,51 @@ def _warmed(source: Source, length: Lengths) -> Native:
 
 
 def _cold(source: Source, length: Lengths) -> Native:
-    """The families without a warm-up."""
+    """The families without a warm-up, or with one from 0."""
     schedule, params = source.schedule, source.schedule.params
     if schedule.family == "cosine":
         return _cosine(source, length)
     if schedule.family == "wsd":
-        cooldown = min(length.ticks(params["cooldown"]), length.decay)
-        return "warmup_stable_decay", {"num_decay_steps": cooldown, "decay_type": params["shape"]}
+        return _wsd(schedule, length)
+    if schedule.family == "constant":
+        return "constant", {}
+    if schedule.family == "inverse_sqrt":
+        if params["cooldown"]:
+            raise InexpressibleError("transformers' inverse_sqrt has no cooldown.", HAND_OVER)
+        return "inverse_sqrt", {"timescale": length.ticks(params["timescale"])}
+    end = float(schedule.value("end_factor"))
     if schedule.family == "poly":
-        return "polynomial", {"power": params["power"], "lr_end": 0.0}
-    end = float(params.get("end_factor", 1.0))
-    if schedule.family == "constant" or end == 1.0:
+        return "polynomial", {"power": params["power"], "lr_end": end * schedule.base_lr}
+    if end == 1.0:
         return "constant", {}
     if end == 0.0:
         return "linear", {}
     return "polynomial", {"power": 1.0, "lr_end": end * schedule.base_lr}
 
 
+def _wsd(schedule: Schedule, length: Lengths) -> Native:
+    if schedule.params["shape"] == "exponential":
+        raise InexpressibleError("transformers has no exponential cooldown.", HAND_OVER)
+    cooldown = min(length.ticks(schedule.params["cooldown"]), length.decay)
+    end = schedule.value("end_factor")
+    floor = {"min_lr_ratio": end} if end else {}
+    return "warmup_stable_decay", {"num_decay_steps": cooldown, "decay_type": schedule.params["shape"], **floor}
+
+
+def _floored(schedule: Schedule) -> bool:
+    """Whether transformers' warm-up would start at the floor of this cooldown."""
+    return schedule.family == "wsd" and bool(schedule.value("end_factor"))
+
+
+def _check_rise(schedule: Schedule, length: Lengths) -> None:
+    holds = schedule.family == "cosine" and schedule.value("after") == "hold"
+    if holds and length.ticks(schedule.params["T_max"]) < length.decay - 1:
+        raise InexpressibleError("transformers' cosine rises again beyond T_max, this one holds.", HAND_OVER)
+
+
 def _cosine(source: Source, length: Lengths) -> Native:
     schedule = source.schedule
+    _check_rise(schedule, length)
     eta_min, t_max = float(schedule.params["eta_min"]), length.ticks(schedule.params["T_max"])
     cycles = {} if t_max == length.decay else {"num_cycles": 0.5 * length.decay / t_max}
     if eta_min:

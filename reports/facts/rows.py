@@ -110,6 +110,8 @@ def code(schedule: Schedule) -> str:
         given["interval"] = schedule.interval
     if schedule.warmup_start != Schedule.warmup_start:
         given["warmup_start"] = schedule.warmup_start
+    if schedule.warmup_shape != "linear":
+        given["warmup_shape"] = schedule.warmup_shape
     inside = ", ".join(f"{k}={v!r}" for k, v in given.items())
     return f"Schedule({schedule.family!r}, {inside})"
 

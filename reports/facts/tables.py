@@ -118,7 +118,7 @@ def settings(schedule: Schedule) -> tuple[Setting, ...]:
     unit = {"epochs": " epochs", "per epoch": " per epoch"}
     rows = [Setting("base_lr", num(schedule.base_lr), "the highest rate")]
     for p in get_family(schedule.family).params:
-        value = schedule.params[p.name]
+        value = schedule.value(p.name)
         shown = value if isinstance(value, str) else num(value) + unit.get(p.unit, "")
         rows.append(Setting(p.name, shown, p.summary))
     warmup = f"{num(schedule.warmup)} epochs" if schedule.warmup else "none"

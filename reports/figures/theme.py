@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import math
 from typing import Any
 
@@ -22,8 +23,11 @@ _FAMILY = {
     "rex": "#4b3ba8",
     "wsd": "#9b2226",
 }
-_SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "pentagon", "hexagon", "star")
-_EXTRA = ("#2f6f73", "#7a4a1f", "#5a5a00", "#8c2f5f")
+_SHAPES = (
+    *("circle", "square", "diamond", "cross", "triangle-up", "pentagon", "hexagon", "star", "x", "triangle-down"),
+    *("hexagram", "triangle-left", "triangle-right", "star-diamond", "octagon", "hourglass", "bowtie", "star-square"),
+)
+_SYMBOLS = [shape + fill for fill in ("", "-open", "-dot", "-open-dot") for shape in _SHAPES]
 
 OUTCOMES = {
     "complete": "#0068a9",
@@ -53,10 +57,6 @@ DARK = {
     "#8a6a00": "#e0bd4a",
     "#4b3ba8": "#a99cf5",
     "#9b2226": "#ff8a80",
-    "#2f6f73": "#74c5ca",
-    "#7a4a1f": "#d9a066",
-    "#5a5a00": "#c9c95a",
-    "#8c2f5f": "#e58ab5",
     "#0068a9": "#5cb8f1",
     "#8b939e": "#7d8794",
     "#c65103": "#ff9a53",
@@ -67,17 +67,38 @@ DARK = {
 }
 """What each colour of a figure becomes in dark mode."""
 
+PAPER = {"light": 1.0, "dark": 0.01}
+"""Relative luminance of the ground that figures are drawn on."""
+
+
+def _hue(turn: float, ground: float, contrast: float) -> str:
+    """The colour of a hue that stands out from the ground by at least that WCAG contrast, as little as possible."""
+    steps = range(60, 0, -1) if ground > 0.5 else range(40, 100)
+    for lightness in steps:
+        rgb = colorsys.hls_to_rgb(turn % 1, lightness / 100, 0.55)
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in rgb]
+        own = sum(weight * v for weight, v in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+        if (max(own, ground) + 0.05) / (min(own, ground) + 0.05) >= contrast:
+            break
+    return "#" + "".join(f"{round(255 * v):02x}" for v in rgb)
+
+
+_TURNS = [0.49 + i * 0.618034 for i in range(len(_SYMBOLS))]  # the golden angle: each new hue is far from all before
+_MORE = [_hue(turn, PAPER["light"], 5.0) for turn in _TURNS]
+DARK.update(zip(_MORE, (_hue(turn, PAPER["dark"], 7.0) for turn in _TURNS), strict=True))
+
 
 def family_color(name: str) -> str:
     """The family's colour on a light ground."""
     if name in _FAMILY:
         return _FAMILY[name]
-    return _EXTRA[_index(name) % len(_EXTRA)]
+    others = [family for family in FAMILIES if family not in _FAMILY]
+    return _MORE[_index(name, others) % len(_MORE)]
 
 
 def family_symbol(name: str) -> str:
     """The family's marker, so that colour is never the only sign."""
-    return _SYMBOLS[_index(name) % len(_SYMBOLS)]
+    return _SYMBOLS[_index(name, [*_FAMILY, *(f for f in FAMILIES if f not in _FAMILY)]) % len(_SYMBOLS)]
 
 
 def axis(title: str = "", **more: Any) -> dict[str, Any]:
@@ -123,6 +144,6 @@ def layout(height: int, **more: Any) -> dict[str, Any]:
     return {**found, **more}
 
 
-def _index(name: str) -> int:
-    names = list(FAMILIES)
+def _index(name: str, names: list[str]) -> int:
+    """The place of a family among others; of one that is not registered, any number that is always the same."""
     return names.index(name) if name in names else sum(name.encode())

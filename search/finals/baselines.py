@@ -47,9 +47,7 @@ def tuned_baselines(
 
 
 def _plain(space: ScheduleSpace, family: str, base_lr: float, warmup: float = 0.0) -> Schedule:
-    return Schedule(
-        family, base_lr, space.horizon, warmup=warmup, warmup_start=space.warmup_start, interval=space.interval
-    )
+    return space.plain(family, base_lr, warmup)
 
 
 def _rates(space: ScheduleSpace) -> list[float]:

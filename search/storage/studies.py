@@ -14,6 +14,7 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 
 from ...errors import StudyError
+from ...spaces import space_from_dict
 
 CONFIRMATION = ":confirmation"
 """Ends the name of the study that holds the runs on fresh seeds."""
@@ -53,12 +54,19 @@ def open_study(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names([settings["metric"]])
-    elif differing := [k for k in sorted({*stored, *settings}) if stored.get(k) != settings.get(k)]:
+    elif differing := [k for k in sorted({*stored, *settings}) if not _same(k, stored.get(k), settings.get(k))]:
         raise StudyError(
             f"the study {name!r} has other settings ({_differences(stored, settings, differing)}): "
             "use the same ones to resume it, or another name with --study."
         )
     return study
+
+
+def _same(key: str, stored: Any, asked: Any) -> bool:
+    """Whether two values of a setting mean the same: a space may be written with other comments."""
+    if key == "space" and stored and asked:
+        return stored == asked or space_from_dict(stored) == space_from_dict(asked)
+    return bool(stored == asked)
 
 
 def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any], keys: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -60,10 +61,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Expr:
-    """A number used to build a scheduler, with the Python text that computes it in exported code."""
+    """A value used to build a scheduler, with the Python text that computes it in exported code.
+
+    Attributes:
+        value: The value.
+        text: The expression.
+        needs: Import lines and function definitions that the text uses, for the top of the exported module.
+    """
 
     value: Any
     text: str
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,8 @@ class Param:
         summary: One line for help texts.
         search: The default range for a given horizon in epochs.
         usual: The value people usually take for a given decay length in epochs.
-        valid: The largest sensible domain; values outside are refused.
+        valid: The largest sensible domain; values outside are refused. A grid has `step`.
+        opt_in: Whether it stays at its usual value, the same for every length, unless a space or a schedule names it.
     """
 
     name: str
@@ -95,6 +104,7 @@ class Param:
     search: Callable[[float], Range | Choice]
     usual: Callable[[float], float | str]
     valid: Range | Choice
+    opt_in: bool = False
 
     def check(self, family: str, value: float | str) -> None:
         """Raise `InputError` unless `value` lies in `valid`."""
@@ -105,6 +115,8 @@ class Param:
             raise InputError(
                 f"{family}.{self.name} must be between {self.valid.low:g} and {self.valid.high:g}, got {value!r}."
             )
+        elif self.valid.step and value % self.valid.step:
+            raise InputError(f"{family}.{self.name} must be a multiple of {self.valid.step:g}, got {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -118,9 +130,13 @@ class Family:
         params: Its parameters.
         lr: ``lr(t, base_lr, decay, params)``: closed form at steps `t` (float array, shape ``(n,)``), where
             `decay` is the number of steps after the warm-up and `params` are in scheduler steps.
-        stages: ``stages(decay, params)``: the same as PyTorch classes, for building and for exporting.
+        stages: ``stages(decay, params)``: the same as PyTorch classes, for building and for exporting; `params`
+            hold ``base_lr`` too.
         scaled_stages: The same as factors of base_lr, with ``"lr"`` parameters as fractions of it; for a family that
             has any, since PyTorch's class would take them for rates of every parameter group.
+        used_by: Who trains with it.
+        sets: The named sets of families that it belongs to.
+        rises: Whether it begins below base_lr and warms up by itself, so that no other warm-up goes before it.
     """
 
     name: str
@@ -130,6 +146,9 @@ class Family:
     lr: Callable[[Array, float, int, Mapping[str, Any]], Array]
     stages: Callable[[Expr, Mapping[str, Expr]], tuple[Stage, ...]]
     scaled_stages: Callable[[Expr, Mapping[str, Expr]], tuple[Stage, ...]] | None = None
+    used_by: str = ""
+    sets: tuple[str, ...] = ()
+    rises: bool = False
 
 
 TINY, HUGE = 1e-9, 1e9
@@ -141,3 +160,31 @@ FRACTION = Range(0.0, 1.0)
 def number(value: float) -> Expr:
     """A literal number, written so that Python reads back the same float."""
     return Expr(value, repr(value))
+
+
+def lambda_lr(formula: str, *needs: str, length: Expr | None = None, **names: Expr) -> Stage:
+    """A ``LambdaLR``, built from the very text that is exported, so that both give the same rates to the last bit.
+
+    Args:
+        formula: The share of base_lr as a Python expression of ``t``, of the `names`, and of ``progress``.
+        needs: Import lines and function definitions that the formula uses.
+        length: ``progress`` runs from 0 to 1 in so many scheduler steps and stays there.
+        names: What else the formula uses.
+    """
+    text = formula
+    if length is not None:
+        text = re.sub(r"\bprogress\b", "min(t / length, 1)", text)
+        names = {**names, "length": length}
+    scope: dict[str, Any] = {}
+    for need in needs:
+        exec(need, scope)
+    scope.update({name: expr.value for name, expr in names.items()})
+    value = eval(f"lambda t: {text}", scope)
+    for name, expr in names.items():
+        text = re.sub(rf"\b{name}\b", f"({expr.text})", text)
+    return Stage("LambdaLR", {"lr_lambda": Expr(value, f"lambda t: {text}", needs)})
+
+
+def above(floor: float, formula: str) -> str:
+    """The formula of a share that ends at `floor` instead of 0: the same text where that is 0."""
+    return f"{floor!r} + {1 - floor!r} * ({formula})" if floor else formula

@@ -12,5 +12,6 @@ FAMILY = Family(
     reference="torch.optim.lr_scheduler.ConstantLR with factor 1",
     params=(),
     lr=lambda t, base_lr, decay, p: np.full_like(t, base_lr),
+    used_by="short trainings, and as what any decay has to beat",
     stages=lambda decay, p: (Stage("ConstantLR", {"factor": Expr(1.0, "1.0")}),),
 )

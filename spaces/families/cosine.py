@@ -1,24 +1,38 @@
-"""Cosine annealing: half a cosine from base_lr to eta_min in T_max epochs; beyond T_max it rises again."""
+"""Cosine annealing: half a cosine from base_lr to eta_min in T_max epochs; beyond T_max it rises again, or holds."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from ._family import LENGTH, Expr, Family, Param, Range, Stage
+from ._family import LENGTH, Array, Choice, Expr, Family, Param, Range, Stage, above, lambda_lr, number
+
+AFTER = Choice(("rise", "hold"))
+
+
+def _lr(t: Array, base_lr: float, decay: int, p: Mapping[str, Any]) -> Array:
+    x = t / p["T_max"]
+    if p["after"] == "hold":
+        x = np.minimum(x, 1.0)
+    lrs: Array = p["eta_min"] + (base_lr - p["eta_min"]) * (1 + np.cos(np.pi * x)) / 2
+    return lrs
+
+
+def _stages(decay: Expr, p: Mapping[str, Expr]) -> tuple[Stage, ...]:
+    if p["after"].value == "rise":
+        return (Stage("CosineAnnealingLR", {"T_max": p["T_max"], "eta_min": p["eta_min"]}),)
+    return _scaled_stages(decay, {**p, "eta_min": number(p["eta_min"].value / p["base_lr"].value)})
 
 
 def _scaled_stages(decay: Expr, p: Mapping[str, Expr]) -> tuple[Stage, ...]:
     """Half a cosine to a fraction of each group's own rate."""
-    end, n = p["eta_min"], p["T_max"]
-
-    def factor(t: int) -> float:
-        return float(end.value + (1 - end.value) * (1 + math.cos(math.pi * t / n.value)) / 2)
-
-    text = f"lambda t: {end.text} + (1 - {end.text}) * (1 + math.cos(math.pi * t / ({n.text}))) / 2"
-    return (Stage("LambdaLR", {"lr_lambda": Expr(factor, text)}),)
+    formula = above(p["eta_min"].value, "(1 + math.cos(math.pi * progress)) / 2")
+    if p["after"].value == "rise":
+        formula = formula.replace("progress", "t / T_max")
+        return (lambda_lr(formula, "import math", T_max=p["T_max"]),)
+    return (lambda_lr(formula, "import math", length=p["T_max"]),)
 
 
 FAMILY = Family(
@@ -42,8 +56,19 @@ FAMILY = Family(
             usual=lambda decay: 0.0,
             valid=Range(0.0, 1e9),
         ),
+        Param(
+            "after",
+            "choice",
+            "beyond T_max: rise again as PyTorch's class does, or hold eta_min",
+            search=lambda epochs: AFTER,
+            usual=lambda decay: "rise",
+            valid=AFTER,
+            opt_in=True,
+        ),
     ),
-    lr=lambda t, base_lr, decay, p: p["eta_min"] + (base_lr - p["eta_min"]) * (1 + np.cos(np.pi * t / p["T_max"])) / 2,
-    stages=lambda decay, p: (Stage("CosineAnnealingLR", {"T_max": p["T_max"], "eta_min": p["eta_min"]}),),
+    lr=_lr,
+    stages=_stages,
     scaled_stages=_scaled_stages,
+    used_by="most language models and vision transformers: GPT-3, Llama, timm",
+    sets=("llm", "vision"),
 )

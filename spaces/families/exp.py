@@ -20,4 +20,5 @@ FAMILY = Family(
     ),
     lr=lambda t, base_lr, decay, p: base_lr * p["gamma"] ** t,
     stages=lambda decay, p: (Stage("ExponentialLR", {"gamma": p["gamma"]}),),
+    used_by="EfficientNet and MobileNet (in steps of a few epochs), many tutorials",
 )

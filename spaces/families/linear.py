@@ -27,4 +27,6 @@ FAMILY = Family(
             {"start_factor": Expr(1.0, "1.0"), "end_factor": p["end_factor"], "total_iters": decay},
         ),
     ),
+    used_by="the default of transformers' Trainer; BERT, RoBERTa",
+    sets=("llm",),
 )

@@ -1,15 +1,31 @@
-"""Polynomial decay to zero at the horizon."""
+"""Polynomial decay to end_factor * base_lr at the horizon."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
-from ._family import Family, Param, Range, Stage
+from ._family import FRACTION, Array, Expr, Family, Param, Range, Stage, above, lambda_lr
+
+
+def _lr(t: Array, base_lr: float, decay: int, p: Mapping[str, Any]) -> Array:
+    left = (1 - np.minimum(t, decay) / decay) ** p["power"]
+    lrs: Array = base_lr * (p["end_factor"] + (1 - p["end_factor"]) * left)
+    return lrs
+
+
+def _stages(decay: Expr, p: Mapping[str, Expr]) -> tuple[Stage, ...]:
+    if not p["end_factor"].value:
+        return (Stage("PolynomialLR", {"total_iters": decay, "power": p["power"]}),)
+    return (lambda_lr(above(p["end_factor"].value, f"(1 - progress) ** {p['power'].text}"), length=decay),)
+
 
 FAMILY = Family(
     name="poly",
-    summary="base_lr * (1 - progress) ** power",
-    reference="torch.optim.lr_scheduler.PolynomialLR",
+    summary="base_lr * (1 - progress) ** power, down to end_factor * base_lr",
+    reference="torch.optim.lr_scheduler.PolynomialLR; with an end rate as tf.keras' PolynomialDecay",
     params=(
         Param(
             "power",
@@ -19,7 +35,17 @@ FAMILY = Family(
             usual=lambda decay: 2.0,
             valid=Range(1e-3, 100.0),
         ),
+        Param(
+            "end_factor",
+            "factor",
+            "rate at the horizon, as a fraction of base_lr",
+            search=lambda epochs: Range(0.0, 0.2),
+            usual=lambda decay: 0.0,
+            valid=FRACTION,
+            opt_in=True,
+        ),
     ),
-    lr=lambda t, base_lr, decay, p: base_lr * (1 - np.minimum(t, decay) / decay) ** p["power"],
-    stages=lambda decay, p: (Stage("PolynomialLR", {"total_iters": decay, "power": p["power"]}),),
+    lr=_lr,
+    stages=_stages,
+    used_by="semantic segmentation (DeepLab), BERT's training code",
 )

@@ -30,4 +30,6 @@ FAMILY = Family(
     ),
     lr=lambda t, base_lr, decay, p: base_lr * p["gamma"] ** np.floor_divide(t, p["step_size"]),
     stages=lambda decay, p: (Stage("StepLR", {"step_size": p["step_size"], "gamma": p["gamma"]}),),
+    used_by="torchvision's reference trainings of classifiers, AlexNet to ResNet",
+    sets=("vision",),
 )

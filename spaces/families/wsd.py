@@ -1,4 +1,4 @@
-"""Warm-up, stable, decay: constant, then a cooldown to zero over the last epochs."""
+"""Warm-up, stable, decay: constant, then a cooldown to end_factor * base_lr over the last epochs."""
 
 from __future__ import annotations
 
@@ -7,37 +7,46 @@ from typing import Any
 
 import numpy as np
 
-from ._family import LENGTH, Array, Choice, Expr, Family, Param, Range, Stage
+from ._family import FRACTION, LENGTH, Array, Choice, Expr, Family, Param, Range, Stage, above, lambda_lr
 
-SHAPES = Choice(("linear", "1-sqrt"))
+SEARCHED = Choice(("linear", "1-sqrt"))
+SHAPES = Choice((*SEARCHED.options, "cosine", "exponential"))
+_FORMULAS = {
+    "1-sqrt": ("1 - progress ** 0.5",),
+    "cosine": ("(1 + math.cos(math.pi * progress)) / 2", "import math"),
+    "exponential": ("2 * 0.5 ** progress - 1",),
+}
+"""From 1 to 0 as progress goes from 0 to 1, with the import that it needs."""
 
 
 def _lr(t: Array, base_lr: float, decay: int, p: Mapping[str, Any]) -> Array:
     cooldown = min(p["cooldown"], decay)
-    progress = np.clip((t - (decay - cooldown)) / cooldown, 0, 1)
-    factor: Array = 1 - (progress if p["shape"] == "linear" else np.sqrt(progress))
-    return base_lr * factor
+    x = np.clip((t - (decay - cooldown)) / cooldown, 0, 1)
+    left = {
+        "linear": lambda: 1 - x,
+        "1-sqrt": lambda: 1 - np.sqrt(x),
+        "cosine": lambda: (1 + np.cos(np.pi * x)) / 2,
+        "exponential": lambda: 2 * 0.5**x - 1,
+    }[p["shape"]]()
+    lrs: Array = base_lr * (p["end_factor"] + (1 - p["end_factor"]) * left)
+    return lrs
 
 
 def _stages(decay: Expr, p: Mapping[str, Expr]) -> tuple[Stage, ...]:
-    n = min(p["cooldown"].value, decay.value)
-    text = f"min({p['cooldown'].text}, {decay.text})"
-    hold = Stage("ConstantLR", {"factor": Expr(1.0, "1.0")}, length=Expr(decay.value - n, f"{decay.text} - {text}"))
+    length = Expr(min(p["cooldown"].value, decay.value), f"min({p['cooldown'].text}, {decay.text})")
+    hold_for = Expr(decay.value - length.value, f"{decay.text} - {length.text}")
+    hold = Stage("ConstantLR", {"factor": Expr(1.0, "1.0")}, length=hold_for)
     if p["shape"].value == "linear":
-        ends = {"start_factor": Expr(1.0, "1.0"), "end_factor": Expr(0.0, "0.0")}
-        return hold, Stage("LinearLR", {**ends, "total_iters": Expr(n, text)})
-
-    def one_minus_sqrt(t: int) -> float:
-        return float(1 - np.sqrt(min(t / n, 1)))
-
-    code = Expr(one_minus_sqrt, f"lambda t: 1 - min(t / ({text}), 1) ** 0.5")
-    return hold, Stage("LambdaLR", {"lr_lambda": code})
+        ends = {"start_factor": Expr(1.0, "1.0"), "end_factor": p["end_factor"]}
+        return hold, Stage("LinearLR", {**ends, "total_iters": length})
+    formula, *needs = _FORMULAS[p["shape"].value]
+    return hold, lambda_lr(above(p["end_factor"].value, formula), *needs, length=length)
 
 
 FAMILY = Family(
     name="wsd",
-    summary="constant, then down to zero over the last `cooldown` epochs (linear or 1-sqrt)",
-    reference="Hägele et al. 2024, arXiv:2405.18392",
+    summary="constant, then down to end_factor * base_lr over the last `cooldown` epochs",
+    reference="Hägele et al. 2024, arXiv:2405.18392; the exponential cooldown as in Megatron-LM",
     params=(
         Param(
             "cooldown",
@@ -51,11 +60,22 @@ FAMILY = Family(
             "shape",
             "choice",
             "the cooldown's shape",
-            search=lambda epochs: SHAPES,
+            search=lambda epochs: SEARCHED,
             usual=lambda decay: "1-sqrt",
             valid=SHAPES,
+        ),
+        Param(
+            "end_factor",
+            "factor",
+            "rate at the horizon, as a fraction of base_lr",
+            search=lambda epochs: Range(0.0, 0.2),
+            usual=lambda decay: 0.0,
+            valid=FRACTION,
+            opt_in=True,
         ),
     ),
     lr=_lr,
     stages=_stages,
+    used_by="MiniCPM, torchtitan, Megatron-LM, nanochat, modded-nanogpt",
+    sets=("llm",),
 )

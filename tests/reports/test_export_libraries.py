@@ -12,14 +12,12 @@ from schedules import SCHEDULES, make_record, make_result, optimizer, run_code, 
 
 from lrsearch.errors import InputError
 from lrsearch.reports.export import export
-from lrsearch.spaces import Schedule
+from lrsearch.spaces import FAMILIES, Schedule
 
 pytestmark = pytest.mark.slow
 
 STEPS = 3
 """Optimizer steps in an epoch of these trainings: few, so that they are quick."""
-
-OF_TRANSFORMERS = {"constant", "cosine", "linear", "poly", "wsd"}
 
 
 class Recorder(torch.optim.SGD):
@@ -154,21 +152,37 @@ def train_with_transformers(folder: Path, arguments: dict[str, Any], optimizers:
     return rates
 
 
-def is_native(schedule: Schedule) -> bool:
-    """Whether transformers has this schedule itself."""
-    if schedule.interval == "epoch" or schedule.family not in OF_TRANSFORMERS:
-        return False
-    return schedule.family == "cosine" or round(schedule.warmup * STEPS) == 0
+def exported(schedule: Schedule, name: str, steps: int = STEPS) -> str | None:
+    """The text, or None if the format refuses and names formats that can."""
+    record = make_record(schedule, steps_per_epoch=steps)
+    try:
+        return export(record, None, name)
+    except InputError as error:
+        message = str(error)
+    assert "Formats that can: torch, lightning" in message
+    return None
+
+
+@pytest.mark.parametrize(
+    ("name", "families"),
+    [
+        ("transformers", {"constant", "cosine", "inverse_sqrt", "linear", "poly", "wsd"}),
+        ("timm", {*FAMILIES} - {"rex", "onecycle"}),
+    ],
+)
+def test_formats_refuse_no_family_that_they_have(name: str, families: set[str]) -> None:
+    able = {s.family for s in SCHEDULES if s.interval == "step" and exported(s, name)}
+    warm = {s.family for s in SCHEDULES if s.warmup and s.warmup_start == 0 and exported(s, name)}
+    assert able >= families
+    assert warm >= {"linear", "cosine"}
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=schedule_id)
 def test_transformers_applies_our_rates_or_export_refuses(schedule: Schedule, tmp_path: Path) -> None:
-    if not is_native(schedule):
-        with pytest.raises(InputError, match="Formats that can: torch, lightning"):
-            code(schedule, "transformers")
+    text = exported(schedule, "transformers")
+    if text is None:
         return
-    arguments = code(schedule, "transformers")["TRAINING_ARGUMENTS"]
-    rates = train_with_transformers(tmp_path, arguments)
+    rates = train_with_transformers(tmp_path, run_code(text)["TRAINING_ARGUMENTS"])
     assert len(rates) == len(schedule.curve(STEPS))
     assert_ours(rates, schedule)
 
@@ -204,13 +218,10 @@ def test_transformers_refusals_say_what_is_missing_and_what_to_do() -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=schedule_id)
 def test_timm_applies_our_rates_or_export_refuses(schedule: Schedule, steps: int) -> None:
     pytest.importorskip("timm")
-    record = make_record(schedule, steps_per_epoch=steps)
-    rises = schedule.family == "cosine" and float(schedule.params["T_max"]) < schedule.horizon - schedule.warmup - 1
-    if schedule.family == "rex" or rises:
-        with pytest.raises(InputError, match="Formats that can: torch, lightning"):
-            export(record, None, "timm")
+    text = exported(schedule, "timm", steps)
+    if text is None:
         return
-    names = run_code(export(record, None, "timm"))
+    names = run_code(text)
     opt = Recorder([torch.nn.Parameter(torch.zeros(1))], lr=0.7)
     scheduler = names["build_scheduler"](opt, steps)
     total = len(schedule.curve(steps))

@@ -222,6 +222,13 @@ def test_every_colour_of_a_figure_has_a_dark_counterpart() -> None:
     assert len({family_color(f) for f in FAMILIES}) == len({family_symbol(f) for f in FAMILIES}) == len(FAMILIES)
 
 
+def test_colours_and_symbols_do_not_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(40):
+        monkeypatch.setitem(FAMILIES, f"own_{i}", replace(FAMILIES["rex"], name=f"own_{i}"))
+    assert len({family_color(f) for f in FAMILIES}) == len({family_symbol(f) for f in FAMILIES}) == len(FAMILIES)
+    assert {family_color(f) for f in FAMILIES} <= set(DARK)
+
+
 # Pictures.
 
 

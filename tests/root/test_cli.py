@@ -18,8 +18,8 @@ import pytest
 
 import lrsearch
 from lrsearch.cli import main
-from lrsearch.options import FAMILY_PARAMS, FORMATS
-from lrsearch.spaces import FAMILIES
+from lrsearch.options import FORMATS
+from lrsearch.spaces import FAMILIES, Family
 
 COMMAND = [sys.executable, "-m", "lrsearch"]
 SLOW_JOB = """
@@ -168,8 +168,27 @@ def test_families_and_tasks_are_listed(capsys: pytest.CaptureFixture[str]) -> No
     assert "digits" in capsys.readouterr().out
 
 
-def test_preview_has_a_flag_for_every_parameter() -> None:
-    assert set(FAMILY_PARAMS) == {p.name for f in FAMILIES.values() for p in f.params}
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+def test_preview_takes_any_parameter_of_any_family(family: Family, tmp_path: Path) -> None:
+    usual = {p.name: p.usual(30) for p in family.params}
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in usual.items()]
+    page = tmp_path / "page.html"
+    assert main(["preview", f"--family={family.name}", *words, "--epochs", "30", "--html", str(page)]) == 0
+    for name, value in usual.items():
+        assert f"{name}={value if isinstance(value, str) else f'{value:g}'}" in page.read_text()
+
+
+def test_preview_draws_a_family_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = f"{Path(__file__).parents[1] / 'families_of_a_user.py'}:two_slopes"
+    try:
+        assert main(["preview", "--family", spec, "--knee", "0.3", "--knee", "0.6"]) == 0
+        assert "two_slopes knee=0.6" in capsys.readouterr().out
+        assert main(["families", "--families", f"llm,{spec}", "--toml"]) == 0
+        assert "[two_slopes]" in capsys.readouterr().out
+    finally:
+        FAMILIES.pop("two_slopes", None)
+    assert main(["preview", "--family", "nowhere.py:shape"]) == 2
+    assert "there is no file" in capsys.readouterr().err
 
 
 def test_every_export_format_can_be_asked_for() -> None:

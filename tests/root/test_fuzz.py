@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 import lrsearch
 from lrsearch.cli import main
 from lrsearch.errors import InputError, LrsearchError, StudyError
-from lrsearch.options import FAMILY_PARAMS, FORMATS
+from lrsearch.families import parameters
+from lrsearch.options import FORMATS
 from lrsearch.planning import make_objective
 from lrsearch.reports.export import export
 from lrsearch.search import Budget, Plan, baselines, search
@@ -326,7 +327,7 @@ def command_line(draw: st.DrawFn, run: Path, modules: Path, folder: Path) -> lis
         "preview": {
             "--family": st.sampled_from(list(FAMILIES)) | text, "--epochs": number,
             "--interval": st.sampled_from(["step", "epoch"]), "--html": target, "--base-lr": number, "--warmup": number,
-            **{f"--{name.replace('_', '-')}": text if name == "shape" else number for name in FAMILY_PARAMS},
+            **{f"--{name.replace('_', '-')}": number | text for name in parameters(None)},
         },
         "families": {"--toml": None, "--families": families, "--epochs": whole, "--optimizer": st.just("adamw")},
         "tasks": {},

@@ -23,6 +23,7 @@ FRONT = [
     "lrsearch.options",
     "lrsearch.cli",
     "lrsearch.errors",
+    "lrsearch.families",
     "lrsearch.run_folder",
     "lrsearch.planning",
 ]
@@ -87,14 +88,14 @@ def test_links_in_the_docs_lead_somewhere(path: str) -> None:
 
 def test_the_readmes_commands_are_understood() -> None:
     """Each lrsearch line of the README parses; the test suite runs the same commands elsewhere."""
-    from lrsearch.options import make_parser
+    from lrsearch.options import parse
 
     lines = re.findall(
         r"^    (?:pip install uv && )?(?:uv run )?lrsearch (.+)$", (ROOT / "README.md").read_text(), re.M
     )
     assert len(lines) >= 3
     for line in lines:
-        assert make_parser().parse_args(line.split()).command
+        assert parse(line.split()).command
 
 
 def test_the_readmes_objective_is_the_contract(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""What ``--families`` may say: names, named sets, and families in a user's own file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .spaces import FAMILIES, Family, add_family, family_set, set_names
+
+
+def choose_families(names: Iterable[str | Family]) -> tuple[str, ...]:
+    """The names of families: named sets written out, families of the user's own loaded and registered.
+
+    Args:
+        names: Names of families or of sets, ``file.py:name`` or ``module:name`` of one's own, or such a family itself.
+
+    Raises:
+        InputError: A file or a name in it is missing, or is no family.
+    """
+    found: list[str] = []
+    of_sets: set[str] = set()
+    for name in names:
+        if isinstance(name, Family):
+            found.append(add_family(name, name.name))
+        elif ":" in name:
+            found.append(_load(name))
+        elif name in set_names():
+            of_sets |= {*family_set(name)} - {*found}
+            found += [n for n in family_set(name) if n not in found]
+        elif name not in of_sets:
+            found.append(name)
+    return tuple(found)
+
+
+def parameters(family: str | None) -> list[str]:
+    """The parameters of all families, after loading one of the user's own if `family` names one."""
+    if family and ":" in family:
+        choose_families([family])
+    return list(dict.fromkeys(p.name for found in FAMILIES.values() for p in found.params))
+
+
+def _load(spec: str) -> str:
+    from .objectives import load_function
+
+    return add_family(load_function(spec), spec)
