@@ -18,7 +18,9 @@ from lrsearch.spaces import Schedule
 class Bowl:
     """Loss falls with the distance of log10(base_lr) from -1; above 0.5 it diverges. No training, known answer."""
 
-    name, optimizer, epochs, steps_per_epoch, start_loss = "bowl", "sgd", 5, 4, 10.0
+    name, optimizer, epochs = "bowl", "sgd", 5
+    steps_per_epoch: int | None = 4
+    start_loss: float | None = 10.0
 
     def run(
         self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False

@@ -25,10 +25,10 @@ class Generator(torch.Generator):
     """The addresses of those that were made for another device than the CPU: operations see copies of the object."""
 
     def __new__(cls, device: str | torch.device = "cpu") -> Generator:
-        made = super().__new__(cls, device="cpu")
-        cls.elsewhere.discard(made._cdata)
+        made = super().__new__(cls, device="cpu")  # type: ignore[call-arg]
+        cls.elsewhere.discard(made._cdata)  # type: ignore[attr-defined]
         if torch.device(device).type != "cpu":
-            cls.elsewhere.add(made._cdata)
+            cls.elsewhere.add(made._cdata)  # type: ignore[attr-defined]
         return made
 
 
@@ -42,7 +42,7 @@ class Elsewhere(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.reads: list[str] = []
         self.stray: list[str] = []
         self._allowed = 0

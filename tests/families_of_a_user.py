@@ -12,7 +12,7 @@ POWER = 2
 
 
 @lrsearch.family(knee=Range(0.2, 0.8), height=Range(0.1, 0.9))
-def two_slopes(x, knee, height):
+def two_slopes(x, knee, height):  # type: ignore[no-untyped-def]  # as people write it
     """Down to a height at the knee, then down to 0."""
     if x < knee:  # numbers only, no arrays
         return 1 - (1 - height) * x / knee
@@ -20,7 +20,7 @@ def two_slopes(x, knee, height):
 
 
 @lrsearch.family(rounding=Choice(("none", "cosine")), share=Range(0.0, 1.0))
-def smooth(x, rounding, share):
+def smooth(x, rounding, share):  # type: ignore[no-untyped-def]
     """Takes arrays too; uses a module and a number of its file."""
     left = (1 + np.cos(math.pi * x)) / 2 if rounding == "cosine" else 1 - x
     return share * left + (1 - share) * left**POWER

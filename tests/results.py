@@ -133,7 +133,7 @@ def confirmed(diverged: int = 0) -> SearchResult:
     made = made_result(40)
     best, rival = made.best.number, made.baselines[0].number
     contest = Contest(40, (best,), (rival,), (), (), tuple(range(101, 107)), (Look(3, 0.01), Look(6, 0.04)))
-    runs = []
+    runs: list[TrialRecord] = []
     for seed in contest.judging:
         for trial in (best, rival):
             value = 0.2 + 0.1 * (trial == rival) + 0.01 * (seed % 5)

@@ -123,7 +123,8 @@ def test_optimizers_with_schedulers_of_their_own_are_all_followed(interval: str)
                         if interval == "step":
                             scheduler.step()
             if interval == "epoch":
-                [scheduler.step() for scheduler in schedulers]
+                for scheduler in schedulers:
+                    scheduler.step()
             yield 1.0
 
     assert len(train(adversarial, interval)) == 3
@@ -160,7 +161,8 @@ def second_scheduler(run: Run) -> Iterator[float]:
     made: list[CosineAnnealingLR] = []
 
     def after(optimizer: torch.optim.Optimizer) -> None:
-        made or made.append(CosineAnnealingLR(optimizer, run.epochs * N))
+        if not made:
+            made.append(CosineAnnealingLR(optimizer, run.epochs * N))
         made[0].step()
 
     return plain(run, after=after)

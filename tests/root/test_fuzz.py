@@ -257,7 +257,7 @@ def test_an_objective_is_loaded_or_refused(modules: Path, data: st.DataObject) -
     spec = data.draw(st.one_of(st.tuples(where, name).map(":".join), where, text))
     with untouched_imports():
         try:
-            made = make_objective(spec, None, 2, "step", "cpu", None)
+            made = make_objective(spec, None, 2, "cpu", None)
         except LrsearchError as error:
             assert_short(str(error))
             return
@@ -380,7 +380,7 @@ def typed(argv: list[str], folder: str) -> tuple[int, str, str]:
             code = main(argv)
         except SystemExit as left:
             code = int(left.code or 0)
-    return code, *(stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined, return-value]
+    return code, *(stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[return-value]
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 import lrsearch
 from lrsearch.cli import main
 from lrsearch.errors import InputError, LrsearchError, StudyError
-from lrsearch.objectives import load_function
+from lrsearch.objectives.loading import _load
 from lrsearch.options import parse
 from lrsearch.planning import make_objective
 from lrsearch.reports.dashboard.server import make_server
@@ -133,9 +133,9 @@ def test_reading_a_run_loads_no_code_and_a_task_none_from_the_folder(
     assert main(["runs"]) == 0
     lrsearch.load("runs/objective")
     lrsearch.load("runs/objective/best.json")
-    assert make_objective("digits", None, None, "step", "cpu", None).name == "digits"
+    assert make_objective("digits", None, None, "cpu", None).name == "digits"
     assert not Path("sprung").exists()
-    load_function.cache_clear()
+    _load.cache_clear()
     assert main(["run", "job.py:objective", "--study", "other"]) == 2
     assert Path("sprung").exists()  # the trap works
 
@@ -230,9 +230,9 @@ def test_the_dashboard_listens_on_this_machine_only(make_plan: Callable[..., Pla
     assert parse(["dashboard", "x"]).host == "127.0.0.1"
     with make_server(plan.where, plan.folder, port=0) as server:
         assert server.socket.getsockname()[0] == "127.0.0.1"
-        others = {a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}
+        others = {str(a[4][0]) for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}
         for address in others:
-            if str(address).startswith("127."):
+            if address.startswith("127."):
                 continue
             with pytest.raises(OSError), socket.create_connection((address, server.server_port), timeout=2):  # noqa: PT011
                 pass

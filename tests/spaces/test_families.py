@@ -7,6 +7,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,7 +143,8 @@ def test_per_epoch_rates_change_only_between_epochs(family: str) -> None:
 @EVERY
 def test_param_groups_keep_their_ratio(family: str) -> None:
     a, b = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
-    optimizer = SGD([{"params": [a]}, {"params": [b], "lr": 0.05}], lr=0.5)
+    groups: list[dict[str, Any]] = [{"params": [a]}, {"params": [b], "lr": 0.05}]
+    optimizer = SGD(groups, lr=0.5)
     schedule = Schedule(family, base_lr=0.2, horizon=4)
     schedule.scheduler(optimizer, 3)
     first = schedule.curve(3)[0]
@@ -196,7 +198,7 @@ def test_every_family_is_described(family: str) -> None:
 def every_space() -> Iterator[ScheduleSpace]:
     for interval in ("step", "epoch"):
         for horizon in (1, 2, 7, 30.5):
-            yield ScheduleSpace(tuple(NAMES), horizon, interval=interval)  # type: ignore[arg-type]
+            yield ScheduleSpace(tuple(NAMES), horizon, interval=interval)
 
 
 def test_default_ranges_give_valid_schedules_for_every_horizon() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -110,14 +111,19 @@ def test_schedules_stored_before_families_had_more_parameters_mean_the_same() ->
 
 @pytest.mark.parametrize("anneal", ["cos", "linear"])
 @pytest.mark.parametrize("pct_start", [0.1, 0.3, 0.55])
-def test_onecycle_is_pytorchs_own_without_the_momentum(pct_start: float, anneal: str) -> None:
-    params = {"pct_start": pct_start, "anneal_strategy": anneal, "div_factor": 10.0, "final_div_factor": 100.0}
+def test_onecycle_is_pytorchs_own_without_the_momentum(pct_start: float, anneal: Literal["cos", "linear"]) -> None:
+    params: dict[str, float | str] = {
+        "pct_start": pct_start,
+        "anneal_strategy": anneal,
+        "div_factor": 10.0,
+        "final_div_factor": 100.0,
+    }
     optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
     theirs = lr_scheduler.OneCycleLR(
         optimizer, 0.2, total_steps=40, pct_start=pct_start, anneal_strategy=anneal,
         cycle_momentum=False, div_factor=10.0, final_div_factor=100.0,
     )  # fmt: skip
-    found = []
+    found: list[float] = []
     for _ in range(40):
         found.append(float(optimizer.param_groups[0]["lr"]))
         optimizer.step()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import optuna
@@ -124,7 +125,7 @@ def test_trials_chosen_at_once_cover_the_space_and_the_next_ones_learn_from_them
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_epochs_may_be_counted_from_zero_or_one_and_metrics_may_be_maximized(first: int) -> None:
-    def run(direction: str, sign: float) -> list[Schedule]:
+    def run(direction: Literal["minimize", "maximize"], sign: float) -> list[Schedule]:
         model = CurveModel(SPACE)
         study = optuna.create_study(sampler=CurveSampler(model), pruner=CurvePruner(model), direction=direction)
         optimize(study, 10, lambda s: [sign * v for v in losses(s)], first)

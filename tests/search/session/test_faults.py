@@ -129,7 +129,7 @@ def test_a_time_is_seconds_or_has_units() -> None:
 
 
 def test_a_worker_that_is_killed_while_it_has_no_work_is_replaced() -> None:
-    worker: Worker[int, int] = Worker(1, os.getpgid)  # any function of a process id
+    worker: Worker[int, int] = Worker(1, print)  # any function of a process id
     worker.start(abs, -1)
     worker.wait(60)
     assert worker.result() == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -40,7 +40,7 @@ def url(tmp_path: Path) -> str:
 
 
 @contextmanager
-def started(plans: list[Plan]) -> Iterator[list[BaseProcess]]:
+def started(plans: list[Plan]) -> Iterator[Sequence[BaseProcess]]:
     """Each plan in a process of its own."""
     processes = [SERVER.Process(target=run_session, args=(plan,)) for plan in plans]
     for process in processes:
@@ -290,7 +290,7 @@ def test_a_worker_ends_with_the_time_of_the_search(make_plan: MakePlan, url: str
 
 
 def work_on(plan: Plan) -> SearchResult:
-    return work(plan.study, plan.where, objective=Quick(), device="cpu")  # type: ignore[arg-type]
+    return work(plan.study, plan.where, objective=Quick(), device="cpu")
 
 
 def test_a_worker_finds_nothing_to_do_after_the_end(make_plan: MakePlan, url: str) -> None:
