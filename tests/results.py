@@ -172,7 +172,8 @@ def contested(
     for seed in (*contest.choosing, *contest.judging):
         for trial, better in quality.items():
             if seed in contest.choosing or trial in (finalist, rivals[0]):
-                runs.append(_fresh_run(made, len(runs), trial, seed, better, noise, test_gap * (trial == finalist)))
+                swing = noise if seed in contest.judging else 0.0
+                runs.append(_fresh_run(made, len(runs), trial, seed, better, swing, test_gap * (trial == finalist)))
     return replace(made, confirmation=Confirmation(contest, tuple(runs), maximize))
 
 

@@ -6,13 +6,17 @@ from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord
 from ...spaces import get_family
-from .confirmed import ConfirmedRow, confirmed_rows, sureness, verdict_of
+from .confirmed import ConfirmedRow, confirmed_rows
+from .edges import Edge, edges
+from .headline import Headline, headline, no_answer
 from .marks import recommended
-from .tables import CLOSE, Comparison, Edge, Setting, close_calls, comparisons, edges, num, settings
+from .numbers import num, plural
+from .tables import CLOSE, Comparison, Setting, close_calls, comparisons, settings
+from .verdict import sureness, verdict_of
 
 
 class Answer(NamedTuple):
-    """The first section of the report; `family` is empty when no trial is complete."""
+    """The answer; `family` is empty when no trial is complete. What the first screen says is in `headline`."""
 
     family: str
     summary: str
@@ -25,35 +29,38 @@ class Answer(NamedTuple):
     comparisons: tuple[Comparison, ...]
     confirmed: tuple[ConfirmedRow, ...]
     edges: tuple[Edge, ...]
+    headline: Headline
 
 
 def answer(result: SearchResult) -> Answer:
     """The answer of a search in words and numbers; says so plainly when there is none."""
     best = recommended(result)
     if best is None or best.schedule is None:
-        return Answer("", "", None, "–", (), _no_answer(result), "", tally(result), (), (), ())
-    found = comparisons(result)
+        return Answer("", "", None, "–", (), no_answer(result), "", tally(result), (), (), (), headline(result))
+    found, first = comparisons(result), headline(result)
+    early = first.title if first.state == "too early" else ""
     return Answer(
         best.schedule.family,
         get_family(best.schedule.family).summary,
         best.number,
         num(best.value),
         settings(best.schedule),
-        verdict_of(result) or verdict(result, best, found),
+        early or verdict_of(result) or verdict(result, best, found),
         sureness(result) or certainty(result),
         tally(result),
         found,
         confirmed_rows(result),
         edges(result),
+        first,
     )
 
 
 def verdict(result: SearchResult, best: TrialRecord, found: tuple[Comparison, ...]) -> str:
     """One sentence: the recommended trial's value against the best baseline."""
-    reached = f"{result.metric} {num(best.value)} after {_plural(best.epochs, 'epoch')}"
+    reached = f"{result.metric} {num(best.value)} after {plural(best.epochs, 'epoch')}"
     known = [c for c in found if c.value is not None]
     if best.baseline:
-        return f"{reached}. No searched schedule beat this baseline ({best.baseline}), so it is the best trial."
+        return f"{reached}. No searched schedule has beaten this baseline ({best.baseline}) yet."
     if not known:
         why = "no baseline finished" if found else "the study has no baselines"
         return f"{reached}. There is nothing to compare it with: {why}."
@@ -71,13 +78,13 @@ def verdict(result: SearchResult, best: TrialRecord, found: tuple[Comparison, ..
 def certainty(result: SearchResult) -> str:
     """How far the answer can be trusted, in plain words."""
     seed = f"seed {result.settings['seed']}" if "seed" in result.settings else "a single seed"
-    text = f"Every value comes from one run with {seed} and is not yet confirmed on fresh seeds."
+    text = f"Every value comes from one run with {seed} and is not confirmed on fresh seeds."
     tried = len(result.ranking)
     if tried > 1:
-        text += f" The best of {tried} noisy trials is partly lucky, so expect a smaller gap when you train again."
+        text += f" The best of {tried} noisy trials is partly lucky: expect a smaller gap when you train again."
     if near := close_calls(result):
         verb = "comes" if near == 1 else "come"
-        text += f" {_plural(near, 'other trial')} {verb} within {CLOSE:.0%} of it.".replace("%", "\u00a0%")
+        text += f" {plural(near, 'other trial')} {verb} within {CLOSE:.0%} of it.".replace("%", "\u00a0%")
     return text
 
 
@@ -86,21 +93,6 @@ def tally(result: SearchResult) -> str:
     counts = ", ".join(f"{n} {outcome}" for outcome, n in result.counts().items())
     epochs = sum(t.epochs for t in result.trials)
     fresh = sum(t.epochs for t in result.confirming)
-    runs = f"; {_plural(len(result.confirming), 'run')} on fresh seeds" if result.confirming else ""
-    counted = f"{_plural(len(result.trials), 'trial')}{f': {counts}' if counts else ''}"
-    return f"{counted}{runs}; {_plural(epochs + fresh, 'epoch')} trained"
-
-
-def _no_answer(result: SearchResult) -> str:
-    counts = result.counts()
-    if not counts:
-        return "There is no answer yet: the study has no trials."
-    if set(counts) == {"diverged"}:
-        return "There is no answer: every trial diverged. Lower the range of base_lr and search again."
-    if set(counts) == {"failed"}:
-        return "There is no answer: every trial failed. The reasons are listed below."
-    return "There is no answer yet: no trial has trained to the end. A larger budget, or no pruner, gives one."
-
-
-def _plural(n: int, word: str) -> str:
-    return f"{n:,} {word}{'' if n == 1 else 's'}"
+    runs = f"; {plural(len(result.confirming), 'run')} on fresh seeds" if result.confirming else ""
+    counted = f"{plural(len(result.trials), 'trial')}{f': {counts}' if counts else ''}"
+    return f"{counted}{runs}; {plural(epochs + fresh, 'epoch')} trained"

@@ -1,89 +1,68 @@
-"""What the runs on fresh seeds say of the winner, in words, as table rows and as JSON-ready facts."""
+"""What the runs on fresh seeds say, as table rows, as JSON-ready facts, and of a single trial."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from statistics import stdev
+from typing import Any, Literal, NamedTuple
 
-from ...search import ALPHA, Confirmation, Duel, SearchResult, TrialRecord
-from .marks import title
-from .tables import num
+from ...search import ALPHA, Confirmation, SearchResult, TrialRecord
+from .comparison import Paired
+from .marks import finalist, label, title
+from .verdict import deciding, expected, findings, judged, verdict_of
+
+Role = Literal["finalist", "baseline", "dropped"]
+
+
+class Mean(NamedTuple):
+    """A mean over seeds: NaN without any, infinite after a divergence; the sd is NaN for fewer than two."""
+
+    value: float
+    sd: float
+    seeds: int
 
 
 class ConfirmedRow(NamedTuple):
     """One schedule of the comparison.
 
     Attributes:
-        name: The baseline's name, or "searched".
+        name: The baseline's name, or its family.
         trial: Its trial in the search.
-        role: "winner", "baseline", or "not chosen": it did worse on the seeds that choose.
+        label: Its marks in words.
+        role: "dropped" did worse on the selection seeds.
         searched: Its value in the search.
-        mean: Its mean over the seeds that judge, else over those that choose; NaN without any.
-        seeds: How many seeds that are.
-        difference: Winner minus this one over equal seeds with its interval, in words; empty for the winner.
+        selection: Over the seeds that picked the finalists.
+        deciding: Over the seeds that decided.
+        difference: Finalist minus this one over equal seeds with its interval, in words; empty for the finalist.
         test: Mean test metrics by name.
     """
 
     name: str
     trial: int
-    role: str
+    label: str
+    role: Role
     searched: float | None
-    mean: float
-    seeds: int
+    selection: Mean
+    deciding: Mean
     difference: str
     test: dict[str, float]
 
+    @property
+    def mean(self) -> float:
+        """Over the seeds that decided, else over those that picked the finalists."""
+        return (self.deciding if self.deciding.seeds else self.selection).value
 
-def verdict_of(result: SearchResult) -> str:
-    """The verdict in a sentence or two; empty if nothing was confirmed."""
-    found = result.confirmation
-    if found is None or found.word == "open" or found.winner is None:
-        return ""
-    if found.ignores_seed:
-        return (
-            "Confirmation says nothing: the objective gave the very same value for every seed. "
-            "Seed weights and batch order from run.seed."
-        )
-    duels = {"better": found.duels, "worse": [d for d in found.duels if d.result == "worse"]}.get(
-        found.word, [d for d in found.duels if d.result == "open"]
-    )
-    against = " and ".join(f"{result.trial(d.rival).baseline} ({_gap(d, result)})" for d in duels)
-    seeds = f"on {max(d.seeds for d in duels)} fresh seeds"
-    if found.word == "better":
-        return f"The searched schedule is better than {against}, {seeds}."
-    if found.word == "worse":
-        return f"The searched schedule is worse than the baseline {against}, {seeds}: use the baseline."
-    return (
-        f"The searched schedule is not distinguishable from {against}, {seeds}: "
-        "use the baseline, which is simpler, at the rate that the search found for it, or search on."
-    )
-
-
-def sureness(result: SearchResult) -> str:
-    """What the verdict rests on, in plain words; empty if nothing was confirmed."""
-    found = result.confirmation
-    if found is None or found.word == "open" or found.winner is None:
-        return ""
-    contest = found.contest
-    chosen = (
-        f"Seeds {contest.choosing[0]} to {contest.choosing[-1]} chose who is compared; other seeds judged. "
-        if contest.choosing
-        else ""
-    )
-    lucky = result.trial(found.winner).value
-    return (
-        f"{chosen}Every schedule was trained on the same seeds for weights and batch order, all new to it, "
-        f'and the differences are paired. "Better" and "worse" are each wrong in at most {ALPHA:.0%} of cases, '
-        "whenever one looks; the intervals are of that kind, and assume that the differences are about normal. "
-        f"The value to expect of the searched schedule is {num(found.mean(found.winner))}, its mean on fresh seeds; "
-        f"in the search it had {num(lucky)}, one run among many that could be lucky."
-    ).replace("%", "\u00a0%")
+    @property
+    def seeds(self) -> int:
+        """How many seeds `mean` is over."""
+        return self.deciding.seeds or self.selection.seeds
 
 
 def standing(result: SearchResult, trial: TrialRecord) -> str:
     """What the search says of one trial: the verdict if it was judged, else that it was not; and which one to use."""
-    found, known = result.confirmation, result.ranking
-    best = result.best if known else None
+    found = result.confirmation
+    best = result.best if result.ranking else None
     chosen = (
         f"The search recommends trial {best.number} ({title(best)})." if best and best.number != trial.number else ""
     )
@@ -99,69 +78,85 @@ def standing(result: SearchResult, trial: TrialRecord) -> str:
 
 
 def confirmed_rows(result: SearchResult) -> tuple[ConfirmedRow, ...]:
-    """The winner, the baselines it met, and those that were not chosen."""
+    """The finalist, the baselines it met, and those that were dropped."""
     found = result.confirmation
     if found is None or found.winner is None:
         return ()
-    duels = {d.rival: d for d in found.duels}
+    met = {p.baseline: p for p, _ in findings(result)}
     contest = found.contest
-    order = [found.winner, *found.rivals, *contest.candidates, *contest.baselines]
-    return tuple(_row(result, found, trial, duels.get(trial)) for trial in dict.fromkeys(order))
+    order = dict.fromkeys([found.winner, *found.rivals, *contest.candidates, *contest.baselines])
+    return tuple(_row(result, found, trial, met.get(trial)) for trial in order)
+
+
+def _row(result: SearchResult, found: Confirmation, trial: int, met: Paired | None) -> ConfirmedRow:
+    record = result.trial(trial)
+    role: Role = "finalist" if trial == found.winner else "baseline" if trial in found.rivals else "dropped"
+    gap = f"dropped after {len(found.contest.choosing)} selection seeds" if role == "dropped" else ""
+    return ConfirmedRow(
+        title(record),
+        trial,
+        label(result, record),
+        role,
+        record.value,
+        _mean(found.values(trial, found.contest.choosing)),
+        _mean(found.judged(trial)),
+        _gap(met) if met and met.seeds else gap,
+        found.test(trial),
+    )
+
+
+def _gap(p: Paired) -> str:
+    """The difference in words: ``12 % lower (2 to 22 %)``."""
+    return "the searched schedule diverged" if math.isnan(p.difference) else f"{p.amount()} ({p.reach()})"
+
+
+def _mean(found: Mapping[int, float]) -> Mean:
+    values = list(found.values())
+    finite = all(map(math.isfinite, values))
+    mean = math.fsum(values) / len(values) if values else math.nan
+    return Mean(mean, stdev(values) if finite and len(values) > 1 else math.nan, len(values))
 
 
 def facts(result: SearchResult) -> dict[str, Any] | None:
     """The verdict for programs; None if nothing was confirmed."""
-    found = result.confirmation
-    if found is None or found.word == "open":
+    found, duel, best = result.confirmation, deciding(result), expected(result)
+    if found is None or duel is None or not judged(result):
         return None
+    known = findings(result)
+    chosen = finalist(result)
     return {
         "verdict": found.word,
+        "finding": known[0][1],
         "in_words": verdict_of(result),
-        "finalist": found.winner,
+        "finalist": chosen.number if chosen else None,
         "recommended": found.recommended,
+        "expected": {"mean": _finite(best.mean), "sd": _finite(best.sd), "seeds": best.seeds} if best else None,
         "alpha": ALPHA,
         "against": [
             {
-                "baseline": result.trial(d.rival).baseline,
-                "trial": d.rival,
-                "seeds": d.seeds,
-                "difference": _finite(d.difference),
-                "low": _finite(d.low),
-                "high": _finite(d.high),
-                "result": d.result,
+                "baseline": result.trial(p.baseline).baseline,
+                "trial": p.baseline,
+                "seeds": p.seeds,
+                "difference": _finite(p.difference),
+                "low": _finite(p.low),
+                "high": _finite(p.high),
+                "result": next(d.result for d in found.duels if d.rival == p.baseline),
+                "finding": what,
             }
-            for d in found.duels
+            for p, what in known
         ],
-        "runs": [
-            {"trial": r.trial, "mean": _finite(r.mean), "seeds": r.seeds, "searched": r.searched, "test": r.test}
-            for r in confirmed_rows(result)
-        ],
+        "runs": [_run(r) for r in confirmed_rows(result)],
     }
 
 
-def _row(result: SearchResult, found: Confirmation, trial: int, duel: Duel | None) -> ConfirmedRow:
-    judged = found.judged(trial)
-    values = judged or found.values(trial, found.contest.choosing)
-    record = result.trial(trial)
-    role = "winner" if trial == found.winner else "baseline" if trial in found.rivals else "not chosen"
-    mean = math.fsum(values.values()) / len(values) if values else math.nan
-    gap = _gap(duel, result) if duel and duel.seeds else ""
-    return ConfirmedRow(
-        record.baseline or "searched", trial, role, record.value, mean, len(values), gap, found.test(trial)
-    )
-
-
-def _gap(d: Duel, result: SearchResult) -> str:
-    """The difference in words: ``0.012 lower, 0.004 to 0.02``; both ends signed if zero lies between."""
-    if not math.isfinite(d.difference):
-        return "the searched schedule diverged"
-    word = "higher" if d.difference > 0 else "lower"
-    ends = sorted(map(abs, (d.low, d.high)))
-    if d.low < 0 < d.high:
-        between = f"from {-d.low:.2g} lower to {d.high:.2g} higher"
-    else:
-        between = f"{ends[0]:.2g} to {ends[1]:.2g}"
-    return f"{result.metric} {abs(d.difference):.2g} {word}, {between}"
+def _run(row: ConfirmedRow) -> dict[str, Any]:
+    return {
+        "trial": row.trial,
+        "mean": _finite(row.mean),
+        "seeds": row.seeds,
+        "searched": row.searched,
+        "test": row.test,
+    }
 
 
 def _finite(value: float) -> float | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ...errors import StudyError
 from ...search import Outlook, SearchResult, Transfer
-from .tables import num
+from .numbers import num
 
 
 class LongerRow(NamedTuple):

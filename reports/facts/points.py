@@ -10,8 +10,9 @@ import numpy as np
 
 from ...search import SearchResult, TrialRecord
 from ...spaces import Choice, get_family
+from .edges import Edge, edges
 from .marks import recommended
-from .tables import Edge, edges, families, finite
+from .tables import families, finite
 
 POINTS = 800
 """Trials drawn in a scatter figure at most; the best half of it and an even selection of the rest."""

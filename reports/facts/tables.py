@@ -7,11 +7,10 @@ from statistics import median
 from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord
-from ...spaces import Range, Schedule, get_family
+from ...spaces import Schedule, get_family
 from .marks import lowest_in_search, recommended
+from .numbers import num as num
 
-EDGE = 0.02
-"""A best value this close to an end of its range, as a share of the range, counts as lying at the edge."""
 CLOSE = 0.01
 """Trials within this share of the best value count as about as good."""
 
@@ -36,16 +35,6 @@ class Comparison(NamedTuple):
     difference: float | None
     percent: float | None
     better: bool
-
-
-class Edge(NamedTuple):
-    """A parameter of the recommended trial that lies at an end of its range."""
-
-    parameter: str
-    value: float
-    side: str
-    limit: float
-    text: str
 
 
 class Setting(NamedTuple):
@@ -99,15 +88,6 @@ class Reason(NamedTuple):
     trials: tuple[int, ...]
 
 
-def num(value: float | None) -> str:
-    """A number for people: four significant digits, a dash for none."""
-    if value is None or math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    return f"{value:.4g}".replace("e-0", "e-").replace("e+0", "e+")
-
-
 def finite(trial: TrialRecord) -> float | None:
     """The trial's value if it is a finite number."""
     return trial.value if trial.value is not None and math.isfinite(trial.value) else None
@@ -144,50 +124,6 @@ def _compare(best: TrialRecord, baseline: TrialRecord, maximize: bool) -> Compar
     better = difference is None or (difference > 0 if maximize else difference < 0)
     name = baseline.baseline or ""
     return Comparison(name, baseline.number, baseline.outcome, value, difference, percent, better)
-
-
-def edges(result: SearchResult) -> tuple[Edge, ...]:
-    """Parameters of the recommended trial at the end of a range that could be widened."""
-    best = recommended(result)
-    if best is None:
-        return ()
-    found = (_edge(result, name, value) for name, value in best.params.items() if name != "family")
-    return tuple(e for e in found if e is not None)
-
-
-def _edge(result: SearchResult, name: str, value: float | str) -> Edge | None:
-    try:
-        span = result.space.range_of(name)
-    except KeyError:
-        return None
-    if not isinstance(span, Range) or isinstance(value, str) or span.low == span.high:
-        return None
-    place = position(span, value)
-    side, limit = ("lower", span.low) if place <= EDGE else ("upper", span.high)
-    if EDGE < place < 1 - EDGE or natural_end(name, limit):
-        return None
-    text = (
-        f"{name} = {num(value)} lies at the {side} end of its range ({num(span.low)} to {num(span.high)}), "
-        "so better values may lie beyond it. Widen the range and search on."
-    )
-    return Edge(name, value, side, limit, text)
-
-
-def position(span: Range, value: float) -> float:
-    """Where `value` lies in the range on its own scale: 0 at the low end, 1 at the high end."""
-    if span.log:
-        return math.log(value / span.low) / math.log(span.high / span.low)
-    return (value - span.low) / (span.high - span.low)
-
-
-def natural_end(name: str, limit: float) -> bool:
-    """Whether the parameter cannot go beyond `limit` at all, e.g. a warm-up below 0 epochs."""
-    if name in ("base_lr", "warmup"):
-        return limit == 0
-    family, _, parameter = name.partition(".")
-    param = next(p for p in get_family(family).params if p.name == parameter)
-    valid = Range(0.0, 1.0) if param.unit == "lr" else param.valid
-    return isinstance(valid, Range) and limit in (valid.low, valid.high)
 
 
 def families(result: SearchResult) -> tuple[FamilyRow, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...search import SearchResult
+from ..facts.edges import edges
 from ..facts.marks import lowest_in_search, recommended
 from ..facts.points import ParameterPoints, Point, Wall, base_lr_points, parameters, wall
-from ..facts.tables import edges, families, finite
+from ..facts.tables import families, finite
 from .theme import INK, MUTED, OUTCOMES, WARN, axis, family_color, family_symbol, layout, log_axis
 from .winner import Figure, text
 

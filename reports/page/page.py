@@ -25,6 +25,7 @@ from ..facts.curves import phases
 from ..facts.early import early_looks
 from ..facts.longer import longer
 from ..facts.marks import recommended
+from ..facts.numbers import cell, num
 from ..facts.points import parameters, wall
 from ..figures import PANELS
 from ..figures.contenders import contenders
@@ -160,7 +161,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    found.filters.update(num=tables.num, duration=duration)
+    found.filters.update(num=num, cell=cell, duration=duration)
     found.globals.update(
         family_color=family_color, outcome_colors=OUTCOMES, ranks=RANKS, dark=DARK, asset=_asset, zip=zip
     )

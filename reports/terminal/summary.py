@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ...search import SearchResult, Tally, TrialRecord, duration
-from ..facts.confirmed import confirmed_rows, verdict_of
+from ..facts.confirmed import confirmed_rows
 from ..facts.confirmed import facts as confirmed_facts
 from ..facts.marks import label, title
+from ..facts.verdict import verdict_of
 from .braille import lr_plot, sparkline
 
 CAVEAT = "One seed, and baselines at the middle base_lr of the space: a lead to follow, not a proof."

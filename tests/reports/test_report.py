@@ -110,8 +110,8 @@ def test_the_answer_says_what_won_and_that_it_is_not_confirmed() -> None:
     result = made_result(40)
     text = page_of(result).text
     assert result.best.schedule is not None
-    assert f"Use {result.best.schedule.family}" in text
-    assert "not yet confirmed" in text
+    assert f"Use a {result.best.schedule.family} schedule" in text
+    assert "not confirmed on fresh seeds" in text
     assert "than the best baseline" in text
 
 
@@ -122,7 +122,7 @@ def test_the_answer_says_what_won_and_that_it_is_not_confirmed() -> None:
         ("none complete", "no trial has trained to the end"),
         ("all diverged", "every trial diverged. Lower the range of base_lr"),
         ("all failed", "every trial failed"),
-        ("one trial", "it is the best trial"),
+        ("one trial", "Too early to say: 1 trial, the untuned baseline."),
         ("resumed", "Session 2"),
     ],
 )

@@ -12,7 +12,7 @@ from results import lr_trial, made_result, made_trial, only, resumed
 
 from lrsearch.reports.facts import answer as answers
 from lrsearch.reports.facts import curves as series
-from lrsearch.reports.facts import points, rows, tables
+from lrsearch.reports.facts import edges, points, rows, tables
 from lrsearch.reports.facts.early import early_looks
 from lrsearch.search import TrialRecord
 from lrsearch.search.results.importance import MIN_TRIALS, importance
@@ -38,7 +38,7 @@ def test_larger_is_better_when_the_metric_is_maximized() -> None:
 
 
 def test_a_baseline_that_did_not_finish_is_shown_with_its_outcome() -> None:
-    result = only(lr_trial(0, 0.9, outcome="diverged", baseline="constant"), lr_trial(1, 0.1))
+    result = only(lr_trial(0, 0.9, outcome="diverged", baseline="constant"), *(lr_trial(i, 0.1) for i in range(1, 7)))
     assert tables.comparisons(result)[0][2:6] == ("diverged", None, None, None)
     assert "no baseline finished" in answers.answer(result).verdict
 
@@ -51,26 +51,27 @@ def test_a_baseline_that_was_queued_again_counts_once() -> None:
 
 
 def test_a_winning_baseline_is_said_to_be_one() -> None:
-    result = only(lr_trial(0, 0.1, value=0.1, baseline="constant"), lr_trial(1, 0.2, value=0.2))
-    assert "No searched schedule beat this baseline (constant)" in answers.answer(result).verdict
+    searched = [lr_trial(i, 0.2, value=0.2) for i in range(1, 7)]
+    result = only(lr_trial(0, 0.1, value=0.1, baseline="constant"), *searched)
+    assert "No searched schedule has beaten this baseline (constant)" in answers.answer(result).verdict
 
 
 @pytest.mark.parametrize(("value", "side"), [(0.00101, "lower"), (0.99, "upper"), (0.1, None)])
 def test_a_best_value_at_an_end_of_its_range_is_warned_about(value: float, side: str | None) -> None:
     result = only(lr_trial(0, value, params={"base_lr": value}))
-    assert [e.side for e in tables.edges(result)] == ([side] if side else [])
+    assert [e.side for e in edges.edges(result)] == ([side] if side else [])
 
 
 def test_natural_ends_are_not_warned_about() -> None:
     space = ScheduleSpace(families=("cosine",), ranges={"cosine.eta_min": Range(0.0, 1.0)})
     params = {"family": "cosine", "base_lr": 0.1, "warmup": 0.0, "cosine.T_max": 10.0, "cosine.eta_min": 0.0}
     trial = made_trial(0, Schedule("cosine", 0.1, 10), params=params)
-    assert tables.edges(made_result(1, space=space, trials=(trial,))) == ()
+    assert edges.edges(made_result(1, space=space, trials=(trial,))) == ()
 
 
 def test_positions_follow_the_scale_of_the_range() -> None:
-    assert tables.position(Range(0.01, 1.0, log=True), 0.1) == pytest.approx(0.5)
-    assert tables.position(Range(0.0, 4.0), 1.0) == pytest.approx(0.25)
+    assert edges.position(Range(0.01, 1.0, log=True), 0.1) == pytest.approx(0.5)
+    assert edges.position(Range(0.0, 4.0), 1.0) == pytest.approx(0.25)
 
 
 def test_families_are_ranked_by_their_best_trial() -> None:
