@@ -70,6 +70,10 @@ class Plan:
     def __post_init__(self) -> None:
         if self.confirm and self.confirm < FEWEST:
             raise InputError(f"confirm must be 0 or at least {FEWEST} seeds, got {self.confirm}.")
+        if self.jobs < 0:
+            raise InputError(f"jobs must be at least 1 (0 chooses), got {self.jobs}.")
+        if not 0 <= self.seed < 2**32:  # what NumPy takes
+            raise InputError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}.")
 
     @property
     def folder(self) -> Path:

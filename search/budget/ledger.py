@@ -83,9 +83,9 @@ class Ledger:
             return Grant(epochs)
 
     def full_trials(self, seconds: float) -> float:
-        """How many more full trials there is budget for, if one takes so many seconds of wall time."""
+        """How many more full trials there is budget for, if one takes so many seconds of wall time; 0 if unknown."""
         unit = seconds if self.budget.kind == "seconds" else self._cost(self.epochs, counted=True)
-        return max(0.0, self.room) / unit if unit else math.inf
+        return max(0.0, self.room) / unit if unit else 0.0
 
     def sync(self, spent: float, elsewhere: float) -> None:
         """Take over what the trials of all processes have spent, and what those that run elsewhere may use."""

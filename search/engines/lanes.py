@@ -23,6 +23,7 @@ def run_lanes(
     lanes = engine.width
     pool = Lanes(objective.recipe(), objective.data(terms.device), terms.device, lanes, graph=engine.graph)
     watches: dict[int, Watch] = {}
+    granted: dict[int, Grant] = {}
     try:
         while True:
             while pool.room and (grant := allot()):
@@ -31,7 +32,7 @@ def run_lanes(
                 if watch.withdrawn:
                     yield grant, watch.withdrawn
                     continue
-                watches[watch.trial.number] = watch
+                watches[watch.trial.number], granted[watch.trial.number] = watch, grant
                 number, seed = watch.trial.number, watch.seed
                 pool.put(number, watch.schedule, seed=seed, epochs=terms.epochs, test=terms.test)
             if not watches:
@@ -41,7 +42,7 @@ def run_lanes(
                 if record := watch.see(measurement):
                     pool.drop(number)
                     del watches[number]
-                    yield watch.grant, record
+                    yield granted.pop(number), record
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         raise StudyError(f"training in lanes failed ({reason}): try --engine single.") from error

@@ -20,10 +20,8 @@ from ..plan import Plan
 from ..progress import Progress
 from ..results.search import SearchResult
 from ..results.transfer import FACTORS, Transfer
-from ..storage.leases import GRACE, await_orphans, reap
-from ..storage.opening import open_storage
+from ..storage.access import access
 from ..storage.reading import load_result
-from ..storage.run_folder import only_one
 from ..storage.studies import TRANSFER
 from ..trial.settings import Terms
 
@@ -42,16 +40,15 @@ def train_longer(
 
     Raises:
         InputError: The horizons are not longer than the search's, or there are too few seeds.
-        StudyError: The search has no confirmed winner, or is in use.
+        StudyError: The search has no confirmed winner, or is in use; its storage fails, or a run does.
     """
     if not horizons or any(h <= plan.epochs for h in horizons):
         raise InputError(f"horizons must be longer than the search's {plan.epochs} epochs, got {list(horizons)}.")
     if seeds < 2:
         raise InputError(f"seeds must be at least 2, got {seeds}.")
-    with only_one(plan.folder):
-        storage = open_storage(plan.where)
-        if not plan.storage:
-            await_orphans(storage)
+    studies, shared = (plan.study + TRANSFER,), plan.storage is not None
+    with access(plan.where, plan.folder, studies, progress.note, shared=shared) as opened:
+        storage = opened.storage
         known = Transfer(load_result(storage, plan.study))
         known.seeds = known.judging[:seeds]
         study = _study(storage, plan)
@@ -71,7 +68,6 @@ def _study(storage: BaseStorage, plan: Plan) -> Study:
         pruner=NopPruner(),
         load_if_exists=True,
     )
-    reap(study, GRACE if plan.storage else 0.0)
     for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         storage.set_trial_state_values(waiting._trial_id, TrialState.FAIL)
     return study

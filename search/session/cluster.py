@@ -10,6 +10,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from threading import Thread
 from typing import Any
 
@@ -24,13 +25,14 @@ from ..plan import Plan
 from ..progress import Progress, Silent
 from ..results.search import SearchResult
 from ..results.trial import TrialRecord
-from ..storage.opening import failures, open_storage
-from ..storage.run_folder import make_folder, only_one
+from ..storage.opening import open_storage
 from .members import POLL, Team
-from .search import search
+from .search import opened, search
 from .shared import SharedSession
 
 BACKENDS = ("ray", "dask")
+_NEEDED = {"ray": ("ray.util.joblib",), "dask": ("dask", "distributed")}
+"""Modules that a backend needs."""
 QUIET = 60.0
 """Seconds without any worker after which that is told."""
 LOST = 900.0
@@ -82,9 +84,9 @@ def search_on(
         raise InputError(f"--trial-timeout cannot be had with --backend {cluster.backend}: use its own time limits.")
     if plan.engine == "processes":
         raise InputError(f"--engine processes cannot be had with --backend {cluster.backend}: --jobs are its workers.")
-    make_folder(plan.folder)
-    with _connected(cluster, plan.device) as (workers, start), only_one(plan.folder), failures(plan.where):
-        session = Coordinator(plan, begun or time.time(), progress or Silent())
+    begun, progress = begun or time.time(), progress or Silent()
+    with _connected(cluster, plan.device) as (workers, start), opened(plan, progress) as (plan, access):
+        session = Coordinator(plan, access, begun, progress)
         session.cluster, session.start = replace(cluster, workers=workers), start
         return session.run()
 
@@ -164,12 +166,14 @@ def _member(plan: Plan) -> None:
 def _connected(cluster: Cluster, device: str) -> Iterator[tuple[int, Callable[[Callable[[], None]], Future[None]]]]:
     """The cluster, as the number of workers and a function that starts as many."""
     try:
-        connect = {"ray": _ray, "dask": _dask}[cluster.backend](cluster.address, device)
+        for module in _NEEDED[cluster.backend]:
+            import_module(module)
     except ImportError:
         raise MissingPartError(
             f"--backend {cluster.backend} needs pip install lrsearch[{cluster.backend}], here and on the cluster."
         ) from None
-    with connect as (slots, options):
+    connect = {"ray": _ray, "dask": _dask}[cluster.backend]
+    with connect(cluster.address, device) as (slots, options):
         workers = cluster.workers or slots
 
         def train(member: Callable[[], None], ended: Future[None]) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from tempfile import TemporaryDirectory
 
-from ...errors import InputError
 from ...objectives import resolve_device
 from ..plan import Plan
 from ..progress import Progress, Silent
 from ..results.search import SearchResult
-from ..storage.opening import failures
-from ..storage.run_folder import make_folder, only_one
+from ..storage.access import Access, access
+from ..storage.studies import CONFIRMATION
 from .session import Session
 from .shared import SharedSession
 
@@ -34,15 +35,18 @@ def search(plan: Plan, progress: Progress | None = None, begun: float | None = N
         StudyError: The study belongs to other settings, is in use, or its storage cannot be reached.
     """
     begun = begun or time.time()
-    if plan.jobs < 0:
-        raise InputError(f"jobs must be at least 1 (0 chooses), got {plan.jobs}.")
-    if not 0 <= plan.seed < 2**32:  # what NumPy takes
-        raise InputError(f"seed must be from 0 to {2**32 - 1}, got {plan.seed}.")
     plan = replace(plan, device=resolve_device(plan.device))
-    if plan.joins:
-        with TemporaryDirectory(prefix="lrsearch-") as folder, failures(plan.where):
-            return SharedSession(replace(plan, out=folder), begun, progress or Silent()).run()
-    make_folder(plan.folder)
-    session = SharedSession if plan.storage else Session
-    with only_one(plan.folder), failures(plan.where):
-        return session(plan, begun, progress or Silent()).run()
+    progress = progress or Silent()
+    with opened(plan, progress) as (plan, storage):
+        session = SharedSession if plan.storage else Session
+        return session(plan, storage, begun, progress).run()
+
+
+@contextmanager
+def opened(plan: Plan, progress: Progress) -> Iterator[tuple[Plan, Access]]:
+    """The storage of a search, and the plan with the run folder to use: one of its own for a process that joins."""
+    studies = (plan.study, plan.study + CONFIRMATION)
+    with TemporaryDirectory(prefix="lrsearch-") if plan.joins else nullcontext(plan.out) as out:
+        plan = replace(plan, out=out)
+        with access(plan.where, plan.folder, studies, progress.note, shared=plan.storage is not None) as storage:
+            yield plan, storage

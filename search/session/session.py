@@ -31,9 +31,8 @@ from ..results.search import SearchResult
 from ..results.trial import TrialRecord
 from ..sampling.pruners import make_pruner
 from ..sampling.samplers import make_sampler
-from ..storage.journal import mend
-from ..storage.leases import GRACE, await_orphans, clear_unsigned, reap
-from ..storage.opening import open_storage
+from ..storage.access import Access
+from ..storage.leases import clear_unsigned
 from ..storage.reading import load_result
 from ..storage.studies import SESSION, open_study
 from ..trial.run import Started, start
@@ -51,19 +50,14 @@ class Session:
 
     Args:
         plan: What to do.
+        access: The search's storage.
         begun: ``time.time()`` from which a wall-clock budget counts.
         progress: Who to tell.
     """
 
-    def __init__(self, plan: Plan, begun: float, progress: Progress) -> None:
-        self.plan, self.begun, self.progress = plan, begun, progress
-        if cut := mend(plan.where):
-            progress.note(cut)
-        self.storage = open_storage(plan.where)
-        self.grace = GRACE if plan.storage else 0.0  # nobody else uses the folder's journal
-        if not plan.storage:
-            await_orphans(self.storage)
-        self.stale = self._reap()
+    def __init__(self, plan: Plan, access: Access, begun: float, progress: Progress) -> None:
+        self.plan, self.access, self.begun, self.progress = plan, access, begun, progress
+        self.storage = access.storage
         known = self._known()
         self.ledger = Ledger(plan.budget, plan.epochs, self._spent(known), begun)
         self.tally = Tally(self.ledger, plan.metric, plan.maximize)
@@ -85,7 +79,7 @@ class Session:
             self.progress.note(f"Engine {engine.name}: {engine.why}")
             try:
                 self._spend(study, engine)
-                clear_unsigned(study, self.grace)
+                clear_unsigned(study, self.access.grace)
             finally:
                 self.progress.stop()
         return self._result()
@@ -117,7 +111,6 @@ class Session:
         plan = replace(self.plan, pruner="none")
         seconds, note = lambda: self.pace.seconds, self.progress.note
         confirmer = Confirmer(plan, study, self.storage, self.ledger, spend, seconds, note)
-        reap(confirmer.runs, self.grace)
         confirmer.run(self._result())
 
     def _run_queued(self, queue: Study, engine: Engine, terms: Terms, trials: int) -> None:
@@ -172,14 +165,6 @@ class Session:
             return SHARE * amount if self.plan.confirm else 0.0
         return unit * held_back(amount / unit, self.plan.confirm, int(self.plan.baseline is not None))
 
-    def _reap(self) -> int:
-        """End the trials of dead processes before the books are opened: one that was killed too often counts."""
-        try:
-            study = optuna.load_study(study_name=self.plan.study, storage=self.storage)
-        except KeyError:
-            return 0
-        return len(reap(study, self.grace))
-
     def _known(self) -> SearchResult | None:
         try:
             return load_result(self.storage, self.plan.study)
@@ -199,8 +184,10 @@ class Session:
             if title not in queued and None not in queued:  # a kill may come between the first and the last
                 notes = {"baseline": title, "schedule": schedule.to_dict()}
                 study.enqueue_trial(plan.space.params(schedule), user_attrs=notes)
-        if self.stale:
-            self.progress.note(f"{self.stale} trial(s) were cut off when the last session ended; they run again.")
+        if self.access.recovered:
+            self.progress.note(
+                f"{self.access.recovered} trial(s) were cut off when the last session ended; they run again."
+            )
         return study
 
     def _guides(self) -> tuple[BaseSampler, BasePruner]:

@@ -73,3 +73,9 @@ def test_time_that_is_held_back_starts_no_trial_but_ends_none_either() -> None:
     ledger.held = 40.0
     assert ledger.allot() is None
     assert ledger.deadline == grant.deadline
+
+
+def test_a_budget_of_time_that_is_spent_has_no_full_trials_left_even_if_none_was_timed() -> None:
+    ledger = Ledger(Budget("seconds", 20), epochs=10, spent=0, begun=time.time() - 30)
+    assert ledger.full_trials(0.0) == 0
+    assert ledger.full_trials(5.0) == 0

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from bowl import Bowl, StopAfter
+from optuna.pruners import NopPruner
+from optuna.samplers import RandomSampler
 from torch import Tensor, nn
 
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import TaskObjective, TensorTask, get_task
 from lrsearch.objectives.lanes import Lanes, lane_speeds, part_of
 from lrsearch.search import Plan, load_result, open_storage, search
+from lrsearch.search.budget.ledger import Ledger
+from lrsearch.search.budget.shared import Quota
 from lrsearch.search.engines.choice import choose_engine, widths_for, worth
 from lrsearch.search.engines.engine import Engine
+from lrsearch.search.engines.lanes import run_lanes
+from lrsearch.search.storage.studies import open_study
 from lrsearch.search.trial.settings import Terms
 from lrsearch.spaces import default_space
 
@@ -63,6 +70,19 @@ def test_lanes_keep_every_kind_of_budget(digits: MakePlan) -> None:
     epoch = 16 * max(s for t in result.trials for s in t.seconds)
     assert 3 <= time.time() - begun < 3 + 3 * epoch + 1
     assert result.counts()["out of budget"] >= 1
+
+
+def test_lanes_give_back_what_they_were_allotted_although_others_leave_less(digits: MakePlan, tmp_path: Path) -> None:
+    plan = digits("100ep", storage=f"sqlite:///{tmp_path}/db")
+    study = open_study(open_storage(plan.where), plan.study, plan.settings(), RandomSampler(), NopPruner())
+    quota = Quota("epochs", EPOCHS + 3, EPOCHS, "me")  # what others have left by now: two trials, the second one short
+    terms = Terms(plan.space, "val_loss", False, EPOCHS, 0, "cpu", quota=quota)
+    ledger = Ledger(plan.budget, EPOCHS, 0.0, time.time())
+    allotted = iter([ledger.allot(), ledger.allot()])
+    for grant, record in run_lanes(study, plan.objective, terms, 2, lambda: next(allotted, None)):  # type: ignore[arg-type]
+        ledger.settle(grant, record.epochs, counted=record.counted)
+    assert ledger.spent == EPOCHS + 3
+    assert ledger.room == plan.budget.amount - ledger.spent
 
 
 def test_a_lane_that_comes_free_takes_the_next_trial(digits: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:

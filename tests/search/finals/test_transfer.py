@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bowl import Behind, Noisy, StopAfter
+from optuna.exceptions import StorageInternalError
 
 import lrsearch
 from lrsearch.cli import main
@@ -106,3 +107,18 @@ def test_code_is_loaded_only_from_where_one_says(make_plan: MakePlan, capsys: py
     search(plan)
     assert main(["transfer", str(plan.folder), "--epochs", "20"]) == 2
     assert "name the objective with --objective" in capsys.readouterr().err
+
+
+def test_a_storage_that_fails_while_runs_are_trained_is_named_in_a_sentence(
+    make_plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/gone.db"
+    plan = make_plan("4", storage=url)
+    search(plan)
+
+    def gone(*_: object) -> None:
+        raise StorageInternalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr("lrsearch.search.finals.transfer.load_result", gone)
+    with pytest.raises(StudyError, match=r"the storage .*gone\.db' failed: server closed the connection"):
+        train_longer(plan, [10], 4, StopAfter(999))

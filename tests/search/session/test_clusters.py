@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from lrsearch.cli import main
-from lrsearch.errors import InputError, StudyError
-from lrsearch.search import Cluster, Plan, SearchResult, Silent, load_result, open_storage
+from lrsearch.errors import InputError, MissingPartError, StudyError
+from lrsearch.search import Cluster, Plan, SearchResult, Silent, load_result, open_storage, search_on
 from lrsearch.search.session import cluster as clusters
+from lrsearch.search.session.search import opened
 
 pytestmark = pytest.mark.slow
 
@@ -84,10 +85,11 @@ def test_a_cluster_that_gives_no_workers_is_told(
     plan, progress, notes = make_plan("4"), Silent(), list[str]()
     monkeypatch.setattr(progress, "note", notes.append)
     plan = replace(plan, storage=f"sqlite:///{plan.out}/shared.db")
-    session = clusters.Coordinator(plan, time.time(), progress)
-    session.cluster, session.start = Cluster("ray", workers=1), lambda _: members()
-    with pytest.raises(StudyError, match=message):
-        session.run()
+    with opened(plan, progress) as (plan, access):
+        session = clusters.Coordinator(plan, access, time.time(), progress)
+        session.cluster, session.start = Cluster("ray", workers=1), lambda _: members()
+        with pytest.raises(StudyError, match=message):
+            session.run()
     assert notes[-1] == "Waiting for workers on the Ray cluster: none is there yet."
 
 
@@ -121,3 +123,14 @@ def test_a_ray_cluster_that_is_not_there_is_told(
     given = ["--backend", "ray", "--address", address, "--storage", url, "--out", str(tmp_path)]
     assert main(["run", "--budget", "1", *given]) == 2
     assert f"there is no Ray cluster at {address}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_backend_that_is_not_installed_is_named_with_its_install_line(
+    backend: str, make_plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, BACKENDS[backend], None)  # as if it were not there
+    plan = make_plan("4", storage="postgresql://nobody@localhost/none")
+    with pytest.raises(MissingPartError, match=rf"--backend {backend} needs pip install lrsearch\[{backend}\]"):
+        search_on(Cluster(backend, "localhost:1"), plan)
+    assert not plan.folder.exists(), "nothing is left behind"

@@ -20,6 +20,7 @@ from bowl import StopAfter
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import UserObjective
 from lrsearch.search import Plan, parse_seconds, search
+from lrsearch.search.budget.ledger import Ledger
 from lrsearch.search.engines.pool import Worker
 
 pytestmark = pytest.mark.slow
@@ -142,3 +143,14 @@ def test_a_worker_that_is_killed_while_it_has_no_work_is_replaced() -> None:
     worker.wait(60)
     assert worker.result() == 2
     worker.kill()
+
+
+def test_a_budget_of_time_that_ends_before_the_first_trial_gives_no_verdict(
+    make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ledger, "allot", lambda ledger: None)  # as if choosing the engine had taken all of it
+    progress = StopAfter(99)
+    result = search(make_plan("60s", confirm=9), progress)
+    assert not result.trials
+    assert result.confirmation is None
+    assert progress.notes[-1].startswith("The winner is not confirmed on fresh seeds")

@@ -1,0 +1,67 @@
+"""A search's storage, opened to work on it: locked, put right after kills, its failures in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage
+
+from .journal import mend
+from .leases import GRACE, await_orphans, reap
+from .opening import failures, open_storage
+from .run_folder import make_folder, only_one
+
+
+@dataclass(frozen=True)
+class Access:
+    """A storage to work on.
+
+    Attributes:
+        storage: Optuna's storage.
+        grace: Seconds for which a trial that nobody has signed is left alone; 0 where no other process can sign it.
+        recovered: How many trials were running whose process is dead; all but those killed too often are queued again.
+    """
+
+    storage: BaseStorage
+    grace: float
+    recovered: int
+
+
+@contextmanager
+def access(
+    where: str, folder: Path, studies: Sequence[str], note: Callable[[str], None], *, shared: bool
+) -> Iterator[Access]:
+    """Open a search's storage; no other session of it can use the run folder meanwhile.
+
+    Args:
+        where: A URL, or the journal's path.
+        folder: The run folder, made if it is new.
+        studies: Names of the studies to be worked on, those that exist: what dead processes left there is recovered.
+        note: Tells a person something in a line.
+        shared: Whether other processes may work on the storage, too.
+
+    Raises:
+        InputError: The folder cannot be written.
+        StudyError: Another session uses the folder, or the storage fails, now or while it is used.
+    """
+    make_folder(folder)
+    with only_one(folder), failures(where):
+        if cut := mend(where):
+            note(cut)
+        storage = open_storage(where)
+        if not shared:
+            await_orphans(storage)
+        grace = GRACE if shared else 0.0
+        yield Access(storage, grace, sum(_recover(storage, name, grace) for name in studies))
+
+
+def _recover(storage: BaseStorage, name: str, grace: float) -> int:
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        return 0
+    return len(reap(study, grace))
