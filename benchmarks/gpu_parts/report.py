@@ -31,7 +31,7 @@ def markdown(parts: Mapping[str, Mapping[str, Any]]) -> str:
     rows = {name: part["rows"] for name, part in parts.items()}
     for title, draw, given in (
         ("Checks", _checks, [*rows.get("tests", []), *rows.get("checks", [])]),
-        ("Speed", _speeds, rows.get("speed", [])),
+        ("Speed", _speeds, [*rows.get("speed", []), *rows.get("compile", [])]),
         ("Whole searches", _searches, [r for n, rs in rows.items() if n.startswith("search") for r in rs]),
     ):
         if given:
@@ -70,7 +70,8 @@ def _speed(row: Row) -> list[str]:
     if row.get("fit", row["lanes"]) < row["lanes"]:
         notes.append(f"memory for {row['fit']} at once")
     if "over_eager" in row:
-        notes.append(f"{row['over_eager']:.2f} x eager, first epoch {row['first_epoch_s']:.0f} s")
+        said = f"{row['over_eager']:.2f} x eager, first epoch {row['first_epoch_s']:.0f} s"
+        notes.append(f"{said}, losses {row['apart']:.0e} apart")
     bound = row.get("bound", "")
     return [
         f"{row['job']} ({row['data']} data)",

@@ -7,20 +7,23 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
+from typing import Any
 
 import torch
 
 from lrsearch.objectives.lanes import Lanes
+from lrsearch.objectives.lanes.graph import StepGraph
 from lrsearch.objectives.training import train
 from lrsearch.spaces import Schedule
 
 from .context import Context
 from .cost import Card, Cost, measure_card, measure_cost
+from .fused import FusedStep
 from .jobs import JOBS, Job
 
 WIDTHS = (1, 4, 16, 64, 256)
 COMPILED = 16
-"""Lanes of the compiled step: every number compiles anew."""
+"""Lanes of the compiled step; every number is compiled anew."""
 COUNTED = 4
 """Lanes of the epoch whose operations are counted."""
 AIM = 0.4
@@ -49,9 +52,18 @@ def speeds(context: Context) -> None:
         for name in names:
             job = replace(JOBS[name](context.quick, context.data_dir), bf16=bf16)
             _job(context, job, card)
-    for name in names:
-        if context.left() > 5:
-            _compiled(context, JOBS[name](context.quick, context.data_dir))
+
+
+def compiled(context: Context) -> None:
+    """The step of some lanes under `torch.compile`, for every job that time allows."""
+    for name in ("digits-mlp",) if context.quick else JOBS:
+        job = JOBS[name](context.quick, context.data_dir).cut(8)
+        for graph in (False, True) if context.cuda else (False,):
+            try:
+                _compiled(context, job, graph=graph)
+            except Exception as error:  # whatever a compiler may not like
+                way = "compiled, graph" if graph else "compiled"
+                context.add(_row(job, way, COMPILED) | {"left_out": _told(error)})
 
 
 def _job(context: Context, job: Job, card: Card) -> None:
@@ -131,27 +143,20 @@ def _lanes(context: Context, job: Job, lanes: int, best: float, *, graph: bool) 
     return rate, width
 
 
-def _compiled(context: Context, job: Job) -> None:
-    """The step of `COMPILED` lanes under `torch.compile`, in whose graph all small operations are fused."""
-    lanes = 4 if context.quick else COMPILED
-    part = job.cut(MOST if context.cuda else LEAST)
-    steps = len(part.train.y) // part.batch_size
-    eager = _rate(context, _epochs(_filled(part, context.device, lanes)), steps * lanes)
-    pool = _filled(part, context.device, lanes)
-    model = pool._model
-    options = {"backend": "aot_eager"} if context.quick else {}
-    model.train_step = torch.compile(model.train_step, dynamic=False, **options)  # type: ignore[method-assign]
+def _compiled(context: Context, job: Job, *, graph: bool) -> None:
+    """Against the same lanes with each operation launched; `graph` captures the compiled step."""
+    lanes, backend = (4, "aot_eager") if context.quick else (COMPILED, "inductor")
+    pool, eager = (_filled(job, context.device, lanes) for _ in range(2))
+    step: Any = FusedStep(pool._model, backend)
+    pool._graph = StepGraph(step) if graph else step
     begun = time.perf_counter()
-    try:
-        pool.run_epoch()
-    except Exception as error:  # whatever a compiler may not like
-        context.add(_row(job, "compiled", lanes) | {"left_out": _told(error)})
-        return
+    found, expected = pool.run_epoch(), eager.run_epoch()
     cold = time.perf_counter() - begun
-    rate = _rate(context, _epochs(pool), steps * lanes)
-    full = len(job.train.y) // job.batch_size
-    row = {"steps_per_s": rate, "epochs_per_s": rate / full, "over_eager": rate / eager, "first_epoch_s": cold}
-    context.add(_row(job, "compiled" + " (aot_eager)" * context.quick, lanes) | row)
+    worst = max(abs(m.metrics["train_loss"] / expected[n].metrics["train_loss"] - 1) for n, m in found.items())
+    steps = len(job.train.y) // job.batch_size
+    rate, launched = (_rate(context, _epochs(p), steps * lanes) for p in (pool, eager))
+    row = {"steps_per_s": rate, "over_eager": rate / launched, "first_epoch_s": cold, "apart": worst}
+    context.add(_row(job, f"compiled ({backend})" + ", graph" * graph, lanes) | row)
 
 
 def _told(error: Exception) -> str:
