@@ -5,6 +5,7 @@ from __future__ import annotations
 from .device import device_count, resolve_device
 from .loading import load_function
 from .objective import Measurement, Objective, Run
+from .optimizer import TrainedOptimizer
 from .task import OPTIMIZERS, Task, TaskObjective, TaskOptions
 from .tasks import DEFAULT_TASK, TASKS, get_task
 from .tensor_task import TensorObjective, TensorTask
@@ -22,6 +23,7 @@ __all__ = [
     "TaskOptions",
     "TensorObjective",
     "TensorTask",
+    "TrainedOptimizer",
     "UserObjective",
     "device_count",
     "get_task",

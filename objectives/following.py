@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ class Follower:
         optimizer: Optimizer,
         scheduler: LRScheduler,
         steps_per_epoch: float,
-        ratios: list[float],
+        ratios: Sequence[float],
     ) -> None:
         self.scheduler, self.ratios, self.interval = scheduler, ratios, schedule.interval
         self.per_epoch = steps_per_epoch if schedule.interval == "step" else 1

@@ -68,7 +68,7 @@ def _load_file(path: Path) -> ModuleType:
     if not os.path.isfile(path):  # unlike Path.is_file, false for a name that is too long
         raise ObjectiveError(f"there is no file {str(path)!r}: give the objective as path/to/train.py:name.")
     sys.path.insert(0, str(path.resolve().parent))  # as running the file would, for its own imports
-    module_spec = importlib.util.spec_from_file_location(f"_lrsearch_user_{path.stem}", path)
+    module_spec = importlib.util.spec_from_file_location(_module_name(path), path)
     assert module_spec is not None
     assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
@@ -81,6 +81,16 @@ def _load_file(path: Path) -> ModuleType:
         raise ObjectiveError(f"{path} cannot be loaded: {_said(error)}") from error
     cloudpickle.register_pickle_by_value(module)  # worker processes cannot import it by name
     return module
+
+
+def _module_name(path: Path) -> str:
+    """The file's own name where it is free, so that processes which the script starts can import it; else another."""
+    if path.stem not in sys.modules:
+        importlib.invalidate_caches()
+        found = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
+        if found and found.origin and os.path.realpath(found.origin) == os.path.realpath(path):
+            return path.stem
+    return f"_lrsearch_user_{path.stem}"
 
 
 def _load_module(name: str) -> ModuleType:

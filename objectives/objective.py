@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ObjectiveError
 from ..spaces import Schedule
-from ..spaces.groups import group_ratios
 from .following import Follower, check_accumulation
+from .optimizer import TrainedOptimizer
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -85,12 +85,14 @@ class Run:
         test: Whether this run judges a schedule that was chosen: yield ``test_loss`` (and the like) with the last epoch
             if there are test data. The search itself never sees them.
         steps_per_epoch: Optimizer steps in an epoch; None until `scheduler` is called.
+        optimizer: What is told of the first optimizer that `scheduler` was called for; None until then.
     """
 
     def __init__(self, schedule: Schedule, epochs: int, seed: int, device: str, test: bool = False) -> None:
         self._schedule = schedule
         self.epochs, self.seed, self.device, self.test = epochs, seed, device, test
         self.steps_per_epoch: float | None = None
+        self.optimizer: TrainedOptimizer | None = None
         self._followers: list[Follower] = []
         self._took_schedule = False
         self._again = False
@@ -113,12 +115,13 @@ class Run:
             steps_per_epoch: Optimizer steps in an epoch, >= 1; with gradient accumulation, fewer than batches. A
                 fraction where it differs from epoch to epoch, e.g. 25 / 3 for 8, 8 and 9 steps.
         """
-        (ratios,) = group_ratios(optimizer)
+        made = TrainedOptimizer.of(optimizer)
+        self.optimizer = self.optimizer or made
         scheduler = self._schedule.scheduler(optimizer, steps_per_epoch)
         self.steps_per_epoch = max(steps_per_epoch, self.steps_per_epoch or 0)
         self._again = self._again or any(f.steps for f in self._followers)
         self._followers = [f for f in self._followers if not f.yields_to(optimizer)]
-        self._followers.append(Follower(self._schedule, optimizer, scheduler, steps_per_epoch, ratios))
+        self._followers.append(Follower(self._schedule, optimizer, scheduler, steps_per_epoch, made.ratios))
         return scheduler
 
     def check(self, name: str, epoch: int) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..spaces import Schedule
 from .objective import Measurement
+from .optimizer import TrainedOptimizer, range_name
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +43,12 @@ class TensorObjective(ABC):
     @abstractmethod
     def splits(self, device: str) -> Splits:
         """The data on `device`, unchecked."""
+
+    @cached_property
+    def trained_optimizer(self) -> TrainedOptimizer:
+        """What is told of the recipe's optimizer."""
+        recipe = self.recipe()
+        return TrainedOptimizer.of(recipe.optimizer(_untrained(recipe)))
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -116,7 +124,7 @@ class TensorTask(TensorObjective):
         nothing = val[0][:0], val[1][:0]
         self._splits = {"cpu": Splits(Split(*train), Split(*val), Split(*(test or nothing))).to("cpu")}
         self._facts = _facts(self._recipe)
-        self.optimizer = "sgd" if self._facts["optimizer"] == "SGD" else "adamw"
+        self.optimizer = range_name(self._facts["optimizer"])
 
     def recipe(self) -> Recipe:
         """See `TensorObjective.recipe`."""
@@ -138,13 +146,18 @@ class TensorTask(TensorObjective):
         return {**self.__dict__, "_splits": {"cpu": self._splits["cpu"]}}
 
 
-def _facts(recipe: Recipe) -> dict[str, Any]:
-    """What tells a model and its optimizer from others, ready for JSON."""
+def _untrained(recipe: Recipe) -> nn.Module:
+    """The recipe's model, made without a trace in the random numbers that follow."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        model = recipe.model()
-        optimizer = recipe.optimizer(model)
+        return recipe.model()
+
+
+def _facts(recipe: Recipe) -> dict[str, Any]:
+    """What tells a model and its optimizer from others, ready for JSON."""
+    model = _untrained(recipe)
+    optimizer = recipe.optimizer(model)
     plain = {k: v for k, v in optimizer.defaults.items() if k != "lr" and isinstance(v, (bool, int, float, str))}
     sizes = [list(p.shape) for p in model.parameters()]
     return {"optimizer": type(optimizer).__name__, "options": plain, "parameters": sizes}

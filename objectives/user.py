@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
-from ..spaces import Schedule, base_lr_range, is_known
+from ..spaces import Schedule
 from .loading import absolute, arguments_of, load_function
 from .objective import Measurement, Run
+from .optimizer import TrainedOptimizer, range_name
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -55,6 +56,7 @@ class UserObjective:
         self.name = spec.rpartition(":")[2] if isinstance(spec, str) else getattr(spec, "__name__", "objective")
         self.epochs = epochs
         self.steps_per_epoch: int | None = None
+        self.trained_optimizer: TrainedOptimizer | None = None
         _check_generator(self.function, self.name)
         self.optimizer = optimizer or self._find_optimizer(device)
 
@@ -88,6 +90,7 @@ class UserObjective:
                     return
                 run.check(self.name, epoch)
                 self.steps_per_epoch = None if run.steps_per_epoch is None else round(run.steps_per_epoch)
+                self.trained_optimizer = run.optimizer
                 metrics = _metrics(found, self.name)
                 n = run.steps_per_epoch or 1
                 if lrs is None:
@@ -134,17 +137,10 @@ class _Probe(Run):
         self._thread = threading.get_ident()
 
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: float) -> LRScheduler:
-        self.kind = _kind(optimizer)
+        self.kind = range_name(type(optimizer).__name__)
         if threading.get_ident() == self._thread:
             raise _Found
         return super().scheduler(optimizer, steps_per_epoch)
-
-
-def _kind(optimizer: Optimizer) -> str:
-    """The name for an optimizer's range of base_lr: ``"sgd"``, ``"adamw"``, or its class's own in lower case."""
-    name = type(optimizer).__name__.lower()
-    same = [kind for kind in ("sgd", "adamw") if is_known(name) and base_lr_range(name) == base_lr_range(kind)]
-    return same[0] if same else name
 
 
 def _check_generator(function: Any, name: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ...errors import InputError
+from ...objectives import TrainedOptimizer
 from ...search import Outcome, TrialRecord
 from ...spaces import Schedule
 from ..facts.confirmed import facts as confirmed_facts
@@ -40,6 +41,7 @@ def facts(source: Source) -> dict[str, Any]:
         "in_words": source.schedule.describe(),
         **_changed(source),
         **_search(source),
+        "optimizer": record.optimizer.to_dict() if record.optimizer else None,
         "value": _number(record.value),
         **{name: getattr(record, name) for name in _PLAIN},
         "params": dict(record.params),
@@ -108,6 +110,7 @@ def _read_json(path: str | os.PathLike[str]) -> Any:
 def _record(data: Mapping[str, Any]) -> TrialRecord:
     return TrialRecord(
         schedule=Schedule.from_dict(data["schedule"]),
+        optimizer=TrainedOptimizer.from_dict(made) if (made := data.get("optimizer")) else None,
         value=None if data["value"] is None else float(data["value"]),
         metrics={name: tuple(float(v) for v in values) for name, values in data["metrics"].items()},
         lr=tuple(float(v) for v in data["lr"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._python import title
 from ._source import Format, Source
-from ._torch import Builder, constants, make_builder, optimizer_class
+from ._torch import Builder, constants, make_builder, optimizer_call
 
 _WITH_STEPS = '''
 def with_scheduler(
@@ -38,7 +38,7 @@ def with_scheduler(optimizer: Optimizer) -> dict[str, object]:
 
 def render(source: Source) -> str:
     """The file."""
-    builder = make_builder(source.schedule, source.steps_per_epoch)
+    builder = make_builder(source.schedule, source.steps_per_epoch, grouped=source.grouped)
     doc = f'"""{title(source, "for PyTorch Lightning")}\n\n{_usage(source, builder)}\n"""'
     trainer = "from lightning.pytorch import Trainer\n" if builder.uses_steps else ""
     function = (_WITH_STEPS if builder.uses_steps else _WITHOUT_STEPS).replace("INTERVAL", source.schedule.interval)
@@ -52,7 +52,7 @@ def _usage(source: Source, builder: Builder) -> str:
     return f"""Lightning steps the scheduler itself. In your LightningModule:
 
     def configure_optimizers(self):
-        optimizer = torch.optim.{optimizer_class(source)}(self.parameters(), lr=BASE_LR)
+        optimizer = {optimizer_call(source, "self.parameters()")}
         return with_scheduler({arguments})"""
 
 

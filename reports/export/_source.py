@@ -32,6 +32,11 @@ class Source:
     schedule: Schedule
     steps_per_epoch: int | None
 
+    @property
+    def grouped(self) -> bool:
+        """Whether the trial's optimizer had parameter groups of different rates."""
+        return self.record.optimizer is not None and self.record.optimizer.grouped
+
 
 @dataclass(frozen=True)
 class Format:

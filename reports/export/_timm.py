@@ -13,13 +13,14 @@ from ...spaces import get_family
 from ...spaces.families import Expr, number
 from ._python import title
 from ._source import Format, InexpressibleError, Lengths, Source, lengths
-from ._torch import constants, optimizer_class
+from ._torch import RATES, RATIO, constants, optimizer_call
 
-_BUILD = '''
+_BUILD = f'''
 def build_scheduler(optimizer: Optimizer, steps_per_epoch: int) -> Scheduler:
     """Set the rates; step the scheduler as shown above."""
-    for group in optimizer.param_groups:
+{RATES}
         group["lr"] = BASE_LR
+        group["lr_scale"] = {RATIO}
     scheduler, _ = create_scheduler_v2(
         optimizer,
 ARGUMENTS
@@ -170,7 +171,7 @@ def _usage(source: Source) -> str:
     lengths = "" if per_epoch else f" Lengths are whole updates, {source.steps_per_epoch} in an epoch."
     return f"""Step the scheduler after every {"epoch" if per_epoch else "update"}.{lengths}
 
-    optimizer = create_optimizer_v2(model, "{optimizer_class(source).lower()}", lr=BASE_LR)
+    optimizer = {optimizer_call(source, "model.parameters()")}
     scheduler = build_scheduler(optimizer, steps_per_epoch=len(train_loader))
     for epoch in range({source.schedule.horizon:.10g}):
         for updates, batch in enumerate(train_loader, 1 + epoch * len(train_loader)):

@@ -18,7 +18,16 @@ from ._source import Format, Source
 MANY_STEPS = 1000
 """Stands for an unknown number of steps in an epoch; any large one gives the same code."""
 
-_CLASSES = {"adamw": "AdamW", "sgd": "SGD"}
+_CLASSES = {"adamw": "torch.optim.AdamW", "sgd": "torch.optim.SGD"}
+RATES = """\
+    # BASE_LR is the rate of the group that has the highest one; the others keep their ratio.
+    rates = [g["lr"] * g.get("lr_scale", 1.0) for g in optimizer.param_groups]
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):"""
+"""The beginning of a loop over the groups, each with the rate that it has of its own."""
+RATIO = "rate / max(rates) if any(rates) else 1.0"
+_SHARED_FLOOR = """\
+    if len(set(rates)) > 1:
+        raise ValueError("the smallest rate would be the same for every group")"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class Builder:
 
 def render(source: Source) -> str:
     """The file."""
-    builder = make_builder(source.schedule, source.steps_per_epoch)
+    builder = make_builder(source.schedule, source.steps_per_epoch, grouped=source.grouped)
     doc = f'"""{title(source, "for PyTorch")}\n\n{_usage(source)}\n"""'
     return f"{doc}\n\n{builder.first}{builder.imports}\n\n{constants(source)}\n\n\n{builder.text}\n"
 
@@ -46,20 +55,29 @@ def constants(source: Source) -> str:
     return f"{provenance(source)}\nBASE_LR = {source.schedule.base_lr!r}"
 
 
-def optimizer_class(source: Source) -> str:
-    """The class of torch.optim that the trial was trained with, for examples."""
-    used = str(source.result.settings.get("optimizer")) if source.result else ""
-    return _CLASSES.get(used, "SGD")
+def optimizer_call(source: Source, parameters: str) -> str:
+    """The optimizer that the trial was trained with, as a Python call with `parameters` to train."""
+    made = source.record.optimizer
+    if made is None:
+        used = str(source.result.settings.get("optimizer")) if source.result else ""
+        return f"{_CLASSES.get(used, _CLASSES['sgd'])}({parameters}, lr=BASE_LR)"
+    options = "".join(f", {name}={value!r}" for name, value in made.options.items())
+    if made.grouped:
+        return f"{made.name}(groups{options})  # the groups of the search, with their rates"
+    return f"{made.name}({parameters}, lr=BASE_LR{options})"
 
 
-def make_builder(schedule: Schedule, steps_per_epoch: int | None) -> Builder:
+def make_builder(schedule: Schedule, steps_per_epoch: int | None, *, grouped: bool = False) -> Builder:
     """The function that builds `schedule`, equal to ``schedule.scheduler`` to the last bit.
 
     Args:
         schedule: What to build.
         steps_per_epoch: Decides which stages there are: a warm-up that is rounded to nothing there is left out.
+        grouped: Whether it is for an optimizer whose groups have different rates.
     """
-    stages = schedule.stages(steps_per_epoch or MANY_STEPS)
+    scaled = schedule.stages(steps_per_epoch or MANY_STEPS, scaled=True)
+    stages = scaled if grouped else schedule.stages(steps_per_epoch or MANY_STEPS)
+    shared_floor = [s.cls for s in stages] != [s.cls for s in scaled]
     kwargs = [{k: tidy(e.text) for k, e in s.kwargs.items()} for s in stages]
     ends = list(accumulate((tidy(s.length.text) for s in stages if s.length), "{} + {}".format))
     variables = _shared(schedule, [*(t for kw in kwargs for t in kw.values()), *ends])
@@ -72,7 +90,7 @@ def make_builder(schedule: Schedule, steps_per_epoch: int | None) -> Builder:
     body += _stages(stages, kwargs, ends)
     uses_steps = "steps_per_epoch" in used | names(variables.values())
     imports, definitions = _needs(stages)
-    text = "\n".join([*definitions, *_opening(schedule, uses_steps=uses_steps), *body])
+    text = "\n".join([*definitions, *_opening(schedule, uses_steps=uses_steps, shared_floor=shared_floor), *body])
     return Builder(_first(imports), _imports(stages, imports), text, uses_steps)
 
 
@@ -83,7 +101,7 @@ def _usage(source: Source) -> str:
     when = "every epoch" if source.schedule.interval == "epoch" else "every optimizer step"
     return f"""Step the scheduler after {when}:
 
-    optimizer = torch.optim.{optimizer_class(source)}(model.parameters(), lr=BASE_LR)
+    optimizer = {optimizer_call(source, "model.parameters()")}
     scheduler = build_scheduler(optimizer, steps_per_epoch=len(train_loader))
     for epoch in range({math.ceil(source.schedule.horizon)}):
         for batch in train_loader:
@@ -91,7 +109,7 @@ def _usage(source: Source) -> str:
             optimizer.step(){within}{after}"""
 
 
-def _opening(schedule: Schedule, *, uses_steps: bool) -> list[str]:
+def _opening(schedule: Schedule, *, uses_steps: bool, shared_floor: bool) -> list[str]:
     when = "every epoch" if schedule.interval == "epoch" else "every optimizer step"
     doc = f'    """Set the rates; step the scheduler after {when}.'
     unused = ["", "    `steps_per_epoch` makes no difference to this schedule.", '    """']
@@ -99,9 +117,9 @@ def _opening(schedule: Schedule, *, uses_steps: bool) -> list[str]:
     return [
         f"def build_scheduler(optimizer: Optimizer, {steps}) -> LRScheduler:",
         *([f'{doc}"""'] if uses_steps else [doc, *unused]),
-        "    # A group with a rate of its own keeps its ratio to the others.",
-        "    for group in optimizer.param_groups:",
-        '        group["lr"] = BASE_LR * (group["lr"] / optimizer.defaults["lr"])',
+        RATES,
+        f'        group["lr"] = BASE_LR * ({RATIO})',
+        *([_SHARED_FLOOR] if shared_floor else []),
     ]
 
 

@@ -40,6 +40,10 @@ def render(source: Source) -> str:
 def arguments(source: Source) -> dict[str, Any]:
     """Keyword arguments of ``TrainingArguments``; raises `InexpressibleError`."""
     _check(source.schedule)
+    if source.grouped:
+        raise InexpressibleError(
+            "transformers' learning_rate is one for all, the trial's groups had different ones.", HAND_OVER
+        )
     length = lengths(source)
     from_zero = source.schedule.warmup_start == 0 and source.schedule.warmup_shape == "linear"
     cold = not length.warmup or (from_zero and not _floored(source.schedule))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -52,6 +53,7 @@ def settle_in(parent: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; it leaves the stop file
         on_sigterm(lambda number, frame: None)
     os.dup2(sys.stderr.fileno(), 1)  # what the objective prints must not come between lines of JSON
+    multiprocessing.set_start_method(None, force=True)  # loky's own starts no process but loky's, no DataLoader's
     end_with_parent(parent, lambda: [end_interrupted(*held, "its parent process ended") for held in held_trials()])
 
 

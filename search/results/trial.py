@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from ...objectives import TrainedOptimizer
 from ...spaces import Schedule
 
 Outcome = Literal["complete", "pruned", "diverged", "failed", "out of budget", "interrupted", "withdrawn", "running"]
@@ -41,6 +42,7 @@ class TrialRecord:
         seed: The seed it was queued with, if it has one of its own.
         confirms: The search's trial that it trains again, if it is one of a confirmation's runs.
         test: Metrics of held-out test data after the last epoch, where measured.
+        optimizer: What it was trained with, if known.
     """
 
     number: int
@@ -63,6 +65,7 @@ class TrialRecord:
     seed: int | None = None
     confirms: int | None = None
     test: Mapping[str, float] = field(default_factory=dict)
+    optimizer: TrainedOptimizer | None = None
 
     @property
     def epochs(self) -> int:

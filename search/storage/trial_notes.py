@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
+from ...objectives import TrainedOptimizer
 from ...spaces import Schedule
 from ..results.trial import Outcome, TrialRecord
 
@@ -47,6 +48,7 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
         seed=attrs.get("seed"),
         confirms=attrs.get("confirms"),
         test={n: math.nan if v is None else v for n, v in log.get("test", {}).items()},
+        optimizer=TrainedOptimizer.from_dict(log["optimizer"]) if "optimizer" in log else None,
     )
 
 

@@ -131,6 +131,8 @@ class Watch:
         notes: dict[str, object] = {"device": self.terms.device, "worker": self.worker}
         if self.objective.steps_per_epoch:
             notes["steps_per_epoch"] = self.objective.steps_per_epoch
+        if made := getattr(self.objective, "trained_optimizer", None):
+            notes["optimizer"] = made.to_dict()
         if self.measurements:
             names = self.measurements[0].metrics
             notes["metrics"] = {n: [_json(m.metrics.get(n, math.nan)) for m in self.measurements] for n in names}

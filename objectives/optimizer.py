@@ -1,0 +1,91 @@
+"""What is told of the optimizer that a job trains with: its class, its options, the rates of its groups."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..spaces import base_lr_range, is_known
+from ..spaces.groups import group_ratios
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+_DOTTED = re.compile(r"[A-Za-z_]\w{0,99}(\.[A-Za-z_]\w{0,99}){0,9}")
+
+
+@dataclass(frozen=True)
+class TrainedOptimizer:
+    """An optimizer as exported code shows it.
+
+    Attributes:
+        name: Its class with its package, e.g. ``"torch.optim.AdamW"``.
+        options: The options that differ from the class's defaults, but for the rate, e.g. ``{"momentum": 0.9}``:
+            numbers, truth values, words, and tuples of numbers.
+        ratios: Each parameter group's rate as a fraction of the highest one.
+
+    Raises:
+        InputError: A field holds something else.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    ratios: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        good = isinstance(self.name, str) and _DOTTED.fullmatch(self.name)
+        named = all(isinstance(k, str) and k.isidentifier() and _is_plain(v) for k, v in self.options.items())
+        if not (good and named and all(_is_number(ratio) for ratio in self.ratios)):
+            raise InputError(f"not an optimizer: {self.name!r} with {dict(self.options)!r} and ratios {self.ratios!r}.")
+
+    @classmethod
+    def of(cls, optimizer: Optimizer) -> TrainedOptimizer:
+        """What there is to tell of an optimizer, before a scheduler has set its rates."""
+        kind = type(optimizer)
+        usual = {n: p.default for n, p in inspect.signature(kind.__init__).parameters.items()}
+        given = {k: tuple(v) if isinstance(v, list) else v for k, v in optimizer.defaults.items() if k in usual}
+        options = {k: v for k, v in given.items() if k != "lr" and _is_plain(v) and v != usual[k]}
+        package = "torch.optim" if kind.__module__.startswith("torch.optim.") else kind.__module__
+        (ratios,) = group_ratios(optimizer)
+        name = f"{package}.{kind.__name__}"
+        return cls(name if _DOTTED.fullmatch(name) else kind.__name__, options, tuple(ratios))
+
+    @classmethod
+    def from_dict(cls, data: Any) -> TrainedOptimizer:
+        """The optimizer of `to_dict`; raises `InputError`."""
+        try:
+            options = {k: tuple(v) if isinstance(v, list) else v for k, v in data["options"].items()}
+            return cls(data["name"], options, tuple(float(ratio) for ratio in data["ratios"]))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise InputError(f"not an optimizer: {data!r}.") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return {"name": self.name, "options": dict(self.options), "ratios": list(self.ratios)}
+
+    @property
+    def grouped(self) -> bool:
+        """Whether its groups have different rates."""
+        return any(ratio != 1 for ratio in self.ratios)
+
+
+def range_name(optimizer: str) -> str:
+    """The word for an optimizer's range of base_lr: ``"sgd"``, ``"adamw"``, or its class's name in lower case."""
+    name = optimizer.lower()
+    same = [kind for kind in ("sgd", "adamw") if is_known(name) and base_lr_range(name) == base_lr_range(kind)]
+    return same[0] if same else name
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(_is_number(v) for v in value)
+    return isinstance(value, bool) or _is_number(value) or (isinstance(value, str) and value.isidentifier())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
