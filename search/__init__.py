@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .sampling.samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
     from .session.cluster import BACKENDS, Cluster, search_on
     from .session.search import search
+    from .storage.dashboard_notes import DashboardNotes, FolderStore
     from .storage.journal import JOURNAL, damage
     from .storage.opening import failures, open_storage
     from .storage.passwords import redact
@@ -46,7 +47,9 @@ __all__ = [
     "Budget",
     "Cluster",
     "Confirmation",
+    "DashboardNotes",
     "Duel",
+    "FolderStore",
     "Outcome",
     "Outlook",
     "Plan",
@@ -83,6 +86,7 @@ _HOME = {
     "sampling.samplers": ("DEFAULT_SAMPLER", "SAMPLERS", "make_sampler"),
     "session.cluster": ("BACKENDS", "Cluster", "search_on"),
     "session.search": ("search",),
+    "storage.dashboard_notes": ("DashboardNotes", "FolderStore"),
     "storage.journal": ("JOURNAL", "damage"),
     "storage.opening": ("failures", "open_storage"),
     "storage.passwords": ("redact",),

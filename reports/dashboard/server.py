@@ -1,9 +1,4 @@
-"""optuna-dashboard on a run: what we add to the study, and the server.
-
-Everything added is a system attribute of the study or a file in the run folder's ``artifacts``: no trial is changed,
-so it is safe while a search is running. Optuna refuses artifacts for trials that have ended; the dashboard also finds
-them under the study, which is where it keeps those uploaded in the browser.
-"""
+"""optuna-dashboard on a run: what we add to the study, and the server."""
 
 from __future__ import annotations
 
@@ -13,27 +8,22 @@ import json
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.simple_server import make_server as make_wsgi_server
 
-import optuna
-from optuna.storages import BaseStorage
-from optuna.study import Study
-from optuna.trial import Trial
-
 from ...errors import InputError
-from ...search import SearchResult, TrialRecord, open_storage
+from ...search import DashboardNotes, FolderStore, SearchResult, TrialRecord, open_storage
+from .guard import App, guarded
 from .texts import lr_and_loss, noted, study_note, trial_csv, trial_note, trial_svg
 
 ARTIFACTS = "artifacts"
 PLOT = "lr-and-loss"
-KEPT = "*Written by lrsearch. Text below this line is yours and is kept.*"
 PORTS = 20
 """How many ports are tried, from the one asked for on."""
-_STATE = "lrsearch:dashboard"
 
 
 def prepare(result: SearchResult, where: str) -> bool:
@@ -49,23 +39,22 @@ def prepare(result: SearchResult, where: str) -> bool:
     Raises:
         StudyError: The storage cannot be opened.
     """
-    storage = open_storage(where)
-    study = optuna.load_study(study_name=result.name, storage=storage)
+    study = DashboardNotes(where, result.name)
     best = noted(result)
     ranks = {t.number: rank for rank, t in enumerate(result.ranking, 1)}
     notes = [trial_note(result, record, ranks[record.number]) for record in best]
     summary, figure = study_note(result), lr_and_loss(result)
     state = hashlib.sha256(json.dumps([summary, notes, figure]).encode()).hexdigest()
-    if storage.get_study_system_attrs(study._study_id).get(_STATE) == state:
+    if study.state == state:
         return False
     for record, text in zip(best, notes, strict=True):
-        _note(Trial(study, _trial_id(study, record)), text)
-    _note(study, summary)
+        study.note(text, record.number)
+    study.note(summary)
     if result.folder is not None:
-        _add_files(study, best, Path(result.folder) / ARTIFACTS)
+        _add_files(study, result.name, best, FolderStore(Path(result.folder) / ARTIFACTS))
     if figure is not None:
-        _plot(study, figure)
-    storage.set_study_system_attr(study._study_id, _STATE, state)
+        study.plot(_drawn(figure), PLOT)
+    study.finish(state)
     return True
 
 
@@ -107,7 +96,7 @@ def make_server(where: str, folder: str | Path | None, host: str = "127.0.0.1", 
     """
     if not 0 <= port <= 65535:
         raise InputError(f"port must be between 0 and 65535, got {port}.")
-    app = _app(open_storage(where), None if folder is None else Path(folder) / ARTIFACTS)
+    app = _app(open_storage(where), None if folder is None else Path(folder) / ARTIFACTS, host)
     for candidate in _ports(port):
         try:
             return make_wsgi_server(host, candidate, app, server_class=Server, handler_class=_Quiet)
@@ -121,10 +110,10 @@ def make_server(where: str, folder: str | Path | None, host: str = "127.0.0.1", 
 
 
 def address(server: WSGIServer, where: str, name: str) -> str:
-    """The URL of a study's page."""
+    """The URL of our note on a study, from which its other pages can be reached."""
     host = str(server.server_address[0])
-    study = open_storage(where).get_study_id_from_name(name)
-    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{server.server_port}/dashboard/studies/{study}"
+    shown = "127.0.0.1" if host == "0.0.0.0" else host
+    return f"http://{shown}:{server.server_port}{DashboardNotes(where, name).page}"
 
 
 class Server(ThreadingMixIn, WSGIServer):
@@ -142,60 +131,31 @@ def _ports(port: int) -> range:
     return range(port, port + 1) if port == 0 else range(port, min(port + PORTS, 65536))
 
 
-def _app(storage: BaseStorage, artifacts: Path | None) -> Any:
-    from optuna.artifacts import FileSystemArtifactStore
+def _app(storage: Any, artifacts: Path | None, host: str) -> App:
     from optuna_dashboard import wsgi
 
-    if artifacts is None:
-        return wsgi(storage)
-    artifacts.mkdir(parents=True, exist_ok=True)
-    return wsgi(storage, artifact_store=FileSystemArtifactStore(artifacts))
+    app: App = wsgi(storage) if artifacts is None else wsgi(storage, artifact_store=FolderStore(artifacts))
+    return guarded(app, host)
 
 
-def _note(target: Study | Trial, text: str) -> None:
-    """Save our note above what the user has written below it."""
-    from optuna_dashboard import get_note, save_note
-
-    before = str(get_note(target))
-    ours, mark, theirs = before.partition(KEPT)
-    after = f"{text}\n\n{KEPT}{theirs if mark else _below(ours)}"
-    if after != before:
-        save_note(target, after)
-
-
-def _below(text: str) -> str:
-    return f"\n\n{text}" if text else ""
-
-
-def _plot(study: Study, figure: dict[str, Any]) -> None:
-    """Replace our figure; the storage keeps old versions, so this is done only when it has changed."""
+def _drawn(figure: dict[str, Any]) -> Any:
     import plotly.graph_objects as go
-    from optuna_dashboard import save_plotly_graph_object
 
     drawn = go.Figure(figure)
     drawn.layout.template = None
-    save_plotly_graph_object(study, drawn, graph_object_id=PLOT)
+    return drawn
 
 
-def _add_files(study: Study, records: Sequence[TrialRecord], folder: Path) -> None:
+def _add_files(study: DashboardNotes, name: str, records: Sequence[TrialRecord], store: FolderStore) -> None:
     """Write the trials' curves into the artifact folder; a trial's files keep their names, so they are replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    storage = study._storage
     for record in records:
-        trial = _trial_id(study, record)
-        for name, mimetype, text in _files(record):
-            key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{study.study_name}/{record.number}/{name}"))
-            (folder / key).write_text(text, encoding="utf-8")
-            facts = {"artifact_id": key, "filename": name, "mimetype": mimetype, "encoding": None}
-            storage.set_study_system_attr(study._study_id, f"dashboard:artifacts:{trial}:{key}", json.dumps(facts))
+        for title, mimetype, text in _files(record):
+            key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}/{record.number}/{title}"))
+            store.write(key, BytesIO(text.encode("utf-8")))
+            study.file(record.number, key, title, mimetype)
 
 
 def _files(record: TrialRecord) -> Iterator[tuple[str, str, str]]:
     """Names, types and contents."""
     yield f"trial_{record.number}_lr_and_loss.svg", "image/svg+xml", trial_svg(record)
     yield f"trial_{record.number}_epochs.csv", "text/csv", trial_csv(record)
-
-
-def _trial_id(study: Study, record: TrialRecord) -> int:
-    trials = study.get_trials(deepcopy=False)
-    return next(t._trial_id for t in trials if t.number == record.number)

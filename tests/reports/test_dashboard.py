@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,9 +28,10 @@ from bowl import Slow
 from schedules import make_record, make_result
 
 from lrsearch.errors import InputError, StudyError
-from lrsearch.reports.dashboard.server import KEPT, PORTS, Server, address, make_server, prepare
+from lrsearch.reports.dashboard.server import ARTIFACTS, PORTS, Server, address, make_server, prepare
 from lrsearch.reports.dashboard.texts import lr_and_loss, study_note, trial_csv, trial_note, trial_svg
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
+from lrsearch.search.storage.dashboard_notes import KEPT
 from lrsearch.spaces import Schedule
 
 pytestmark = pytest.mark.filterwarnings("ignore:Some regimes for parameter:UserWarning")  # the dashboard's importances
@@ -228,6 +231,68 @@ def test_a_storage_that_cannot_be_opened(tmp_path: Path) -> None:
         prepare(make_result(), f"{tmp_path}/no/such/journal.log")
 
 
+def test_a_link_in_a_strangers_folder_is_replaced_and_never_followed(run: SearchResult, tmp_path: Path) -> None:
+    mine, folder = tmp_path / "mine.txt", tmp_path / "strange"
+    mine.write_text("mine")
+    shutil.copytree(str(run.folder), folder, ignore=shutil.ignore_patterns(ARTIFACTS))
+    strange = load_result(open_storage(str(folder / "journal.log")), run.name, str(folder))
+    prepare(strange, journal(strange))
+    files = list((folder / ARTIFACTS).iterdir())
+    assert files
+    for file in files:
+        file.unlink()
+        file.symlink_to(mine)
+    with serving(make_server(journal(strange), folder, port=0)) as server:
+        study = get_study(strange)._study_id
+        for file in files:
+            with pytest.raises(urllib.error.HTTPError) as error:
+                urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/artifacts/{study}/{file.name}")
+            assert error.value.code == 404
+            error.value.close()
+    study_attrs = open_storage(journal(strange))
+    study_attrs.set_study_system_attr(study_attrs.get_study_id_from_name(run.name), "lrsearch:dashboard", "old")
+    assert prepare(strange, journal(strange))
+    assert mine.read_text() == "mine"
+    assert not any(file.is_symlink() for file in files)
+
+
+def test_an_artifact_folder_that_is_a_link_is_refused(run: SearchResult, tmp_path: Path) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "strange"
+    elsewhere.mkdir()
+    shutil.copytree(str(run.folder), folder, ignore=shutil.ignore_patterns(ARTIFACTS))
+    (folder / ARTIFACTS).symlink_to(elsewhere)
+    with pytest.raises(StudyError, match="is a link to another folder"):
+        make_server(journal(run), folder, port=0)
+    assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "allowed"),
+    [
+        ("GET", {}, True),
+        ("GET", {"Host": "localhost:{port}"}, True),
+        ("GET", {"Host": "[::1]:{port}"}, True),
+        ("GET", {"Host": "rebound.example"}, False),
+        ("GET", {"Host": "rebound.example:{port}"}, False),
+        ("GET", {"Host": ""}, False),
+        ("PUT", {"Origin": "http://127.0.0.1:{port}"}, True),
+        ("PUT", {}, True),
+        ("PUT", {"Origin": "http://elsewhere.example"}, False),
+        ("DELETE", {"Origin": "null"}, False),
+        ("POST", {"Origin": "http://localhost:{port}"}, False),
+    ],
+)
+def test_only_its_own_address_and_pages_may_talk_to_it(
+    run: SearchResult, method: str, headers: dict[str, str], allowed: bool
+) -> None:
+    with serving(make_server(journal(run), run.folder, port=0)) as server:
+        sent = {name: value.format(port=server.server_port) for name, value in headers.items()}
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
+        connection.request(method, "/api/no-such-page", headers=sent)
+        assert (connection.getresponse().status != 403) == allowed
+        connection.close()
+
+
 @pytest.mark.slow
 def test_serving_ends_with_ctrl_c(run: SearchResult) -> None:
     code = (
@@ -275,12 +340,13 @@ def test_the_pages_show_our_plot_notes_and_files(run: SearchResult, page: Any) -
     with serving(make_server(journal(run), run.folder, port=0)) as server:
         home = f"http://127.0.0.1:{server.server_port}/"
         page.on("request", lambda q: None if q.url.startswith((home, "data:", "blob:")) else outside.append(q.url))
-        url = address(server, journal(run), run.name)
+        note = address(server, journal(run), run.name)
+        url = note.removesuffix("/note")
         page.goto(url)
         plot = page.locator("[id='user-defined-plot:lr-and-loss']")
         plot.locator("text=learning rate").first.wait_for(timeout=30_000)
         assert plot.locator(".legendtext").all_text_contents()[0].startswith("recommended, trial")
-        page.goto(f"{url}/note")
+        page.goto(note)
         page.locator("text=than the best baseline").or_(page.locator("text=beat this baseline")).first.wait_for()
         page.goto(f"{url}/trials?numbers={run.best.number}")
         page.locator("text=complete trials in the search itself").first.wait_for()
