@@ -20,7 +20,7 @@ MANY_STEPS = 1000
 
 _CLASSES = {"adamw": "torch.optim.AdamW", "sgd": "torch.optim.SGD"}
 RATES = """\
-    # BASE_LR is the rate of the group that has the highest one; the others keep their ratio.
+    # BASE_LR is the highest rate of any group; the others keep their ratio to it.
     rates = [g["lr"] * g.get("lr_scale", 1.0) for g in optimizer.param_groups]
     for group, rate in zip(optimizer.param_groups, rates, strict=True):"""
 """The beginning of a loop over the groups, each with the rate that it has of its own."""
