@@ -14,8 +14,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
+from gpu_parts.fused import FusedStep
 
 from lrsearch.errors import LrsearchError
 from lrsearch.objectives import TaskObjective, TaskOptions, get_task
@@ -32,17 +34,21 @@ def alone(recipe: Recipe, data: Splits, device: str) -> Callable[[], object]:
     return partial(next, epochs)
 
 
-def together(recipe: Recipe, data: Splits, device: str, count: int, apart: bool, graph: bool) -> Callable[[], object]:
-    lanes = Lanes(recipe, data, device, count, graph=graph)
+def together(
+    recipe: Recipe, data: Splits, device: str, count: int, apart: bool, graph: bool, fused: bool = False
+) -> Callable[[], object]:
+    lanes: Any = Lanes(recipe, data, device, count, graph=graph)
+    if fused:
+        lanes._graph = FusedStep(lanes._model)
     for trial in range(count):
         lanes.put(trial, SCHEDULE, seed=trial if apart else 0, epochs=1000)
     return lanes.run_epoch
 
 
-def seconds(epoch: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def seconds(epoch: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
     epoch()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def shorten(data: Splits, samples: int) -> Splits:
@@ -64,21 +70,23 @@ def measure(name: str, model: str, args: argparse.Namespace) -> None:
         return
     recipe = objective.recipe()
     steps = recipe.steps(data)
-    runs = {(0, False): alone(recipe, data, args.device)}
+    runs = {(0, "plain"): alone(recipe, data, args.device)}
     for count in args.lanes:
-        for apart in (False, True):
-            runs[count, apart] = together(recipe, data, args.device, count, apart, args.graph)
-    for run in runs.values():
-        run()
-    rounds = [{key: seconds(run) for key, run in runs.items()} for _ in range(args.rounds)]
-    for key in runs:
-        count, apart = key
-        times = [r[key] for r in rounds]
-        ratios = [r[0, False] * max(1, count) / r[key] for r in rounds]
+        for way in ("together", "fused") if args.fused else ("together", "apart"):
+            runs[count, way] = together(recipe, data, args.device, count, way == "apart", args.graph, way == "fused")
+    clock = time.process_time if args.cpu_time else time.perf_counter
+    for (count, way), run in runs.items():
+        first = seconds(run, time.perf_counter)
+        if way == "fused":
+            print(f"{name:14} {model:9} {count} lanes: the first epoch, compiling, took {first:.1f} s", flush=True)
+    rounds = [{key: seconds(run, clock) for key, run in runs.items()} for _ in range(args.rounds)]
+    for count, way in runs:
+        times = [r[count, way] for r in rounds]
+        ratios = [r[0, "plain"] * max(1, count) / r[count, way] for r in rounds]
         low, middle, high = statistics.quantiles(ratios, n=4)
         label = f"{count} lanes" if count else "plain loop"
         print(
-            f"{name:14} {model:9} {label:11} {'apart' if apart else 'together':9} "
+            f"{name:14} {model:9} {label:11} {way:9} "
             f"{statistics.median(times) / steps * 1e3:9.2f} ms/step  {middle:6.2f}x  ({low:.2f}-{high:.2f})",
             flush=True,
         )
@@ -96,6 +104,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's choice")
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--graph", action="store_true")
+    parser.add_argument(
+        "--fused", action="store_true", help="also the step under torch.compile, instead of lanes apart"
+    )
+    parser.add_argument("--cpu-time", action="store_true", help="count the process's CPU time: for a busy machine")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
