@@ -105,14 +105,14 @@ def test_lightning_gives_a_body_a_tenth_of_the_heads_rate(schedule: Schedule, tm
             self.weights = torch.nn.ParameterList(p for group in optimizer.param_groups for p in group["params"])
 
         def training_step(self, batch: torch.Tensor, index: int) -> torch.Tensor:
-            return (batch.mean() * sum(self.weights)).square().mean()  # type: ignore[no-any-return]
+            return (batch.mean() * sum(self.weights)).square().mean()
 
         def configure_optimizers(self) -> Any:
             return names["with_scheduler"](optimizer, *([self.trainer] if "Trainer" in names else []))
 
     quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
     trainer = lightning.Trainer(max_epochs=5, accelerator="cpu", default_root_dir=tmp_path, **quiet)
-    trainer.fit(Model(), torch.utils.data.DataLoader(torch.ones(STEPS, 1)))
+    trainer.fit(Model(), torch.utils.data.DataLoader(torch.ones(STEPS, 1)))  # type: ignore[arg-type]
     assert_scaled(np.array(found), schedule, 0.1, 1)
 
 
