@@ -2,11 +2,13 @@
 
     uv run python benchmarks/confirmation.py simulated --gap 0 --searches 1000
     uv run python benchmarks/confirmation.py simulated --gap 2 --searches 300
+    uv run python benchmarks/confirmation.py simulated --gap 0 --searches 300 --noise skewed
     uv run python benchmarks/confirmation.py real --task digits --searches 10 --seeds 20
 
 ``simulated``: whole searches with the default sampler, pruner and budget on a task without training. A run's loss is
-noise of unit size, which depends on the seed and the schedule, and `gap` more for every baseline (constant, or linear
-or cosine to zero). Counted: how often a search says "better", "worse" or "not distinguishable".
+noise, which depends on the seed and the schedule, and `gap` more for every baseline (constant, or linear or cosine to
+zero). A baseline's noise is normal and of unit size, that of other schedules is as `--noise` says, with mean 0.
+Counted: how often a search says "better", "worse" or "not distinguishable".
 
 ``real``: searches with different seeds; the schedules that each could recommend are then trained on further seeds, in
 lanes: does the verdict hold there?
@@ -20,7 +22,7 @@ import tempfile
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from statistics import fmean, stdev
 from typing import Any
 
@@ -35,6 +37,11 @@ from lrsearch.objectives.lanes import Lanes
 from lrsearch.search import Budget, Plan, search
 from lrsearch.spaces import Schedule, default_space
 
+NOISES: dict[str, Callable[[np.random.Generator], float]] = {
+    "normal": lambda rng: rng.standard_normal(),
+    "skewed": lambda rng: 3 * (rng.exponential() - 1),
+    "spikes": lambda rng: rng.standard_normal() + (9 if rng.random() < 0.1 else -1),
+}
 TITLES = ("constant", "linear", "cosine")
 
 
@@ -43,8 +50,8 @@ class Simulated:
 
     name, optimizer, epochs, steps_per_epoch, start_loss = "simulated", "sgd", 4, 10, 200.0
 
-    def __init__(self, gap: float) -> None:
-        self.gap = gap
+    def __init__(self, gap: float, noise: str) -> None:
+        self.gap, self.noise = gap, noise
 
     def run(  # noqa: D102
         self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
@@ -52,18 +59,18 @@ class Simulated:
         rng = np.random.default_rng([seed, zlib.crc32(str(schedule.to_dict()).encode())])
         plain = Schedule(schedule.family, schedule.base_lr, schedule.horizon, warmup=schedule.warmup)
         baseline = schedule.family in TITLES and schedule.params == plain.params
-        loss = 100 + rng.standard_normal() + self.gap * baseline
+        loss = 100 + NOISES["normal" if baseline else self.noise](rng) + self.gap * baseline
         for epoch in range(1, epochs + 1):
             yield Measurement(epoch, {"val_loss": loss + epochs - epoch}, schedule.base_lr, 1e-4)
 
     def settings(self) -> dict[str, Any]:  # noqa: D102
-        return {"objective": self.name, "gap": self.gap}
+        return {"objective": self.name, "gap": self.gap, "noise": self.noise}
 
 
-def simulate(gap: float, seed: int, budget: int) -> tuple[str, int]:
+def simulate(gap: float, noise: str, seed: int, budget: int) -> tuple[str, int]:
     """The verdict of one search, and how many runs its confirmation took."""
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as out:
-        objective = Simulated(gap)
+        objective = Simulated(gap, noise)
         space = default_space("sgd", objective.epochs)
         found = search(Plan(objective, space, Budget.parse(budget), "s", out, jobs=1, seed=1000 * seed)).confirmation
     return (found.word, len(found.every)) if found else ("none", 0)
@@ -71,11 +78,14 @@ def simulate(gap: float, seed: int, budget: int) -> tuple[str, int]:
 
 def simulated(args: argparse.Namespace) -> None:
     begun = time.perf_counter()
-    results = Parallel(n_jobs=args.jobs)(delayed(simulate)(args.gap, s, args.budget) for s in range(args.searches))
+    results = Parallel(n_jobs=args.jobs)(
+        delayed(simulate)(args.gap, args.noise, s, args.budget) for s in range(args.searches)
+    )
     words = Counter(word for word, _ in results)
     runs = [n for _, n in results]
     print(
-        f"gap {args.gap:g} noise units, budget {args.budget}, {args.searches} searches: {dict(words)}; "
+        f"gap {args.gap:g} noise units, {args.noise} noise, budget {args.budget}, {args.searches} searches: "
+        f"{dict(words)}; "
         f"{fmean(runs):.1f} runs on fresh seeds ({time.perf_counter() - begun:.0f} s)"
     )
 
@@ -144,6 +154,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=60)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--gap", type=float, default=0.0, help="how far baselines are behind, in noise units")
+    parser.add_argument("--noise", choices=NOISES, default="normal", help="of what is searched")
     parser.add_argument("--task", default="digits")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--epochs", type=int)

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from ...search import ALPHA, Confirmation, SearchResult, TrialRecord
 from .comparison import Paired
 from .marks import finalist, label, title
+from .safety import safety_facts
 from .verdict import deciding, expected, findings, judged, verdict_of
 
 Role = Literal["finalist", "baseline", "dropped"]
@@ -132,6 +133,7 @@ def facts(result: SearchResult) -> dict[str, Any] | None:
         "recommended": found.recommended,
         "expected": {"mean": _finite(best.mean), "sd": _finite(best.sd), "seeds": best.seeds} if best else None,
         "alpha": ALPHA,
+        **safety_facts(found),
         "against": [
             {
                 "baseline": result.trial(p.baseline).baseline,

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import optuna
 from optuna.pruners import NopPruner
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import TrialState
 
+from ...spaces import Schedule
 from ..budget.ledger import Ledger
 from ..plan import Plan
-from ..results.confirmation import Confirmation, Contest
-from ..results.paired_tests import ALPHA, next_look
+from ..results.confirmation import BAD, Confirmation, Contest
+from ..results.paired_tests import FEWEST, contest_level, next_look
 from ..results.search import SearchResult
+from ..results.stability import EDGE
 from ..results.trial import TrialRecord
 from ..sampling.curve_model import CurveModel
 from ..storage.reading import load_confirmation, load_result
 from ..storage.studies import CONFIRMATION
+from ..storage.trial_notes import outcome_of
 from .baselines import OWN, baselines, tuned_baselines
-from .size import CHOOSING_SEEDS, LEAST, shape_for
-
-APART = 0.1
-"""Candidates differ by this much at least: mean difference of their curves' features, in standard deviations."""
+from .candidates import leaders_of, reason_for
+from .size import CHOOSING_SEEDS, Shape, least_budget, shape_for
 
 
 def needs_confirmation(result: SearchResult) -> bool:
@@ -80,69 +81,78 @@ class Confirmer:
         if found is None or found.contest.after != _counted(result):
             found = self._begin(result)
         if found is not None and not found.contest.looks:
-            found = self._run_on((*found.contest.candidates, *found.contest.baselines), found.contest.choosing)
+            found = self._run_on(found.contest.undecided, found.contest.choosing)
         while found is not None and found.winner is not None and found.rivals and not found.settled:
             found = self._look(found)
+        self._judge_lower(load_result(self.storage, self.plan.study))
 
     def _runs_left(self) -> int:
-        return int(self.ledger.full_trials(self.seconds()) + 1e-9)
+        runs = self.ledger.full_trials(self.seconds())
+        return int(runs + 1e-9) if math.isfinite(runs) else 0  # infinite as long as nobody knows what a trial takes
 
     def _begin(self, result: SearchResult) -> Confirmation | None:
         """Choose candidates and baselines and note the contest; tuned baselines are trained within the search first."""
         candidates = [t for t in result.ranking if not t.baseline]
         shape = shape_for(self._runs_left(), int(self.plan.baseline is not None))
-        if not candidates or shape is None:
-            self.note(f"The winner is not confirmed on fresh seeds: that takes a budget of about {LEAST} full trials.")
+        level = contest_level(self._spent())
+        if why := self._unable(candidates, shape, level):
+            self.note(f"The winner is not confirmed on fresh seeds: {why}.")
+        if not candidates or shape is None or why:
             return None
         model = CurveModel(self.plan.space, self.plan.seed)
-        leaders = self._leaders(model, candidates)[: shape.candidates]
+        leaders = leaders_of(model, self.study, candidates)[: shape.candidates]
         result, own, tuned = self._train_baselines(model, shape.baselines)
         if not own and not tuned:
             self.note("The winner is not confirmed on fresh seeds: no baseline trained to the end.")
             return None
-        first = 1 + max([self.plan.seed, *(s for c in self._contests() for s in (*c.choosing, *c.judging))])
-        choice = max(len(leaders), len(tuned)) > 1
-        judging = range(first + choice * CHOOSING_SEEDS, first + choice * CHOOSING_SEEDS + self.plan.confirm)
-        choosing = range(first, judging.start)
+        choosing, judging = self._fresh_seeds(choice=len(leaders) > 1)
         parties = tuple(leaders), tuple(tuned), tuple(own)
-        contest = Contest(_counted(result), *parties, tuple(choosing), tuple(judging))
-        self._store([*self._contests(), contest])
+        self._store([*self._contests(), Contest(_counted(result), *parties, choosing, judging, level=level)])
         against = " or ".join(str(result.trial(n).baseline) for n in (*own, *tuned))
-        self.note(f"Confirming on fresh seeds: trial {' or '.join(map(str, leaders))} against {against}.")
+        why = reason_for(leaders, candidates)
+        self.note(f"Confirming on fresh seeds: trial {' or '.join(map(str, leaders))} against {against}.{why}")
         return self._load()
 
-    def _leaders(self, model: CurveModel, trials: Sequence[TrialRecord]) -> list[int]:
-        """Trials that lie apart, the one first that should do best on other seeds as well."""
-        schedules = [t.schedule for t in trials if t.schedule]
-        expected = model.expected(self.study, schedules)
-        order = range(len(trials)) if expected is None else np.argsort(expected, kind="stable")
-        features = model.features.whole(schedules)
-        found: list[int] = []
-        for i in order:
-            if all(np.abs(features[i] - features[j]).mean() > APART for j in found):
-                found.append(int(i))
-        return [trials[i].number for i in found]
+    def _unable(self, candidates: Sequence[TrialRecord], shape: Shape | None, level: float) -> str:
+        """Why there cannot be a contest, if so."""
+        if not candidates:
+            return "no searched trial is complete"
+        if shape is None:
+            return f"that takes a budget of about {least_budget(int(self.plan.baseline is not None))} full trials"
+        return "" if level > 0 else "earlier confirmations have spent this study's level of 5 %; name another --study"
+
+    def _fresh_seeds(self, *, choice: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Seeds to choose with, none if there is no choice, and seeds to judge with; no run has had them."""
+        first = 1 + max([self.plan.seed, *(s for c in self._contests() for s in (*c.choosing, *c.judging))])
+        judge = first + choice * CHOOSING_SEEDS
+        return tuple(range(first, judge)), tuple(range(judge, judge + self.plan.confirm))
 
     def _train_baselines(self, model: CurveModel, count: int) -> tuple[SearchResult, list[int], list[int]]:
         """Train the user's schedule and the most promising baselines, tuned, within the search.
 
         Returns:
-            The search with them, and the numbers of those that were trained to the end: the user's own, and the others.
+            The search with them; the number of the user's own; the number of the best of the others. No number if none
+            was trained to the end.
         """
-        tuned = tuned_baselines(self.plan.space, lambda schedules: model.expected(self.study, schedules))[:count]
         own = [] if self.plan.baseline is None else [(OWN, baselines(self.plan.space, self.plan.baseline)[OWN])]
+        every = tuned_baselines(self.plan.space, lambda schedules: model.expected(self.study, schedules))
+        tuned = [(title, schedule) for title, schedule in every if schedule not in [s for _, s in own]][:count]
+        result = self._train_in_search([({"baseline": title}, schedule) for title, schedule in (*own, *tuned)])
+        ended = {str(t.schedule): t.number for t in reversed(result.ranking)}
+        mine = [ended[str(s)] for _, s in own if str(s) in ended]
+        others = {ended[str(s)] for _, s in tuned if str(s) in ended}
+        return result, mine, [t.number for t in result.ranking if t.number in others][:1]
+
+    def _train_in_search(self, wanted: Sequence[tuple[Mapping[str, str], Schedule]]) -> SearchResult:
+        """Train these schedules, each with its notes, as trials of the search, but for what is there already."""
         useful = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.WAITING))
         known = [t.user_attrs.get("schedule") for t in useful]
-        for title, schedule in (*own, *tuned):
+        for notes, schedule in wanted:
             if (noted := schedule.to_dict()) not in known:
-                notes = {"baseline": title, "schedule": noted}
-                self.study.enqueue_trial(self.plan.space.params(schedule), user_attrs=notes)
+                self.study.enqueue_trial(self.plan.space.params(schedule), user_attrs={**notes, "schedule": noted})
         self.study.pruner = NopPruner()
         self.spend(self.study, len(self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))))
-        result = load_result(self.storage, self.plan.study)
-        ended = {str(t.schedule): t.number for t in result.trials if t.outcome == "complete"}
-        numbers = [[ended[str(s)] for _, s in titled if str(s) in ended] for titled in (own, tuned)]
-        return result, numbers[0], numbers[1]
+        return load_result(self.storage, self.plan.study)
 
     def _look(self, found: Confirmation) -> Confirmation | None:
         """Train the winner and the rivals that are not beaten yet on more seeds, and look; None if none are left."""
@@ -151,21 +161,39 @@ class Confirmer:
         before = max((look.seeds for look in contest.looks), default=0)
         done = sum(len(found.judged(t)) - before for t in (found.winner, *rivals))  # before an interruption
         affordable = before + (self._runs_left() + done) // (1 + len(rivals))
-        look = next_look(contest.looks, len(contest.judging), affordable)
+        look = next_look(contest.looks, len(contest.judging), affordable, contest.level)
         if look is None:
             return None
-        self._run_on((found.winner, *rivals), contest.judging[: look.seeds])
-        if not self._runs_left():  # perhaps in the midst of it: this is the last look, at what there is
-            look = look._replace(level=ALPHA - sum(done.level for done in contest.looks))
+        found = self._run_on((found.winner, *rivals), contest.judging[: look.seeds])
+        if found.broken or not self._runs_left():  # perhaps in the midst of it: this is the last look, at what there is
+            look = look._replace(level=contest.level - contest.spent)
         self._store([*self._contests()[:-1], replace(contest, looks=(*contest.looks, look))])
         found = self._load()
         self.note(f"After {look.seeds} fresh seeds: {found.word}.")
         return found
 
+    def _judge_lower(self, result: SearchResult) -> None:
+        """Judge a winner that is near the edge at a lower base_lr, too, on its seeds, if there is budget for it."""
+        found = result.confirmation
+        if found is None or found.winner is None or found.word != "better":
+            return
+        runs = min(self._runs_left() - 1, len(found.judged(found.winner)))
+        schedule = result.trial(found.winner).schedule
+        if schedule is None or found.contest.lower or not found.near_edge(found.winner) or runs < FEWEST:
+            return
+        lower = schedule.rescaled(float(f"{schedule.base_lr / EDGE:.4g}"))
+        result = self._train_in_search([({}, lower)])
+        numbers = tuple(t.number for t in result.ranking if t.schedule == lower)[:1]
+        self._store([*self._contests()[:-1], replace(found.contest, after=_counted(result), lower=numbers)])
+        if numbers:
+            self.note(f"The winner is near rates that diverged: judging it at base_lr {lower.base_lr:.4g}, too.")
+            self._run_on(numbers, found.contest.judging[:runs])
+
     def _run_on(self, trials: Sequence[int], seeds: Sequence[int]) -> Confirmation:
         """Train these trials' schedules on these seeds, but for what is done; the seeds run side by side."""
         study = self.runs
-        done = {(t.user_attrs["confirms"], t.user_attrs["seed"]) for t in study.trials if t.state != TrialState.FAIL}
+        ended = (t for t in study.trials if t.state != TrialState.FAIL or outcome_of(t) in BAD)
+        done = {(t.user_attrs["confirms"], t.user_attrs["seed"]) for t in ended}
         result = load_result(self.storage, self.plan.study)
         for seed in seeds:
             for trial in trials:
@@ -180,6 +208,12 @@ class Confirmer:
 
     def _contests(self) -> list[Contest]:
         return [Contest.from_dict(c) for c in self.runs.user_attrs.get("contests", [])]
+
+    def _spent(self) -> list[float]:
+        """The levels that this study's earlier contests have spent."""
+        found = self._load() if self._contests() else None
+        every = [replace(found, contest=c) for c in self._contests()] if found else []
+        return [c.contest.spent for c in every if c.word != "better"]
 
     def _store(self, contests: Sequence[Contest]) -> None:
         self.runs.set_user_attr("contests", [c.to_dict() for c in contests])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 SHARE = 0.4
-"""Share of a budget that is held back for confirmation at most: 24 full trials of the default budget of 60, enough to
-find a difference of two noise units in nine of ten cases."""
+"""Share of a budget that is held back for confirmation at most: 24 full trials of the default budget of 60, enough for
+9 seeds to judge on, which find a difference of two noise units in nine of ten cases."""
 CHOOSING_SEEDS = 2
 
 
@@ -15,8 +16,8 @@ class Shape:
     """How large a confirmation is.
 
     Attributes:
-        candidates: How many of the best trials may be the winner.
-        baselines: How many tuned baselines are tried, of which it has to beat the best.
+        candidates: How many of the best trials may be the winner; the seeds that choose decide.
+        baselines: How many tuned baselines are tried, each by one trial of the search; it has to beat the best.
     """
 
     candidates: int
@@ -24,16 +25,12 @@ class Shape:
 
     def runs(self, judging: int, own: int) -> int:
         """Full trials it takes with so many seeds to judge on and so many baselines of the user's own."""
-        choosing = (self.candidates + self.baselines) * CHOOSING_SEEDS if self.candidates > 1 else 0
+        choosing = self.candidates * CHOOSING_SEEDS if self.candidates > 1 else 0
         return self.baselines + choosing + (2 + own) * judging
 
 
-SHAPES = {Shape(3, 3): 7, Shape(2, 2): 7, Shape(1, 1): 3}
+SHAPES = {Shape(3, 3): 9, Shape(2, 2): 7, Shape(1, 1): 3}
 """Shapes by the least seeds to judge on that they are worth it with, the largest first."""
-
-
-LEAST = 18
-"""Full trials of the smallest budget of which `SHARE` is enough for the smallest shape."""
 
 
 def shape_for(runs: float, own: int) -> Shape | None:
@@ -45,3 +42,18 @@ def held_back(budget: float, seeds: int, own: int) -> float:
     """How many of a budget's full trials to keep for confirmation with at most so many seeds."""
     most = min(SHARE * budget, next(iter(SHAPES)).runs(seeds, own))
     return most if seeds and shape_for(most, own) else 0.0
+
+
+def least_budget(own: int) -> int:
+    """Full trials of the smallest budget that keeps enough for a confirmation beside so many baselines of one's own."""
+    shape, seeds = list(SHAPES.items())[-1]
+    return math.ceil(shape.runs(seeds, own) / SHARE)
+
+
+def too_small(own: int) -> str:
+    """What to tell a person whose budget keeps nothing for confirmation."""
+    beside = " beside a baseline of your own" if own else ""
+    return (
+        f"The budget is too small to confirm the winner on fresh seeds{beside}: "
+        f"that takes one of about {least_budget(own)} full trials."
+    )

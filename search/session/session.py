@@ -24,7 +24,7 @@ from ..engines.processes import check_in_worker
 from ..engines.run import run_trials
 from ..finals.baselines import baselines
 from ..finals.confirm import Confirmer, needs_confirmation
-from ..finals.size import SHARE, held_back
+from ..finals.size import SHARE, held_back, too_small
 from ..plan import Plan
 from ..progress import Progress, Tally
 from ..results.search import SearchResult
@@ -76,6 +76,7 @@ class Session:
             engine = self._engine(study)
             self.pace.side_by_side = engine.width if engine.name == "processes" else 1
             self.progress.start(self.plan.study, self.tally)
+            self._warn()
             self.progress.note(f"Engine {engine.name}: {engine.why}")
             try:
                 self._spend(study, engine)
@@ -83,6 +84,12 @@ class Session:
             finally:
                 self.progress.stop()
         return self._result()
+
+    def _warn(self) -> None:
+        """Say at once that the budget is too small for a confirmation; of wall time that is known later."""
+        plan, own = self.plan, int(self.plan.baseline is not None)
+        if plan.confirm and not self.ledger.held and plan.budget.kind != "seconds":
+            self.progress.note(too_small(own))
 
     def _result(self) -> SearchResult:
         return load_result(self.storage, self.plan.study, str(self.plan.folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import itemgetter
 
 import optuna
@@ -34,20 +35,24 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
     metric = attrs["settings"]["metric"]
     confirmation: Confirmation | None = None
     transfer: tuple[TrialRecord, ...] = ()
+    records = _records(study, metric)
     if name + TRANSFER in every:
         transfer = _records(optuna.load_study(study_name=name + TRANSFER, storage=storage), metric)
     if name + CONFIRMATION in every:
-        confirmation = load_confirmation(optuna.load_study(study_name=name + CONFIRMATION, storage=storage), metric)
+        confirmation = load_confirmation(
+            optuna.load_study(study_name=name + CONFIRMATION, storage=storage), metric, records
+        )
     sessions = sorted((v for k, v in attrs.items() if k.startswith(SESSION)), key=itemgetter("started"))
-    return SearchResult(name, attrs["settings"], sessions, _records(study, metric), folder, confirmation, transfer)
+    return SearchResult(name, attrs["settings"], sessions, records, folder, confirmation, transfer)
 
 
-def load_confirmation(study: Study, metric: str) -> Confirmation | None:
-    """The last contest of a confirmation's study; None before there is one."""
+def load_confirmation(study: Study, metric: str, searched: Iterable[TrialRecord] = ()) -> Confirmation | None:
+    """The last contest of a confirmation's study, beside the trials searched; None before there is one."""
     if not (contests := study.user_attrs.get("contests")):
         return None
     maximize = study.direction == StudyDirection.MAXIMIZE
-    return Confirmation(Contest.from_dict(contests[-1]), _records(study, metric), maximize)
+    diverged = tuple(t.schedule for t in searched if t.outcome == "diverged" and t.schedule)
+    return Confirmation(Contest.from_dict(contests[-1]), _records(study, metric), maximize, diverged)
 
 
 def _records(study: Study, metric: str) -> tuple[TrialRecord, ...]:
