@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ SEEDS = list(range(30))
 LEVEL = contest_level([])
 
 
-def by_seed(values: Sequence[float]) -> dict[int, float]:
+def by_seed(values: Iterable[float]) -> dict[int, float]:
     return dict(zip(SEEDS, values, strict=False))
 
 
@@ -38,7 +38,7 @@ def test_the_looks_spend_the_level_and_no_more(seeds: int) -> None:
 def test_the_last_look_that_can_be_afforded_gets_all_that_is_left() -> None:
     first = next_look([], 9, 100, 0.05)
     assert first == planned_looks(9, 0.05)[0]
-    assert next_look([Look(4, 0.01)], 9, 5, 0.05) == Look(5, pytest.approx(0.04))
+    assert next_look([Look(4, 0.01)], 9, 5, 0.05) == Look(5, 0.05 - 0.01)
     assert next_look([Look(4, 0.01)], 9, 4, 0.05) is None
     assert next_look([], 9, 2, 0.05) is None
     assert next_look([Look(4, 0.01), Look(9, 0.04)], 9, 100, 0.05) is None
@@ -110,7 +110,8 @@ def test_a_winner_that_breaks_is_never_better_and_worse_if_it_breaks_significant
 
 def test_a_baseline_that_breaks_counts_as_the_worst_value_that_was_seen() -> None:
     against = duel(0, by_seed([1.0, 1.1, 0.9, 1.05]), by_seed([1.0, math.inf, 0.9, 1.05]), SEEDS, [Look(4, LEVEL)])
-    assert (against.result, against.difference) == ("open", pytest.approx(0.0))
+    assert against.result == "open"
+    assert against.difference == pytest.approx(0.0)
     clear = duel(0, by_seed([1.0, 1.1, 0.9, 1.05]), by_seed([5.0, math.inf, 5.1, 5.0]), SEEDS, [Look(4, LEVEL)])
     assert clear.result == "better"
 
