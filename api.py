@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, StudyError
@@ -193,13 +192,12 @@ def transfer(
     device = resolve_device(device)
     found = objective_again(result, objective, device, task_options or TaskOptions())
     horizons = measure or sorted({min(k * result.epochs, epochs) for k in (2, 4)})
-    folder = Path(result.folder)
     plan = Plan(
         found,
         result.space,
         Budget.parse(1),
         result.name,
-        str(folder.parent),
+        at=result.folder,
         storage=storage,
         metric=result.metric,
         maximize=result.maximize,

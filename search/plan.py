@@ -31,6 +31,7 @@ class Plan:
         budget: How much to spend.
         study: The study's name.
         out: Folder that holds the run folders.
+        at: The run folder itself, where it has another name than the study's, as a copy may; None otherwise.
         storage: An Optuna URL; None for a journal file in the run folder.
         metric: Metric that ranks trials.
         maximize: Whether larger is better.
@@ -52,6 +53,7 @@ class Plan:
     budget: Budget
     study: str
     out: str = "runs"
+    at: str | None = None
     storage: str | None = field(default=None, repr=False)  # it may hold a password
     metric: str = "val_loss"
     maximize: bool = False
@@ -78,7 +80,7 @@ class Plan:
     @property
     def folder(self) -> Path:
         """The run folder."""
-        return Path(self.out) / folder_name(self.study)
+        return Path(self.at) if self.at else Path(self.out) / folder_name(self.study)
 
     @property
     def epochs(self) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from ...errors import StudyError
 from .locks import journal_lock
@@ -33,6 +33,7 @@ class JournalFile(JournalFileBackend):
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         try:
             with self._locked() as file:
+                self._mend(file)
                 _append(file, text.encode())
         except OSError as error:
             raise StudyError(
@@ -43,14 +44,33 @@ class JournalFile(JournalFileBackend):
     def mend(self) -> int:
         """Cut off a torn last line; how many bytes it had."""
         with self._locked() as file:
-            return _mend(file)
+            return self._mend(file)
+
+    def _mend(self, file: IO[bytes]) -> int:
+        """Cut off a torn last line, unless a plain Optuna script is just writing it; how many bytes it had."""
+        file.seek(0)
+        if not _BEGINS.startswith(file.read(len(_BEGINS)).rstrip(b"\0")):
+            raise StudyError(f"{self._file_path!r} is not a journal of Optuna's: give the place of another --storage.")
+        if _whole(file) == file.seek(0, os.SEEK_END):
+            return 0
+        optunas = JournalFileSymlinkLock(os.path.realpath(self._file_path))
+        optunas.acquire()
+        try:
+            keep, size = _whole(file), file.seek(0, os.SEEK_END)
+            file.truncate(keep)
+        finally:
+            optunas.release()
+        return size - keep
 
     @contextmanager
     def _locked(self) -> Iterator[IO[bytes]]:
-        """The open file, while no other process writes."""
+        """The open file, while no other process of lrsearch writes; whatever is written goes to its end.
+
+        A plain Optuna script may write at any time: it has a lock of its own.
+        """
         self._lock.acquire()
         try:
-            with open(self._file_path, "r+b", buffering=0) as file:
+            with os.fdopen(os.open(self._file_path, os.O_RDWR | os.O_APPEND), "r+b", buffering=0) as file:
                 yield file
         finally:
             self._lock.release()
@@ -88,25 +108,15 @@ def _is_journal(where: str) -> bool:
 
 
 def _append(file: IO[bytes], data: bytes) -> None:
-    _mend(file)
     before, rest = file.seek(0, os.SEEK_END), memoryview(data)
     try:
         while rest:
             rest = rest[file.write(rest) :]
         os.fsync(file.fileno())
     except OSError:
-        file.truncate(before)
+        if file.seek(0, os.SEEK_END) == before + len(data) - len(rest):  # nobody else has written meanwhile
+            file.truncate(before)
         raise
-
-
-def _mend(file: IO[bytes]) -> int:
-    file.seek(0)
-    if not _BEGINS.startswith(file.read(len(_BEGINS)).rstrip(b"\0")):
-        raise StudyError(f"{file.name!r} is not a journal of Optuna's: give the place of another --storage.")
-    size, keep = file.seek(0, os.SEEK_END), _whole(file)
-    if keep < size:
-        file.truncate(keep)
-    return size - keep
 
 
 def _whole(file: IO[bytes]) -> int:

@@ -43,5 +43,6 @@ class FlockLock(JournalFileOpenLock):
 
 
 def journal_lock(path: str) -> JournalFileOpenLock | JournalFileSymlinkLock:
-    """The best lock that the system has for the journal at `path`."""
+    """The best lock that the system has for the journal at `path`, whichever links lead to it."""
+    path = os.path.realpath(path)
     return FlockLock(path) if "fcntl" in globals() else JournalFileSymlinkLock(path)

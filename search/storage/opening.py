@@ -62,8 +62,8 @@ class _Database(RDBStorage):
 
 def _database(url: str) -> BaseStorage:
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    patient = {"connect_args": {"timeout": BUSY}} if url.startswith("sqlite") else {}
-    database = _Database(url, engine_kwargs=patient)
+    sqlite = url.startswith("sqlite")  # a server may end connections that idle while a trial trains: ask before use
+    database = _Database(url, {"connect_args": {"timeout": BUSY}} if sqlite else {"pool_pre_ping": True})
     weakref.finalize(database, database.engine.dispose)  # or the server keeps idle connections
     return optuna.storages.get_storage(database)
 

@@ -11,7 +11,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 
 from ...errors import StudyError
 from ...spaces import space_from_dict
@@ -36,7 +36,8 @@ def open_study(
     """The study of that name, made if it is new.
 
     Raises:
-        StudyError: It exists with other settings, so that its trials cannot be compared with new ones.
+        StudyError: It exists with other settings, so that its trials cannot be compared with new ones, or was made by
+            another program.
     """
     study = optuna.create_study(
         storage=storage,
@@ -50,6 +51,11 @@ def open_study(
     if stored is None:
         if study.get_trials(deepcopy=False):
             raise StudyError(f"the study {name!r} was not made by lrsearch: choose another name with --study.")
+        if (study.direction == StudyDirection.MAXIMIZE) != settings["maximize"]:
+            raise StudyError(
+                f"the empty study {name!r} was made to {study.direction.name.lower()}, and {settings['metric']} is to be "
+                f"{'maximized' if settings['maximize'] else 'minimized'}: choose another name with --study."
+            )
         study.set_user_attr("settings", dict(settings))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)

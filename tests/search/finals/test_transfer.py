@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,13 @@ def test_the_command_takes_a_built_in_task_from_the_study(tmp_path: Path, capsys
     assert main(["run", "--budget", "18", "--epochs", "1", "--out", str(tmp_path), *line]) == 0
     assert main(["transfer", str(tmp_path / "digits"), "--epochs", "4", "--measure", "2,3", "--seeds", "2", *line]) == 0
     assert "val_loss, means over 2 seeds" in capsys.readouterr().out
+    original, copy = tmp_path / "digits", tmp_path / "elsewhere" / "copy"
+    shutil.copytree(original, copy)
+    before = (original / "journal.log").read_bytes()
+    assert main(["transfer", str(copy), "--epochs", "4", "--measure", "4", "--seeds", "2", *line]) == 0
+    assert (original / "journal.log").read_bytes() == before
+    assert (copy / "journal.log").stat().st_size > len(before)
+    assert {path.name for path in copy.parent.iterdir()} == {"copy"}
 
 
 def test_code_is_loaded_only_from_where_one_says(make_plan: MakePlan, capsys: pytest.CaptureFixture[str]) -> None:

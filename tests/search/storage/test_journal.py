@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from bowl import StopAfter
+from optuna.storages.journal import JournalFileBackend
 
 import lrsearch
 from lrsearch.cli import main
@@ -23,6 +24,7 @@ from lrsearch.errors import StudyError
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
 from lrsearch.search.engines.pool import dismiss
 from lrsearch.search.storage.journal import JournalFile, damage, mend
+from lrsearch.search.storage.locks import FlockLock, journal_lock
 
 MakePlan = Callable[..., Plan]
 
@@ -63,6 +65,32 @@ def test_a_line_appended_after_a_torn_one_is_not_lost(finished: tuple[Plan, Sear
     found = list(backend.read_logs(0))
     assert len(found) == count + 2
     assert found[-2:] == [{"op_code": 98}, {"op_code": 99}]
+
+
+def test_a_line_that_a_plain_optuna_script_writes_at_the_same_time_is_kept(
+    finished: tuple[Plan, SearchResult, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(finished[2])
+    before = list(JournalFile(path).read_logs(0))
+
+    def view(data: bytes) -> memoryview:  # between our look for the file's end and our write
+        JournalFileBackend(path).append_logs([{"op_code": 8, "by": "a plain script"}])
+        return memoryview(data)
+
+    monkeypatch.setattr("lrsearch.search.storage.journal.memoryview", view, raising=False)
+    JournalFile(path).append_logs([{"op_code": 8, "by": "lrsearch"}])
+    after = list(JournalFile(path).read_logs(0))
+    assert after[: len(before)] == before
+    assert {line["by"] for line in after[len(before) :]} == {"a plain script", "lrsearch"}
+
+
+def test_a_link_to_a_journal_has_the_same_lock(tmp_path: Path) -> None:
+    path, link = tmp_path / "journal.log", tmp_path / "link.log"
+    path.touch()
+    link.symlink_to(path)
+    locks = [journal_lock(str(path)), journal_lock(str(link))]
+    assert isinstance(locks[0], FlockLock)
+    assert len({lock._path for lock in locks if isinstance(lock, FlockLock)}) == 1
 
 
 @pytest.mark.parametrize("tail", [b'{"op_code":8,"us{"op_code":9}\n', b"\0" * 5000, b"\0" * 20 + b"\n", b"\xff{"])

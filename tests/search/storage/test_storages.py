@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from optuna.storages._rdb.storage import _VersionManager
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
+from lrsearch.errors import StudyError
 from lrsearch.search import Plan, open_storage, search
 
 
@@ -36,3 +40,19 @@ def test_a_try_to_open_a_database_that_fails_leaves_no_connection(
     assert open_storage(postgres_url).get_all_studies() == []
     assert len(tries) == 2
     gc.collect()  # warns of connections left open, which is an error here
+
+
+def test_a_connection_that_the_server_has_ended_is_made_anew(postgres_url: str) -> None:
+    storage = open_storage(postgres_url)
+    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid()"))
+    engine.dispose()
+    assert storage.get_all_studies() == []
+
+
+def test_an_empty_study_of_another_direction_is_refused(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    plan = make_plan("4", storage=f"sqlite:///{tmp_path}/made.db")
+    optuna.create_study(storage=plan.where, study_name=plan.study, direction="maximize")
+    with pytest.raises(StudyError, match="was made to maximize, and val_loss is to be minimized"):
+        search(plan)
