@@ -53,8 +53,8 @@ def open_study(
             raise StudyError(f"the study {name!r} was not made by lrsearch: choose another name with --study.")
         if (study.direction == StudyDirection.MAXIMIZE) != settings["maximize"]:
             raise StudyError(
-                f"the empty study {name!r} was made to {study.direction.name.lower()}, and {settings['metric']} is to be "
-                f"{'maximized' if settings['maximize'] else 'minimized'}: choose another name with --study."
+                f"the empty study {name!r} was made to {study.direction.name.lower()}, and {settings['metric']} is to "
+                f"be {'maximized' if settings['maximize'] else 'minimized'}: choose another name with --study."
             )
         study.set_user_attr("settings", dict(settings))
         with warnings.catch_warnings():
