@@ -3,7 +3,7 @@
     uv run python benchmarks/confirmation.py simulated --gap 0 --searches 1000
     uv run python benchmarks/confirmation.py simulated --gap 2 --searches 300
     uv run python benchmarks/confirmation.py simulated --gap 0 --searches 300 --noise skewed
-    uv run python benchmarks/confirmation.py real --task digits --searches 10 --seeds 20
+    uv run python benchmarks/confirmation.py real --task digits-plain --searches 10 --seeds 20
 
 ``simulated``: whole searches with the default sampler, pruner and budget on a task without training. A run's loss is
 noise, which depends on the seed and the schedule, and `gap` more for every baseline (constant, or linear or cosine to
@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--gap", type=float, default=0.0, help="how far baselines are behind, in noise units")
     parser.add_argument("--noise", choices=NOISES, default="normal", help="of what is searched")
-    parser.add_argument("--task", default="digits")
+    parser.add_argument("--task", default="digits-plain")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--engine", default="auto")

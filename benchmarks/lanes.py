@@ -25,7 +25,7 @@ from lrsearch.objectives.lanes import Lanes
 from lrsearch.objectives.training import Recipe, Split, Splits, train
 from lrsearch.spaces import Schedule
 
-JOBS = (("digits", "mlp"), ("fashion-mnist", "mlp"), ("fashion-mnist", "cnn"), ("cifar10", "resnet18"))
+JOBS = (("digits-plain", "mlp"), ("fashion-mnist", "mlp"), ("fashion-mnist", "cnn"), ("cifar10", "resnet18"))
 SCHEDULE = Schedule("cosine", 0.01, horizon=1000)
 
 

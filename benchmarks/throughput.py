@@ -10,7 +10,7 @@ for the loss that another one ends with (the median of its rounds).
 The schedule that each one names is then trained on 16 fresh seeds (--fresh): what was found, without the luck.
 
 Each contender runs in a process of its own after its imports, in turn, so that the machine's moods hit all alike.
-Usage: uv run python benchmarks/throughput.py --task digits --trials 60 --repeat 3 [--data-dir DIR]
+Usage: uv run python benchmarks/throughput.py --task digits-plain --trials 60 --repeat 3 [--data-dir DIR]
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Course = tuple[int, list[tuple[float, float, Any]]]
 """Epochs trained, and of every complete trial ``time.time()`` at its end, its final loss and its schedule."""
 FRESH = 1000
 """The first of the seeds that no search sees, for what the schedule that it found is worth."""
-EPOCHS = {"digits": 20, "fashion-mnist-mlp": 5, "fashion-mnist-cnn": 3}
+EPOCHS = {"digits-plain": 20, "fashion-mnist-mlp": 5, "fashion-mnist-cnn": 3}
 
 
 def objective_of(args: argparse.Namespace) -> Any:
     from lrsearch.objectives import TaskObjective, TaskOptions, get_task
 
-    name, _, model = args.task.rpartition("-") if args.task != "digits" else ("digits", "", "mlp")
+    name, _, model = args.task.rpartition("-") if args.task != "digits-plain" else (args.task, "", "mlp")
     return TaskObjective(get_task(name), TaskOptions(model=model, data_dir=args.data_dir, subset=args.subset))
 
 
@@ -213,7 +213,7 @@ def worth(args: argparse.Namespace, schedule: Any) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", choices=EPOCHS, default="digits")
+    parser.add_argument("--task", choices=EPOCHS, default="digits-plain")
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--subset", type=int, default=0)

@@ -21,7 +21,7 @@ OPTIMIZERS = ("sgd", "adamw")
 
 @dataclass(frozen=True)
 class TaskOptions:
-    """What a person may change about a built-in task; None or 0 takes the task's default.
+    """What a person may change about a built-in task; an empty name or 0 takes the task's default.
 
     Attributes:
         model: Name of one of the task's models.
@@ -34,7 +34,7 @@ class TaskOptions:
     """
 
     model: str = ""
-    optimizer: str = "sgd"
+    optimizer: str = ""
     batch_size: int = 0
     data_dir: str = "data"
     download: bool = False
@@ -55,7 +55,9 @@ class Task:
         load: Loads the data to the CPU as tensors.
         batch_size: Default samples in a step.
         weight_decay: Default of the optimizer.
+        optimizer: Default of `OPTIMIZERS`.
         augment: Batch augmentation on the device, if any.
+        revision: Raised by every change of data or training, so that older trials are not mixed with newer ones.
     """
 
     name: str
@@ -66,7 +68,9 @@ class Task:
     load: Callable[[TaskOptions], Splits]
     batch_size: int
     weight_decay: float
+    optimizer: str = "sgd"
     augment: Callable[[Tensor, Any], Tensor] | None = None
+    revision: int = 1
 
 
 class TaskObjective(TensorObjective):
@@ -74,7 +78,7 @@ class TaskObjective(TensorObjective):
 
     def __init__(self, task: Task, options: TaskOptions | None = None) -> None:
         options = options or TaskOptions()
-        if options.optimizer not in OPTIMIZERS:
+        if options.optimizer and options.optimizer not in OPTIMIZERS:
             raise unknown("optimizer", options.optimizer, OPTIMIZERS)
         if options.model and options.model not in task.models:
             raise unknown(f"{task.name} model", options.model, task.models)
@@ -85,7 +89,7 @@ class TaskObjective(TensorObjective):
         self.model = options.model or next(iter(task.models))
         self.batch_size = options.batch_size or task.batch_size
         self.name = task.name if len(task.models) == 1 else f"{task.name}-{self.model}"
-        self.optimizer = options.optimizer
+        self.optimizer = options.optimizer or task.optimizer
         self.epochs = task.epochs
         self.start_loss = math.log(task.classes)
 
@@ -111,9 +115,11 @@ class TaskObjective(TensorObjective):
 
     def settings(self) -> dict[str, Any]:
         """See `Objective.settings`."""
-        options = asdict(self.options) | {"model": self.model, "batch_size": self.batch_size}
+        chosen = {"model": self.model, "optimizer": self.optimizer, "batch_size": self.batch_size}
+        options = asdict(self.options) | chosen
         del options["data_dir"], options["download"]
-        return {"objective": self.task.name, **options}
+        revision = {"revision": self.task.revision} if self.task.revision > 1 else {}  # the first was never stored
+        return {"objective": self.task.name, **options, **revision}
 
 
 @lru_cache(maxsize=4)

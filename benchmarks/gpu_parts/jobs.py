@@ -82,8 +82,8 @@ class Job:
 
 
 def digits(quick: bool, data_dir: str) -> Job:
-    """The built-in task digits: 1,077 images of 8 x 8 pixels, MLP 64-128-128-10."""
-    task = get_task("digits")
+    """The built-in task digits-plain: 1,077 images of 8 x 8 pixels, MLP 64-128-128-10."""
+    task = get_task("digits-plain")
     data = task.load(TaskOptions())
     return Job("digits-mlp", task.models["mlp"], data.train, data.val, 64, 4 if quick else 20, data="real")
 

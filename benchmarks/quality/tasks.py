@@ -19,8 +19,8 @@ CONTEXT, WIDTH, HEADS = 16, 32, 4
 
 
 def digits(data_dir: str) -> TensorTask:
-    """The built-in digits task: MLP, momentum SGD, 12 epochs."""
-    task = get_task("digits")
+    """The built-in task digits-plain: MLP, momentum SGD, 12 epochs."""
+    task = get_task("digits-plain")
     data = task.load(TaskOptions())
     return _classify("digits-mlp", task.models["mlp"], "sgd", data.train, data.val, 64, 12)
 

@@ -30,18 +30,9 @@ def _load(options: TaskOptions) -> Splits:
 
 def crop_and_flip(x: Tensor, generator: Any) -> Tensor:
     """A random 4-pixel shift and a random mirror image for each sample of ``(b, 3, h, w)``, on its device."""
-    import torch
-    from torch.nn import functional
+    from ..augment import mirrored, shifted
 
-    n, _, h, w = x.shape
-    padded = functional.pad(x, (PAD,) * 4)
-    shift = torch.randint(2 * PAD + 1, (2, n, 1), generator=generator, device=x.device)
-    rows = shift[0] + torch.arange(h, device=x.device)
-    columns = shift[1] + torch.arange(w, device=x.device)
-    mirrored = torch.rand(n, 1, generator=generator, device=x.device) < 0.5
-    columns = torch.where(mirrored, columns.flip(1), columns)
-    samples = torch.arange(n, device=x.device)[:, None, None]
-    return padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    return mirrored(shifted(x, PAD, generator), generator)
 
 
 def _resnet18() -> nn.Module:

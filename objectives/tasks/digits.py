@@ -1,15 +1,19 @@
-"""scikit-learn's 1,797 handwritten digits of 8 x 8 pixels: no download, seconds on a CPU."""
+"""scikit-learn's 1,797 handwritten digits of 8 x 8 pixels, shifted at random: no download, seconds on a CPU."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..task import Task, TaskOptions
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from ..training import Splits
+
+
+SIDE = 8
+MEAN = 0.3  # of the pixels in [0, 1], about
 
 
 def _load(options: TaskOptions) -> Splits:
@@ -19,9 +23,16 @@ def _load(options: TaskOptions) -> Splits:
     from ..data import split, with_test
 
     images, labels = load_digits(return_X_y=True)
-    x = torch.from_numpy(images).float() / 16 - 0.3
+    x = torch.from_numpy(images).float() / 16 - MEAN
     rest, test = split(x, torch.from_numpy(labels).long(), held_out=360)
     return with_test(rest.x, rest.y, test, held_out=360, subset=options.subset)
+
+
+def shift(x: Tensor, generator: Any) -> Tensor:
+    """Move each image of ``(b, 64)`` by up to one pixel in both directions."""
+    from ..augment import shifted
+
+    return shifted(x.view(-1, 1, SIDE, SIDE), 1, generator, background=-MEAN).reshape(x.shape)
 
 
 def _mlp() -> nn.Module:
@@ -32,11 +43,13 @@ def _mlp() -> nn.Module:
 
 TASK = Task(
     name="digits",
-    summary="8x8 digits of scikit-learn (1,077 training images), MLP 64-128-128-10; no download",
+    summary="8x8 digits of scikit-learn (1,077 training images), random 1-pixel shifts, MLP 64-128-128-10; no download",
     epochs=20,
     classes=10,
     models={"mlp": _mlp},
     load=_load,
     batch_size=64,
     weight_decay=5e-4,
+    augment=shift,
+    revision=2,
 )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from elsewhere import DEVICE, Elsewhere, Generator
+from shapes import SHAPES
 from torch import Tensor
 
 from lrsearch.objectives import TASKS, TaskObjective, TaskOptions
@@ -17,7 +18,6 @@ from lrsearch.objectives.lanes import Lanes
 from lrsearch.objectives.training import Recipe, Split, Splits, train
 from lrsearch.spaces import Schedule
 
-SHAPES = {"digits": (64,), "fashion-mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 JOBS = [(name, model) for name, task in TASKS.items() for model in task.models]
 BATCH, STEPS = 6, 2
 SCHEDULE = Schedule("cosine", 0.1, 3, warmup=1)

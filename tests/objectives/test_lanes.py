@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from shapes import SHAPES
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
@@ -19,7 +20,6 @@ from lrsearch.objectives.lanes.model import LaneModel
 from lrsearch.objectives.training import Recipe, Split, Splits, train
 from lrsearch.spaces import Schedule
 
-SHAPES = {"digits": (64,), "fashion-mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 JOBS = [(name, model) for name, task in TASKS.items() for model in task.models]
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

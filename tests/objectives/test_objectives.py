@@ -84,7 +84,7 @@ def test_one_seed_gives_one_result_and_another_seed_another() -> None:
 
 def test_digits_learns_and_its_splits_are_disjoint() -> None:
     objective = TaskObjective(get_task("digits"))
-    *_, last = objective.run(Schedule("cosine", 0.1, 8), epochs=8, seed=0, device="cpu")
+    *_, last = objective.run(Schedule("cosine", 0.25, 20), epochs=20, seed=0, device="cpu")
     assert last.metrics["val_accuracy"] > 0.93
     data = objective.data()
     assert [len(s.y) for s in (data.train, data.val, data.test)] == [1077, 360, 360]
