@@ -3,41 +3,60 @@
 from __future__ import annotations
 
 import colorsys
+import html
 import math
 from typing import Any
 
 from ...spaces import FAMILIES
 
+Figure = dict[str, Any]
+"""Plotly's own JSON: data and layout."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK, MUTED, GRID, ACCENT, WARN = "#1d2330", "#5b6472", "#e3e7ed", "#1a5fb4", "#b3470a"
 WINDOW = "#dfe9f7"
 
 # Paul Tol's and Okabe and Ito's colour-blind-safe sets, darkened where they were too pale for white.
 _FAMILY = {
-    "exp": "#0068a8",
-    "step": "#c65102",
-    "cosine": "#00805c",
-    "constant": "#6a7078",
-    "linear": "#a8488a",
-    "poly": "#8a6a00",
-    "rex": "#4b3ba8",
-    "wsd": "#9b2226",
+    "exp": ("#0068a8", "#5cb8f0"),
+    "step": ("#c65102", "#ff9a52"),
+    "cosine": ("#00805c", "#3ecfa0"),
+    "constant": ("#6a7078", "#aab2bd"),
+    "linear": ("#a8488a", "#e58cc6"),
+    "poly": ("#8a6a00", "#e0bd4a"),
+    "rex": ("#4b3ba8", "#a99cf5"),
+    "wsd": ("#9b2226", "#ff8a80"),
 }
-_SHAPES = (
-    *("circle", "square", "diamond", "cross", "triangle-up", "pentagon", "hexagon", "star", "x", "triangle-down"),
-    *("hexagram", "triangle-left", "triangle-right", "star-diamond", "octagon", "hourglass", "bowtie", "star-square"),
-)
-_SYMBOLS = [shape + fill for fill in ("", "-open", "-dot", "-open-dot") for shape in _SHAPES]
+SYMBOLS = {
+    "circle": "M5 1A4 4 0 1 1 5 9A4 4 0 1 1 5 1Z",
+    "square": "M1.5 1.5H8.5V8.5H1.5Z",
+    "diamond": "M5 .5L9.5 5L5 9.5L.5 5Z",
+    "cross": "M3.5 1H6.5V3.5H9V6.5H6.5V9H3.5V6.5H1V3.5H3.5Z",
+    "triangle-up": "M5 1L9.3 8.5H.7Z",
+    "pentagon": "M5 .6L9.2 3.7L7.6 8.8H2.4L.8 3.7Z",
+    "hexagon": "M5 .5L9 2.8V7.2L5 9.5L1 7.2V2.8Z",
+    "star": "M5 .3L6.2 3.7H9.7L6.9 5.8L7.9 9.4L5 7.3L2.1 9.4L3.1 5.8L.3 3.7H3.8Z",
+    "triangle-down": "M5 9L.7 1.5H9.3Z",
+    "triangle-left": "M1 5L8.5 .7V9.3Z",
+    "triangle-right": "M9 5L1.5 9.3V.7Z",
+    "hourglass": "M1 1H9L1 9H9Z",
+    "bowtie": "M1 1V9L9 1V9Z",
+    "diamond-tall": "M5 0L8 5L5 10L2 5Z",
+    "diamond-wide": "M0 5L5 2L10 5L5 8Z",
+}
+"""Plotly's names of the families' symbols, and their outlines in a box of 10 by 10 for legends."""
+_SYMBOLS = [shape + fill for fill in ("", "-open", "-dot", "-open-dot") for shape in SYMBOLS]
 
 OUTCOMES = {
-    "complete": "#0068a9",
+    "complete": "#3f5068",
     "pruned": "#8b939e",
-    "diverged": "#c65103",
-    "failed": "#8f2d6b",
-    "out of budget": "#8a6a01",
-    "interrupted": "#6d5f4b",
-    "running": "#00805d",
+    "diverged": "#d01c2a",
+    "failed": "#7a0f3c",
+    "out of budget": "#b07d00",
+    "interrupted": "#7d6e58",
+    "running": "#3c86d8",
 }
+"""Colours of how trials ended; no family has one of them."""
+STARTING = "#cdd3db"
 RANKS = ("#08306b", "#1f5a9e", "#4a86c0", "#7fabd4", "#a5c0da", "#bccad9", "#c9ced6")
 """From the best seventh of the trials to the worst."""
 
@@ -49,21 +68,16 @@ DARK = {
     WARN: "#ffb07c",
     WINDOW: "#23344d",
     **dict(zip(RANKS, ("#d6e8ff", "#a4c9f4", "#74a5dc", "#5482b4", "#44658a", "#3b4f66", "#343f4d"), strict=True)),
-    "#0068a8": "#5cb8f0",
-    "#c65102": "#ff9a52",
-    "#00805c": "#3ecfa0",
-    "#6a7078": "#aab2bd",
-    "#a8488a": "#e58cc6",
-    "#8a6a00": "#e0bd4a",
-    "#4b3ba8": "#a99cf5",
-    "#9b2226": "#ff8a80",
-    "#0068a9": "#5cb8f1",
-    "#8b939e": "#7d8794",
-    "#c65103": "#ff9a53",
-    "#8f2d6b": "#e58cc7",
-    "#8a6a01": "#e0bd4b",
-    "#6d5f4b": "#c4b08f",
-    "#00805d": "#3ecfa1",
+    **dict(_FAMILY.values()),
+    "#3f5068": "#9db2cf",
+    "#8b939e": "#6f7a89",
+    "#d01c2a": "#ff5a64",
+    "#7a0f3c": "#ff9cc4",
+    "#b07d00": "#f0c419",
+    "#7d6e58": "#c4b08f",
+    "#3c86d8": "#7fbcff",
+    STARTING: "#39424f",
+    "rgba(26,95,180,0.16)": "rgba(127,178,245,0.22)",
 }
 """What each colour of a figure becomes in dark mode."""
 
@@ -91,7 +105,7 @@ DARK.update(zip(_MORE, (_hue(turn, PAPER["dark"], 7.0) for turn in _TURNS), stri
 def family_color(name: str) -> str:
     """The family's colour on a light ground."""
     if name in _FAMILY:
-        return _FAMILY[name]
+        return _FAMILY[name][0]
     others = [family for family in FAMILIES if family not in _FAMILY]
     return _MORE[_index(name, others) % len(_MORE)]
 
@@ -147,3 +161,8 @@ def layout(height: int, **more: Any) -> dict[str, Any]:
 def _index(name: str, names: list[str]) -> int:
     """The place of a family among others; of one that is not registered, any number that is always the same."""
     return names.index(name) if name in names else sum(name.encode())
+
+
+def text(value: object) -> str:
+    """Text for Plotly, which reads some HTML: everything shows as typed."""
+    return html.escape(str(value), quote=False)

@@ -26,14 +26,16 @@ from ..facts.early import early_looks
 from ..facts.longer import longer
 from ..facts.marks import recommended
 from ..facts.numbers import cell, num
-from ..facts.points import parameters, wall
-from ..figures import PANELS
+from ..figures import PANELS, figures_of
+from ..figures.base_lr import wall
 from ..figures.contenders import contenders
-from ..figures.course import progress_figure, stops_figure, timeline_figure
 from ..figures.panel import NARROW, WIDE, svg
-from ..figures.scatter import base_lr_figure, family_figure, parameter_figures
-from ..figures.theme import DARK, OUTCOMES, RANKS, family_color
-from ..figures.winner import Figure, ranked_figure, winner_figure
+from ..figures.parameters import parameters
+from ..figures.response import close_range
+from ..figures.theme import DARK, OUTCOMES, RANKS, STARTING, SYMBOLS, Figure, family_color, family_symbol
+
+IMPORTANCE_FROM = 30
+"""Complete trials from which on the page says which parameters mattered: fewer say little about a dozen of them."""
 
 
 class Drawn(NamedTuple):
@@ -85,7 +87,7 @@ def write_report(
 
 def report_html(result: SearchResult, *, code: str = "", notes: Sequence[str] = ()) -> str:
     """The whole page as text; see `write_report`."""
-    figures = report_figures(result)
+    figures = figures_of(result)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -97,21 +99,6 @@ def report_html(result: SearchResult, *, code: str = "", notes: Sequence[str] = 
             plotly=Markup(_plotly()),
         )
     )
-
-
-def report_figures(result: SearchResult) -> dict[str, Figure]:
-    """Every figure of the page by name; those with nothing to show are left out."""
-    found = {
-        "explorer": winner_figure(result),
-        "base_lr": base_lr_figure(result),
-        "ranked": ranked_figure(result),
-        "families": family_figure(result),
-        "progress": progress_figure(result),
-        "timeline": timeline_figure(result),
-        "stops": stops_figure(result),
-        **{f"parameter-{name}": figure for name, figure in parameter_figures(result).items()},
-    }
-    return {name: figure for name, figure in found.items() if figure is not None}
 
 
 def report_panels(result: SearchResult) -> dict[str, Drawn]:
@@ -136,8 +123,10 @@ def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]
         "contenders": contenders(result),
         "export": f"lrsearch export {shlex.quote(result.folder)}" if result.folder else "",
         "phases": phases(schedule, best.steps_per_epoch) if best is not None and schedule is not None else (),
-        "importance": importance(result),
+        **_importance(result),
         "parameters": parameters(result),
+        "drawn_parameters": [name.removeprefix("parameter-") for name in figures],
+        "good": close_range(result),
         "wall": wall(result),
         "families": tables.families(result),
         "outcomes": tables.outcomes(result),
@@ -152,6 +141,16 @@ def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]
     }
 
 
+def _importance(result: SearchResult) -> dict[str, Any]:
+    """The shares of the shared parameters and the recommended family's own, and what the others have."""
+    shares = importance(result) if len(result.ranking) >= IMPORTANCE_FROM else {}
+    best = recommended(result)
+    own = best.schedule.family if best is not None and best.schedule is not None else ""
+    shown = {name: share for name, share in shares.items() if name.partition(".")[0] == own or "." not in name}
+    left = sum(shares.values()) - sum(shown.values())
+    return {"importance": shown, "importance_left": left if left >= 0.005 else 0, "importance_from": IMPORTANCE_FROM}
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     found = Environment(
@@ -162,9 +161,8 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     found.filters.update(num=num, cell=cell, duration=duration)
-    found.globals.update(
-        family_color=family_color, outcome_colors=OUTCOMES, ranks=RANKS, dark=DARK, asset=_asset, zip=zip
-    )
+    found.globals.update(family_color=family_color, family_symbol=family_symbol, symbols=SYMBOLS, ranks=RANKS, zip=zip)
+    found.globals.update(outcome_colors={**OUTCOMES, "starting": STARTING}, dark=DARK, asset=_asset)
     return found
 
 

@@ -12,11 +12,12 @@ from rich.console import Console
 
 from lrsearch.reports.dashboard.texts import lr_and_loss, noted, study_note, trial_note
 from lrsearch.reports.export import export
-from lrsearch.reports.facts import curves, points, rows, tables
+from lrsearch.reports.facts import curves, rows, tables
 from lrsearch.reports.facts.confirmed import standing
-from lrsearch.reports.facts.marks import all_marks, finalist, label, lowest_in_search, recommended
-from lrsearch.reports.figures.scatter import base_lr_figure
-from lrsearch.reports.figures.winner import join, ranked_figure
+from lrsearch.reports.facts.marks import all_marks, finalist, label, lowest_in_search, recommended, word
+from lrsearch.reports.figures.base_lr import base_lr_figure
+from lrsearch.reports.figures.parameters import parameters
+from lrsearch.reports.figures.ranked import join, ranked_figure
 from lrsearch.reports.terminal.summary import print_json, print_summary
 from lrsearch.search import SearchResult
 
@@ -78,12 +79,12 @@ def test_curves_hold_the_recommended_the_finalist_and_the_lowest_each_once(resul
 
 
 def test_parameters_tell_the_recommended_from_the_lowest(result: SearchResult) -> None:
-    shared = points.parameters(result)[0]
+    shared = parameters(result)[0]
     assert shared.recommended is not None
     assert shared.lowest is not None
     assert (shared.recommended.trial, shared.lowest.trial) == (chosen(result), LOWEST)
     assert shared.lowest_of_all
-    own = [p for p in points.parameters(result) if "." in p.name and p.recommended is None]
+    own = [p for p in parameters(result) if "." in p.name and p.recommended is None]
     assert all(p.lowest is not None for p in own)
 
 
@@ -100,9 +101,9 @@ def test_the_thick_curve_is_the_recommended_one(result: SearchResult) -> None:
 def test_rings_in_the_base_lr_figure(result: SearchResult) -> None:
     figure = base_lr_figure(result)
     assert figure is not None
-    rings = {t["name"]: t["customdata"] for t in figure["data"]}
+    rings = {t["name"]: t["customdata"] for t in figure["data"] if "customdata" in t}
     assert rings["recommended"] == [chosen(result)]
-    assert rings["lowest in the search"] == [LOWEST]
+    assert rings[word("lowest_in_search", result)] == [LOWEST]
 
 
 def test_rows_carry_their_marks(result: SearchResult) -> None:

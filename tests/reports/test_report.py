@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,12 +15,13 @@ from pages import Page
 from results import confirmed, contested, lr_trial, made_result, only, resumed
 
 from lrsearch.errors import InputError, MissingPartError, StudyError
+from lrsearch.reports.figures import figures_of
 from lrsearch.reports.figures.compared import lr_panel, spread
 from lrsearch.reports.figures.contenders import contenders
 from lrsearch.reports.figures.paired import paired_panel, pairs
 from lrsearch.reports.figures.panel import Dot
 from lrsearch.reports.figures.theme import DARK, OUTCOMES, RANKS, family_color, family_symbol
-from lrsearch.reports.page.page import report_figures, report_html, write_report
+from lrsearch.reports.page.page import report_html, write_report
 from lrsearch.search import SearchResult
 from lrsearch.spaces import FAMILIES, ScheduleSpace, default_space
 
@@ -91,7 +93,7 @@ def test_every_kind_of_search_gives_a_whole_page(name: str) -> None:
 
 @pytest.mark.parametrize("name", ODD)
 def test_every_figure_is_one_that_plotly_accepts(name: str) -> None:
-    figures = report_figures(ODD[name])
+    figures = figures_of(ODD[name])
     for figure in figures.values():
         go.Figure(json.loads(json.dumps(figure, allow_nan=False)))
     drawn = {a.get("data-figure") for a in page_of(ODD[name]).all("div") if "data-figure" in a}
@@ -187,7 +189,7 @@ def test_large_searches_stay_light() -> None:
     html = report_html(result)
     assert len(html.encode()) < 10e6
     assert len(page_of(result).all("polyline")) == 1000
-    for name, figure in report_figures(result).items():
+    for name, figure in figures_of(result).items():
         assert len(figure["data"]) <= 20, name
 
 
@@ -242,3 +244,17 @@ def test_a_picture_needs_a_winner_kaleido_and_a_known_kind(tmp_path: Path, monke
         write_image(ODD["ordinary"], tmp_path / "x.png")
     with pytest.raises(InputError, match="png or svg"):
         write_image(ODD["ordinary"], tmp_path / "x.gif", "gif")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"ends in \.png, got 'x\.jpg'"):
+        write_image(ODD["ordinary"], tmp_path / "x.jpg")
+    with pytest.raises(InputError, match="does not exist: make it"):
+        write_image(ODD["ordinary"], tmp_path / "nowhere" / "x.png")
+
+
+def test_the_slide_is_the_first_screen_and_needs_nothing_as_svg(tmp_path: Path) -> None:
+    from lrsearch.reports.images import write_image
+
+    result = contested(0.05)
+    slide = write_image(result, tmp_path / "x.svg", "svg").read_text()
+    root = ElementTree.fromstring(slide)
+    assert [p.get("role") for p in root.iter("{http://www.w3.org/2000/svg}svg")][1:] == ["img"] * 4
+    assert f"trial {result.best.number} (recommended)" in slide

@@ -249,7 +249,7 @@ def test_a_study_named_like_a_script_is_only_shown(show: Show) -> None:
 @pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<svg")])
 def test_the_winner_can_be_had_as_a_picture(tmp_path: Path, kind: str, start: bytes) -> None:
     pytest.importorskip("kaleido", reason="kaleido is not installed")
-    path = write_image(made_result(12), tmp_path / "deep" / f"best.{kind}", kind)  # type: ignore[arg-type]
+    path = write_image(made_result(12), tmp_path / f"best.{kind}", kind)  # type: ignore[arg-type]
     data = path.read_bytes()
     assert data.startswith(start)
     if kind == "png":

@@ -12,8 +12,14 @@ from results import lr_trial, made_result, made_trial, only, resumed
 
 from lrsearch.reports.facts import answer as answers
 from lrsearch.reports.facts import curves as series
-from lrsearch.reports.facts import edges, points, rows, tables
+from lrsearch.reports.facts import edges, rows, tables
 from lrsearch.reports.facts.early import early_looks
+from lrsearch.reports.figures.base_lr import wall
+from lrsearch.reports.figures.parameters import parameters
+from lrsearch.reports.figures.points import select
+from lrsearch.reports.figures.progress import progress
+from lrsearch.reports.figures.stops import stops
+from lrsearch.reports.figures.timeline import timeline
 from lrsearch.search import TrialRecord
 from lrsearch.search.results.importance import MIN_TRIALS, importance
 from lrsearch.spaces import FAMILIES, Range, Schedule, ScheduleSpace, default_space
@@ -33,7 +39,7 @@ def test_larger_is_better_when_the_metric_is_maximized() -> None:
     result = made_result(20, metric="val_accuracy", maximize=True)
     assert all(c.better == (c.difference > 0) for c in tables.comparisons(result) if c.difference)
     assert "higher than the best baseline" in answers.answer(result).verdict
-    steps = [s.best for s in points.progress(result) if s.best is not None]
+    steps = [s.best for s in progress(result) if s.best is not None]
     assert steps == sorted(steps)
 
 
@@ -186,7 +192,7 @@ def test_ranked_curves_hold_every_complete_trial_in_order() -> None:
 
 def test_every_trial_is_a_step_of_the_progress_and_the_epochs_add_up() -> None:
     result = made_result(40)
-    found = points.progress(result)
+    found = progress(result)
     assert found[-1].epochs == sum(t.epochs for t in result.trials)
     assert found[-1].best == result.best.value
     bests = [s.best for s in found if s.best is not None]
@@ -194,48 +200,48 @@ def test_every_trial_is_a_step_of_the_progress_and_the_epochs_add_up() -> None:
 
 
 def test_the_wall_separates_diverged_trials() -> None:
-    found = points.wall(made_result(200, wall=0.3))
+    found = wall(made_result(200, wall=0.3))
     assert found is not None
     assert found.base_lr == pytest.approx(0.3, rel=0.1)
     assert found.diverged_above == found.above
     assert found.diverged_below == 0
-    assert points.wall(made_result(30, wall=9.0)) is None
-    assert points.wall(made_result(30, wall=0.0)) is None
+    assert wall(made_result(30, wall=9.0)) is None
+    assert wall(made_result(30, wall=0.0)) is None
 
 
 def test_parameters_are_those_that_vary_and_the_best_familys_come_first() -> None:
     result = made_result(60)
-    found = points.parameters(result)
+    found = parameters(result)
     assert [p.name for p in found][:2] == ["base_lr", "warmup"]
     assert found[2].name.startswith(result.best.schedule.family if result.best.schedule else "")
     fixed = default_space("sgd", 10)
     fixed = replace(fixed, ranges={**fixed.ranges, "step.gamma": Range(0.1, 0.1)})
-    assert "step.gamma" not in [p.name for p in points.parameters(made_result(60, space=fixed))]
+    assert "step.gamma" not in [p.name for p in parameters(made_result(60, space=fixed))]
 
 
 def test_two_gpus_are_two_lanes() -> None:
     made = made_result(20)
     trials = [replace(t, device=f"cuda:{t.number % 2}", worker=t.number % 2) for t in made.trials]
-    found = points.timeline(replace(made, trials=tuple(trials)))
+    found = timeline(replace(made, trials=tuple(trials)))
     assert found.lanes == ("worker 1 (cuda:0)", "worker 2 (cuda:1)")
 
 
 def test_the_day_between_two_sessions_is_cut_out_of_the_timeline() -> None:
-    found = points.timeline(resumed())
+    found = timeline(resumed())
     assert len(found.sessions) == 1
     assert max(b.end for b in found.bars) < 60
-    assert [s.session for s in points.progress(resumed())] == [0] * 10 + [1] * 10
+    assert [s.session for s in progress(resumed())] == [0] * 10 + [1] * 10
 
 
 def test_stops_count_by_epoch() -> None:
-    found = {s.outcome: s.counts for s in points.stops(made_result(60))}
+    found = {s.outcome: s.counts for s in stops(made_result(60))}
     assert sum(found["pruned"]) == made_result(60).counts()["pruned"]
     assert found["pruned"][3] == sum(found["pruned"])
 
 
 def test_a_selection_keeps_the_best_trials() -> None:
     ranking = made_result(300, pruned=0, wall=9).ranking
-    kept = points.select(ranking, 100)
+    kept = select(ranking, 100)
     assert len(kept) == 100
     assert kept[:50] == list(ranking[:50])
     assert kept[-1] == ranking[-1]

@@ -1,27 +1,19 @@
-"""The curves as Plotly figures: plain dictionaries of Plotly's own JSON, made from the tables."""
+"""The recommended schedule's learning rate above its losses, epoch by epoch, with the others beside it on request."""
 
 from __future__ import annotations
 
-import base64
-import html
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
 
 from ...search import SearchResult
-from ..facts.curves import Line, Phase, RankedCurves, TrialCurves, curves, drops, lr_line, phases, ranked
+from ..facts.curves import Line, Phase, TrialCurves, curves, drops, phases
 from ..facts.marks import recommended
-from ..facts.tables import num
-from .theme import MUTED, RANKS, WINDOW, axis, family_color, layout, log_axis, log_ticks
+from .theme import MUTED, WINDOW, Figure, axis, family_color, layout, log_ticks, text
 
-Figure = dict[str, Any]
-PHASES = {"warm-up": "warm-up", "decay": "decay", "rise": "rising again", "hold": "constant", "steps": "step decay"}
-GAP = np.array([np.nan])
+PHASES = {"warm-up": "warm-up", "decay": "decay", "rise": "back up", "hold": "constant", "steps": "step decay"}
 
 
-def winner_figure(result: SearchResult) -> Figure | None:
-    """The best trial's lr above its losses over one epoch axis; others can be switched on. None without a winner.
+def explorer_figure(result: SearchResult) -> Figure | None:
+    """The recommended trial's lr above its losses over one epoch axis; others can be switched on. None without one.
 
     Traces carry ``meta.group``: "winner", "train", "top" or "baseline"; the last two start hidden.
     """
@@ -31,9 +23,9 @@ def winner_figure(result: SearchResult) -> Figure | None:
     parts = phases(best.schedule, best.steps_per_epoch)
     rows = ["learning rate", *(["loss"] if any(c.losses for c in shown) else [])]
     rows += [text(result.metric)] if any(c.score for c in shown) else []
-    data = [trace for c in reversed(shown) for trace in _traces(c, rows)]
+    data = [trace for c in reversed(shown) for trace in _traces(c, rows, result.metric)]
     found = layout(
-        {1: 320, 2: 540}.get(len(rows), 700),
+        {1: 300, 2: 440}.get(len(rows), 580),
         hovermode="x unified",
         hoversubplots="axis",
         hoverdistance=-1,  # a loss is known once per epoch: show the nearest one
@@ -54,7 +46,7 @@ def winner_figure(result: SearchResult) -> Figure | None:
         key = f"yaxis{i + 1 if i else ''}"
         ticks = _log_ticks(data, key.replace("axis", ""))
         steep = ticks.pop("steep", False) and title == "loss"
-        found[key] = axis(title, domain=[max(0.0, top - height), top], **(ticks if steep else {}))
+        found[key] = axis(title, fixedrange=True, domain=[max(0.0, top - height), top], **(ticks if steep else {}))
         found["meta"][key] = ticks  # for the switch between the scales
     return {"data": data, "layout": found}
 
@@ -68,12 +60,15 @@ def _log_ticks(data: list[Figure], yaxis: str) -> Figure:
     return {**log_ticks(low, high), "type": "log", "steep": high > 10 * low}
 
 
-def _traces(c: TrialCurves, rows: list[str]) -> list[Figure]:
+def _traces(c: TrialCurves, rows: list[str], metric: str) -> list[Figure]:
+    """A schedule's lines; over the epochs one row of the hover label tells of each but the recommended one."""
     group = {"recommended": "winner", "baseline": "baseline"}.get(c.role, "top")
-    found = [_curve(c, c.lr, "y", group, f"{c.label} lr")]
+    quiet = {} if group == "winner" else {"hoverinfo": "skip", "hovertemplate": None}
+    found = [{**_curve(c, c.lr, "y", group, f"{c.label} lr"), **quiet}]
     for line in c.losses:
         train = c.role == "recommended" and "train" in line.name.lower()
-        found.append(_curve(c, line, "y2", "train" if train else group, f"{c.label} {line.name}"))
+        shown = _curve(c, line, "y2", "train" if train else group, f"{c.label} {line.name}")
+        found.append(shown if c.score is None or line.name == metric else {**shown, **quiet})
     if c.score is not None:
         found.append(_curve(c, c.score, f"y{len(rows)}", group, f"{c.label} {c.score.name}"))
     return found
@@ -102,7 +97,7 @@ def _shading(parts: Sequence[Phase], jumps: Sequence[float]) -> list[Figure]:
     found = [
         {**tall, "type": "rect", "x0": p.start, "x1": p.end, "fillcolor": WINDOW, "line": {"width": 0}}
         for p in parts
-        if p.kind in ("warm-up", "hold") and len(parts) > 1
+        if p.kind == "warm-up"
     ]
     edges = [p.end for p in parts[:-1]] + list(jumps[:20])
     line = {"color": MUTED, "width": 1, "dash": "dot"}
@@ -123,71 +118,3 @@ def _phase_names(parts: Sequence[Phase], epochs: float) -> list[Figure]:
         for p in parts
         if (p.end - p.start) >= 0.1 * epochs
     ]
-
-
-def ranked_figure(result: SearchResult) -> Figure | None:
-    """The lr curves of all complete trials, coloured by how good they were; None for fewer than two.
-
-    One SVG trace per colour: at 1,000 thinned curves it zooms in a quarter of a second without a GPU, where WebGL
-    took several.
-    """
-    groups = ranked(result, len(RANKS))
-    best = recommended(result)
-    if best is None or best.schedule is None or len(result.ranking) < 2:
-        return None
-    data = [_bundle(g) for g in reversed(groups)]
-    x, y = join([lr_line(best.schedule, best.steps_per_epoch)])
-    data.append(
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": "recommended",
-            "x": x,
-            "y": y,
-            "line": {"color": family_color(best.schedule.family), "width": 3.5},
-            "hovertemplate": f"recommended, trial {best.number}<br>epoch %{{x:.3g}}<br>lr %{{y:.3g}}<extra></extra>",
-        }
-    )
-    top_lr = max(max(c.y) for g in groups for c in g.curves)
-    low_lr = max(min(min(c.y) for g in groups for c in g.curves), top_lr * 1e-4)
-    found = layout(
-        420,
-        xaxis=axis("epoch", range=[0, result.epochs]),
-        yaxis=log_axis("learning rate", low_lr, top_lr),
-    )
-    return {"data": data, "layout": found}
-
-
-def _bundle(group: RankedCurves) -> Figure:
-    x, y = join(group.curves)
-    numbers = np.concatenate([np.full(len(c.x) + 1, n) for n, c in zip(group.trials, group.curves, strict=True)])
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": f"{num(group.best)} to {num(group.worst)}",
-        "x": x,
-        "y": y,
-        "customdata": pack(numbers, "i4"),
-        "connectgaps": False,
-        "line": {"color": RANKS[group.rank], "width": 1.2},
-        "hovertemplate": "trial %{customdata}<br>epoch %{x:.3g}<br>lr %{y:.3g}<extra></extra>",
-    }
-
-
-def join(lines: Iterable[Line]) -> tuple[Figure, Figure]:
-    """Many lines as the packed x and y of one trace, NaN between them."""
-    found = list(lines)
-    x = [a for line in found for a in (np.array(line.x), GAP)]
-    y = [a for line in found for a in (np.array(line.y), GAP)]
-    return pack(np.concatenate(x), "f4"), pack(np.concatenate(y), "f4")
-
-
-def pack(values: Any, dtype: str) -> Figure:
-    """Numbers as Plotly's base64 typed array: a third of the size of text, and quick to read."""
-    raw = np.ascontiguousarray(values, dtype=f"<{dtype}").tobytes()
-    return {"dtype": dtype, "bdata": base64.b64encode(raw).decode("ascii")}
-
-
-def text(value: object) -> str:
-    """Text for Plotly, which reads some HTML: everything shows as typed."""
-    return html.escape(str(value), quote=False)
