@@ -10,7 +10,8 @@ import numpy as np
 from ...search import SearchResult
 from ...search.results.response import Response, response
 from ..facts.marks import lowest_in_search, recommended, word
-from ..facts.tables import edges, finite
+from ..facts.edges import edges
+from ..facts.tables import finite
 from .points import POINTS, Point, Scale, markers, names, point, ring, scale, scatter, select
 from .theme import ACCENT, INK, MUTED, WARN, Figure, axis, family_color, layout, log_axis
 
@@ -43,7 +44,7 @@ def base_lr_figure(result: SearchResult) -> Figure | None:
     data = [*_ribbon(result), *(markers(n, [q for q in alive if q.family == n], 8, shown) for n in names(alive))]
     data += _rings(result, alive, shown)
     found = layout(
-        400 if alive else 170,
+        340 if alive else 170,
         xaxis=log_axis("base_lr", min(xs), max(xs), 0.06, anchor="y" if alive else "y2"),
         shapes=[*end_lines(ends, _hit(result)), *_wall_line(wall(result))],
         meta={"off": shown.off, "model": any(t["name"] == "model" for t in data)},
@@ -90,11 +91,18 @@ def wall(result: SearchResult) -> Wall | None:
 
 
 def _rings(result: SearchResult, alive: list[Point], shown: Scale) -> list[Figure]:
+    """The marks; names stand away from each other if both are marked."""
     best, lowest = recommended(result), lowest_in_search(result)
+    where = {q.trial: q for q in alive}
+    pair = [where.get(t.number) if t is not None else None for t in (best, lowest)]
+    mine, other = pair
+    left = mine is not None and other is not None and float(mine.x) < float(other.x)
     found = []
-    if lowest is not None and lowest is not best:
-        found = [ring(q, word("lowest_in_search", result), shown) for q in alive if q.trial == lowest.number]
-    return found + [ring(q, "recommended", shown, filled=True) for q in alive if best and q.trial == best.number]
+    if other is not None and other is not mine:
+        found.append(ring(other, word("lowest_in_search", result), shown, left=mine is not None and not left))
+    if mine is not None:
+        found.append(ring(mine, "recommended", shown, filled=True, left=left))
+    return found
 
 
 def _ribbon(result: SearchResult) -> list[Figure]:

@@ -10,7 +10,7 @@ import numpy as np
 from ...search import SearchResult
 from ..facts.curves import Line as Curve
 from ..facts.curves import lr_line, thin
-from ..facts.tables import num
+from ..facts.numbers import num
 from .contenders import Contender, contenders
 from .panel import Axis, Band, Line, Mark, Panel, value_axis
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from statistics import fmean
 from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord
-from ..facts.marks import finalist, recommended, title
+from ..facts.headline import headline
+from ..facts.marks import recommended, title
 from .theme import INK, family_color
 
 
@@ -37,7 +36,8 @@ def contenders(result: SearchResult) -> tuple[Contender, ...]:
     if best is None or best.schedule is None:
         return ()
     found = [Contender(best, _name(best, "recommended"), family_color(best.schedule.family), "", 3, runs(result, best))]
-    other = _rival(result, best)
+    rival = headline(result).rival
+    other = None if rival is None else result.trial(rival)
     if other is not None and other.schedule is not None:
         found.append(Contender(other, _name(other, _role(other)), INK, "5 4", 1.7, runs(result, other)))
     return tuple(found)
@@ -50,26 +50,6 @@ def runs(result: SearchResult, trial: TrialRecord) -> tuple[TrialRecord, ...]:
     judging = set(found.contest.judging) if found else set()
     kept = [t for t in fresh if t.confirms == trial.number and t.seed in judging and t.outcome == "complete"]
     return tuple(kept) or (trial,)
-
-
-def baseline_scale(result: SearchResult, rival: int) -> float:
-    """What a difference from that baseline is a percentage of: its mean on fresh seeds; NaN if it is not above 0."""
-    assert result.confirmation is not None
-    values = [v for v in result.confirmation.judged(rival).values() if math.isfinite(v)]
-    mean = fmean(values) if values else math.nan
-    return mean if mean > 0 else math.nan
-
-
-def _rival(result: SearchResult, best: TrialRecord) -> TrialRecord | None:
-    """The finalist if a baseline is recommended, else the best of the baselines."""
-    found = finalist(result)
-    if found is not None and found.number != best.number:
-        return found
-    closest = result.confirmation.closest if result.confirmation else None
-    if closest is not None and closest.rival != best.number:
-        return result.trial(closest.rival)
-    wanted = (t for t in result.ranking if bool(t.baseline) != bool(best.baseline))
-    return next(wanted, None)
 
 
 def _role(trial: TrialRecord) -> str:

@@ -25,7 +25,7 @@ def explorer_figure(result: SearchResult) -> Figure | None:
     rows += [text(result.metric)] if any(c.score for c in shown) else []
     data = [trace for c in reversed(shown) for trace in _traces(c, rows, result.metric)]
     found = layout(
-        {1: 300, 2: 440}.get(len(rows), 580),
+        {1: 280, 2: 400}.get(len(rows), 540),
         hovermode="x unified",
         hoversubplots="axis",
         hoverdistance=-1,  # a loss is known once per epoch: show the nearest one
@@ -87,7 +87,7 @@ def _curve(c: TrialCurves, line: Line, yaxis: str, group: str, name: str) -> Fig
         "visible": group in ("winner", "train"),
         "line": {"color": family_color(c.family), "width": 3 if group == "winner" else 1.8, "dash": dash},
         "opacity": 0.75 if group == "top" else 1,
-        "meta": {"group": group},
+        "meta": {"group": group, "label": f"{c.label} ({c.family})"},
         "hovertemplate": "%{y:.4g}" if yaxis == "y" else "%{y:.4g} after epoch %{x}",
     }
 

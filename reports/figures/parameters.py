@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from ...search import SearchResult
 from ...spaces import Choice, get_family
 from ..facts.marks import recommended, word
-from ..facts.tables import Edge, edges, families
+from ..facts.edges import Edge, edges
+from ..facts.tables import families
 from .base_lr import FEWEST, end_lines
 from .points import Point, markers, names, point, ring, scale, select
 from .theme import Figure, axis, layout, log_axis, text
@@ -107,13 +108,13 @@ def _figure(p: ParameterPoints, result: SearchResult) -> Figure:
     data = [markers(name, [q for q in p.points if q.family == name], 7, shown) for name in names(p.points)]
     same = p.lowest is not None and p.recommended is not None and p.lowest.trial == p.recommended.trial
     if p.lowest is not None and p.lowest_of_all and not same:
-        data.append(ring(p.lowest, word("lowest_in_search", result), shown))
+        data.append(ring(p.lowest, word("lowest_in_search", result), shown, left=_right(p, p.lowest)))
     if p.recommended is not None:
-        data.append(ring(p.recommended, "recommended", shown, filled=True))
+        data.append(ring(p.recommended, "recommended", shown, filled=True, left=_right(p, p.recommended)))
     xaxis = axis(text(p.title), type="category") if p.options else _bounded(p)
     ends = [] if p.low is None or p.high is None else [p.low, p.high]
     found = layout(
-        260,
+        240,
         xaxis=xaxis,
         yaxis={**shown.settings, "fixedrange": True},
         shapes=end_lines(ends, p.edge.limit if p.edge else None),
@@ -131,3 +132,11 @@ def _bounded(p: ParameterPoints) -> dict[str, Any]:
         return log_axis(text(p.title), low, high, 0.05)
     pad = 0.05 * (high - low)
     return axis(text(p.title), range=[low - pad, high + pad])
+
+
+def _right(p: ParameterPoints, point: Point) -> bool:
+    """Whether the point stands in the right half, so that its name goes to the left."""
+    if isinstance(point.x, str):
+        return p.options.index(point.x) >= len(p.options) / 2
+    values = sorted(float(q.x) for q in p.points)
+    return float(point.x) > ((values[0] * values[-1]) ** 0.5 if p.log else (values[0] + values[-1]) / 2)

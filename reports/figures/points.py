@@ -36,7 +36,7 @@ class Scale(NamedTuple):
 
     Attributes:
         settings: Plotly's, with a range.
-        border: The value at its bad end.
+        border: A value close to its bad end.
         limit: Values worse than this stand at the border, as triangles.
         off: How many do.
         maximize: Whether larger is better.
@@ -67,10 +67,11 @@ def scale(result: SearchResult, values: Sequence[float] | None = None, **more: A
     kept = [v for v in ordered if v <= limit]
     log = not result.maximize and best > 0 and kept[-1] > STEEP * best
     low, high = _ends(best, kept[-1], log=log, one=len(set(ordered)) == 1)
+    border = (kept[-1] * high) ** 0.5 if log else (kept[-1] + high) / 2
     shown = [low, high] if sign > 0 else [-high, -low]
     settings = {**log_ticks(low, high), "type": "log", "range": np.log10(shown).tolist()} if log else {"range": shown}
     off = len(ordered) - len(kept)
-    return Scale(axis(text(result.metric), **settings, **more), sign * high, sign * limit, off, result.maximize)
+    return Scale(axis(text(result.metric), **settings, **more), sign * border, sign * limit, off, result.maximize)
 
 
 def _ends(best: float, worst: float, *, log: bool, one: bool) -> tuple[float, float]:
@@ -79,9 +80,9 @@ def _ends(best: float, worst: float, *, log: bool, one: bool) -> tuple[float, fl
         room = 0.5 * abs(best) or 1.0
         return best - room, best + (2 * room if best > 0 else room)
     if log:
-        room = (worst / best) ** 0.06
+        room = (worst / best) ** 0.08
         return best / room, worst * room
-    pad = 0.06 * (worst - best) or 0.06 * abs(best) or 1.0
+    pad = 0.08 * (worst - best) or 0.06 * abs(best) or 1.0
     return best - pad, worst + pad
 
 
@@ -129,14 +130,14 @@ def markers(family: str, points: Sequence[Point], size: int, shown: Scale) -> Fi
     }
 
 
-def ring(point: Point, name: str, shown: Scale, *, filled: bool = False) -> Figure:
-    """The mark of a trial that stands out, with its name: open, or with a dot in it for the recommended one."""
+def ring(point: Point, name: str, shown: Scale, *, filled: bool = False, left: bool = False) -> Figure:
+    """The mark of a trial that stands out, with its name beside it: open, or with a dot in it if it is recommended."""
     symbol = "circle-open-dot" if filled else "circle-open"
     return {
         **scatter(name, [point.x], [shown.place(point.y or 0.0)]),
         "mode": "markers+text",
-        "text": [name],
-        "textposition": "bottom center" if filled else "top center",
+        "text": [f"\u2002{name}\u2002"],
+        "textposition": "middle left" if left else "middle right",
         "textfont": {"color": INK, "size": 12},
         "cliponaxis": False,
         "customdata": [point.trial],

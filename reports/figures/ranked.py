@@ -11,7 +11,7 @@ import numpy as np
 from ...search import SearchResult
 from ..facts.curves import Line, RankedCurves, lr_line, ranked
 from ..facts.marks import recommended
-from ..facts.tables import num
+from ..facts.numbers import num
 from .base_lr import FEWEST
 from .theme import RANKS, Figure, axis, family_color, layout, log_axis
 

@@ -7,7 +7,8 @@ import math
 from ...search import SearchResult
 from ...search.results.response import Response, response
 from ..facts.marks import lowest_in_search, recommended, word
-from ..facts.tables import finite, num
+from ..facts.numbers import num
+from ..facts.tables import finite
 from .panel import Axis, Band, Dot, Line, Mark, Panel, span
 from .theme import ACCENT, INK, MUTED
 
@@ -38,7 +39,9 @@ def response_panel(result: SearchResult) -> Panel | None:
     marks += _marked(result)
     x = Axis(*span(found.base_lr, 0.02, log=True), log=True)
     note = f"{off} worse, not to scale (triangles)" if off else ""
-    return Panel("How much base_lr matters", _said(found, result), x, Axis(low, high), tuple(marks), note)
+    return Panel(
+        f"How much base_lr matters: {result.metric}", _said(found, result), x, Axis(low, high), tuple(marks), note
+    )
 
 
 def close_range(result: SearchResult) -> str:

@@ -32,6 +32,7 @@ from ..figures.contenders import contenders
 from ..figures.panel import NARROW, WIDE, svg
 from ..figures.parameters import parameters
 from ..figures.response import close_range
+from ..figures.waterfall import waterfall
 from ..figures.theme import DARK, OUTCOMES, RANKS, STARTING, SYMBOLS, Figure, family_color, family_symbol
 
 IMPORTANCE_FROM = 30
@@ -119,6 +120,7 @@ def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]
         "best": best,
         "answer": answer(result),
         "figures": figures,
+        "waterfall": waterfall(answer(result).headline.gain, result),
         "panels": report_panels(result),
         "contenders": contenders(result),
         "export": f"lrsearch export {shlex.quote(result.folder)}" if result.folder else "",

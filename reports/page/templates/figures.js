@@ -89,9 +89,9 @@
 
   // Only what is switched on stands in the legend.
   function showLegend(element, figure) {
-    const colors = new Set(figure.data.filter((t) => t.visible !== false).map((t) => t.line?.color));
-    element.parentElement.querySelectorAll(".chip.line").forEach((chip) => {
-      chip.hidden = !colors.has(chip.style.getPropertyValue("--light").trim());
+    const groups = new Set(figure.data.filter((t) => t.visible !== false).map((t) => t.meta?.group));
+    element.parentElement.querySelectorAll(".legend [data-group]").forEach((chip) => {
+      chip.hidden = !groups.has(chip.dataset.group);
     });
   }
 
@@ -105,6 +105,10 @@
       await load();
       await paint(element);
       element.dataset.drawn = "yes";
+      element.on("plotly_click", (event) => {
+        const trial = event.points.find((p) => Number.isInteger(p.customdata))?.customdata;
+        if (trial !== undefined) dispatchEvent(new CustomEvent("trial", { detail: trial }));
+      });
     } catch (error) {
       element.textContent = "This browser cannot draw the figure; the tables hold the same facts.";
       element.classList.add("empty");

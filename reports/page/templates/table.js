@@ -2,7 +2,8 @@
 (() => {
   const table = document.getElementById("trial-table");
   if (!table) return;
-  const STEP = 50;
+  const STEP = 12;
+  const MORE = 100;
   const body = table.tBodies[0];
   const more = document.getElementById("more");
   const shown = document.getElementById("shown");
@@ -39,7 +40,7 @@
     const visible = found.slice(0, limit);
     body.replaceChildren(...visible.map((r) => r.row));
     more.hidden = visible.length === found.length;
-    more.textContent = `Show ${Math.min(STEP * 2, found.length - visible.length)} more`;
+    more.textContent = `Show ${Math.min(MORE, found.length - visible.length)} more`;
     const all = `${rows.length} trial${rows.length === 1 ? "" : "s"}`;
     shown.textContent = found.length === rows.length ? all : `${found.length} of ${all}`;
   }
@@ -69,7 +70,19 @@
     control.addEventListener("input", () => { limit = STEP; render(); });
   }
   text.form.addEventListener("submit", (event) => event.preventDefault());
-  more.addEventListener("click", () => { limit += STEP * 2; render(); });
+  more.addEventListener("click", () => { limit += MORE; render(); });
+
+  // A click on a point shows the trial's row.
+  addEventListener("trial", (event) => {
+    const place = sorted.findIndex((r) => r.trial === event.detail);
+    if (place < 0) return;
+    [text.value, outcome.value, family.value] = ["", "", ""];
+    limit = Math.max(limit, place + 1);
+    render();
+    rows.forEach((r) => r.row.classList.toggle("found", r === sorted[place]));
+    sorted[place].row.scrollIntoView({ block: "center" });
+    window.lrsearch.say(`Trial ${event.detail} in the table`);
+  });
 
   let before = limit;
   addEventListener("beforeprint", () => { before = limit; limit = Math.max(limit, 200); render(); });
