@@ -141,8 +141,8 @@ def _add_run_argument(p: argparse.ArgumentParser) -> None:
 def _add_report(p: argparse.ArgumentParser) -> None:
     _add_run_argument(p)
     p.add_argument("--output", metavar="FILE", help="where to write it (default: report.html in the run folder)")
-    p.add_argument("--png", metavar="FILE", help="the lr and loss curves as an image, for slides")
-    p.add_argument("--svg", metavar="FILE", help="the same as SVG")
+    p.add_argument("--png", metavar="FILE", help="the first screen's panels as an image, for slides")
+    p.add_argument("--svg", metavar="FILE", help="the same as SVG, which needs no browser")
     p.add_argument("--open", action="store_true", help="open it in the browser")
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ...search import SearchResult
 from ...search.results.response import Response, response
-from ..facts.marks import lowest_in_search, recommended, word
 from ..facts.edges import edges
+from ..facts.marks import lowest_in_search, recommended, word
 from ..facts.tables import finite
 from .points import POINTS, Point, Scale, markers, names, point, ring, scale, scatter, select
 from .theme import ACCENT, INK, MUTED, WARN, Figure, axis, family_color, layout, log_axis

@@ -13,7 +13,7 @@ from typing import Literal
 
 from .theme import DARK, GRID, INK, MUTED
 
-WIDE, NARROW = (570, 188), (345, 196)
+WIDE, NARROW = (570, 160), (345, 190)
 """Width and height in CSS pixels of a panel on a wide and on a narrow page."""
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 8, 24
 

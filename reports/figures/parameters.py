@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from ...search import SearchResult
 from ...spaces import Choice, get_family
-from ..facts.marks import recommended, word
 from ..facts.edges import Edge, edges
+from ..facts.marks import recommended, word
 from ..facts.tables import families
 from .base_lr import FEWEST, end_lines
 from .points import Point, markers, names, point, ring, scale, select

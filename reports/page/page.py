@@ -32,8 +32,8 @@ from ..figures.contenders import contenders
 from ..figures.panel import NARROW, WIDE, svg
 from ..figures.parameters import parameters
 from ..figures.response import close_range
-from ..figures.waterfall import waterfall
 from ..figures.theme import DARK, OUTCOMES, RANKS, STARTING, SYMBOLS, Figure, family_color, family_symbol
+from ..figures.waterfall import waterfall
 
 IMPORTANCE_FROM = 30
 """Complete trials from which on the page says which parameters mattered: fewer say little about a dozen of them."""

@@ -18,8 +18,8 @@ from lrsearch.errors import InputError, MissingPartError, StudyError
 from lrsearch.reports.figures import figures_of
 from lrsearch.reports.figures.compared import lr_panel, spread
 from lrsearch.reports.figures.contenders import contenders
-from lrsearch.reports.figures.paired import paired_panel, pairs
-from lrsearch.reports.figures.panel import Dot
+from lrsearch.reports.figures.paired import paired_panel
+from lrsearch.reports.figures.panel import Dot, Text
 from lrsearch.reports.figures.theme import DARK, OUTCOMES, RANKS, family_color, family_symbol
 from lrsearch.reports.page.page import report_html, write_report
 from lrsearch.search import SearchResult
@@ -151,15 +151,16 @@ def test_the_page_asks_for_nothing_outside_itself() -> None:
 
 
 def test_runs_on_fresh_seeds_are_drawn_seed_by_seed() -> None:
-    (found,) = pairs(confirmed(1))
-    assert list(found.differences) == list(range(101, 107))
-    assert found.differences[101] == -np.inf  # the baseline diverged
-    assert found.differences[102] == pytest.approx(
-        100 * -0.1 / np.mean([0.3 + 0.01 * (s % 5) for s in range(102, 107)])
-    )
-    panel = paired_panel(confirmed(1))
+    panel = paired_panel(contested(0.05))
     assert panel is not None
-    assert [m.kind for m in panel.marks if isinstance(m, Dot)].count("wrong") == 1
+    dots = [m for m in panel.marks if isinstance(m, Dot)]
+    assert [d.hover.partition(":")[0] for d in dots] == ["mean", *(f"seed {seed}" for seed in range(3, 12))]
+    assert np.mean([d.x for d in dots[1:]]) == pytest.approx(dots[0].x)
+    assert dots[0].x < 0 < panel.x.high
+    assert "searched better" in [m.text for m in panel.marks if isinstance(m, Text)][0]
+    lost = paired_panel(confirmed(1))
+    assert lost is not None
+    assert "1 diverged" in lost.note
     assert paired_panel(confirmed(6)) is None
 
 
