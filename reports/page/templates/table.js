@@ -16,7 +16,7 @@
 
   const rows = [...body.rows].map((row) => {
     const numbers = row.dataset.v.split("|").map(Number);
-    const label = (i) => row.cells[i].querySelector(".chip")?.textContent.trim() ?? "";
+    const label = (i) => row.cells[i].querySelector(".chip, .family")?.textContent.trim() ?? "";
     return {
       row,
       ...Object.fromEntries(keys.map((k, i) => [k, numbers[i]])),
