@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
+from .errors import InputError
 from .spaces import FAMILIES, Family, add_family, family_set, set_names
 
 
@@ -41,4 +43,7 @@ def parameters(family: str | None) -> list[str]:
 def _load(spec: str) -> str:
     from .objectives import load_function
 
+    file = spec.rpartition(":")[0]
+    if file.endswith(".py") and not os.path.isfile(file):
+        raise InputError(f"there is no file {file!r}: give your family as path/to/my.py:name.")
     return add_family(load_function(spec), spec)
