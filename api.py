@@ -35,7 +35,7 @@ from .search import (
     search_on,
     train_longer,
 )
-from .spaces import Interval, Schedule, ScheduleSpace
+from .spaces import Family, Interval, Schedule, ScheduleSpace
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -49,7 +49,7 @@ def run(
     *,
     budget: str | int | Budget = 60,
     space: ScheduleSpace | str | PathLike[str] | None = None,
-    families: Sequence[str] | None = None,
+    families: Sequence[str | Family] | None = None,
     epochs: int | None = None,
     interval: Interval | None = None,
     optimizer: str | None = None,
@@ -80,7 +80,8 @@ def run(
         objective: A built-in task's name, ``file.py:name``, ``module:name``, a generator function, or an `Objective`.
         budget: Trials (60), wall time ("30m") or epochs ("500ep").
         space: What to search: a `ScheduleSpace`, or the path of a TOML file.
-        families: Schedule families; those of the space by default.
+        families: Schedule families or sets of them, ``file.py:name`` of your own or such a family itself; those of the
+            space by default.
         epochs: Horizon; the task's own by default.
         interval: Whether the rate changes every "step" or every "epoch".
         optimizer: "sgd", "adamw" or another class's name: whose range of base_lr to search; found out from a user's

@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted (and resumable)."""
     try:
         args = parse(argv)
+        _load_families(getattr(args, "own_families", ()))
         return COMMANDS[args.command](args)
     except InputError as error:
         return _complain(error, WRONG_USE)
@@ -38,6 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except OSError as error:  # a full disk, a name that is too long
         return _complain(error, FAILED)
+
+
+def _load_families(specs: Sequence[str]) -> None:
+    if specs:
+        from .families import choose_families
+
+        choose_families(specs)
 
 
 def _complain(error: Exception, code: int) -> int:

@@ -154,6 +154,7 @@ def _add_export(p: argparse.ArgumentParser) -> None:
     p.add_argument("--steps-per-epoch", type=int, metavar="M", help="the real number of optimizer steps in an epoch")
     p.add_argument("--keep-warmup", action="store_true", help="do not stretch the warm-up: keep its length in steps")
     p.add_argument("--base-lr", type=float, help="rescale to another base_lr")
+    _add_own_families(p)
     p.add_argument("--output", metavar="FILE", help="write to a file instead of standard output")
 
 
@@ -170,6 +171,7 @@ def _add_transfer(p: argparse.ArgumentParser) -> None:
     p.add_argument("--engine", default="auto", help="auto, lanes, processes or single (default auto: measured)")
     p.add_argument("--device", default="auto", help="torch device (default auto: CUDA if there is one)")
     p.add_argument("--data-dir", default="data", help="folder with the datasets (default data)")
+    _add_own_families(p)
 
 
 def _add_worker(p: argparse.ArgumentParser) -> None:
@@ -183,6 +185,7 @@ def _add_worker(p: argparse.ArgumentParser) -> None:
         "--wait", metavar="TIME", default="10m", help="how long to wait for the search to begin (default 10m)"
     )
     p.add_argument("--data-dir", default="data", help="folder with the datasets (default data)")
+    _add_own_families(p)
 
 
 def _add_dashboard(p: argparse.ArgumentParser) -> None:
@@ -223,6 +226,17 @@ def _value_of(option: str, given: Sequence[str]) -> str | None:
         if word.startswith(f"{option}="):
             return word.partition("=")[2]
     return None
+
+
+def _add_own_families(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--families",
+        dest="own_families",
+        metavar="FILE.py:NAME",
+        type=_names,
+        default=[],
+        help="your own families that were searched, whose code is then used instead of stored points",
+    )
 
 
 def _lengths(text: str) -> list[int]:

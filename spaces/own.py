@@ -14,7 +14,20 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .families import BUILT_IN, FAMILIES, Array, Choice, Expr, Family, Param, Range, Stage, lambda_lr, register
+from .families import (
+    BUILT_IN,
+    FAMILIES,
+    Array,
+    Choice,
+    Expr,
+    Family,
+    Param,
+    Range,
+    Stage,
+    check_names,
+    lambda_lr,
+    register,
+)
 from .schedule import Schedule
 
 GRID = np.linspace(0.0, 1.0, 101)
@@ -131,6 +144,7 @@ def _check_signature(name: str, function: Shape, ranges: Mapping[str, Range | Ch
     for key, searched in ranges.items():
         if not isinstance(searched, (Range, Choice)):
             raise InputError(f"{name}: {key} must be a Range or a Choice, got {searched!r}.")
+    check_names(name, ranges)
 
 
 def _source(name: str, function: Shape) -> tuple[str, ...]:

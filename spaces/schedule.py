@@ -40,6 +40,8 @@ WarmupShape = Literal["linear", "cosine", "exponential"]
 WARMUP_START = 0.01
 RATES, EPOCHS = (1e-30, 1e9), (1e-6, 1e6)
 """The smallest and the largest base_lr, and horizon in epochs."""
+HIGHEST = 1e9
+"""The largest share of base_lr."""
 POINTS = 129
 """Points stored of a schedule whose family is the user's own."""
 
@@ -90,7 +92,9 @@ class Schedule:
             raise InputError(f"{self.family} warms up by itself: its warmup must be 0, got {self.warmup!r}.")
         if self.interval not in ("step", "epoch"):
             raise InputError(f"interval must be 'step' or 'epoch', got {self.interval!r}.")
-        if not self.points:
+        if self.points:
+            _check_points(self.points)
+        else:
             if is_recorded(self.family):
                 raise InputError(
                     f"the family {self.family!r} is your own: load it with --families FILE.py:{self.family}."
@@ -228,12 +232,14 @@ class Schedule:
         rest = {k: v for k, v in data.items() if k != "points"}
         try:
             points = tuple(float(p) for p in data.get("points", ()))
-            if not points:
+            if not points or rest.get("family") in BUILT_IN:
                 return cls(**rest)
             if rest["family"] not in FAMILIES:
                 record(rest["family"], {k: _only(v) for k, v in rest["params"].items()})
             return _as_stored(cls, rest, points)
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise
             raise InputError(f"not a schedule: {error}; got the keys {sorted(data)}.") from None
 
     def _sampled(self) -> tuple[float, ...]:
@@ -297,7 +303,14 @@ def _as_stored(cls: type[Schedule], data: Mapping[str, Any], points: tuple[float
     return cls(**data, points=points)
 
 
+def _check_points(points: Sequence[float]) -> None:
+    if len(points) < 2 or not all(0 <= p <= HIGHEST for p in points):
+        raise InputError(f"points are at least two shares of base_lr, each from 0 to {HIGHEST:g}.")
+
+
 def _only(value: float | str) -> Range | Choice:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise InputError(f"a parameter is a number or a name, got {value!r:.60}.")
     return Choice((value,)) if isinstance(value, str) else Range(value, value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ DEFAULT_FAMILIES = ("exp", "step", "cosine")
 FAMILIES: dict[str, Family] = {}
 BUILT_IN: set[str] = set()
 _RECORDED: dict[str, Family] = {}
+LONGEST = 40
+"""Characters of a name."""
 _ANY = Range(-HUGE, HUGE)
 
 
@@ -40,7 +43,12 @@ def is_recorded(name: str) -> bool:
 
 
 def record(name: str, params: Mapping[str, Range | Choice]) -> None:
-    """Let a family be known by name and parameters, so that what was stored of it can be read without its file."""
+    """Let a family be known by name and parameters, so that what was stored of it can be read without its file.
+
+    Raises:
+        InputError: A name is not one: it would stand in exported code.
+    """
+    check_names(name, params)
     found = tuple(_recorded_param(key, searched) for key, searched in params.items())
     _RECORDED[name] = Family(
         name, "a family of your own, drawn from stored points", "its own file", found, _no_lr, _no_stages
@@ -62,6 +70,17 @@ def unpack(families: bytes | None) -> None:
     """Register what `carried` packed, as far as it is unknown here."""
     for family in pickle.loads(families) if families else []:
         FAMILIES.setdefault(family.name, family)
+
+
+def check_names(name: str, params: Mapping[str, Range | Choice]) -> None:
+    """Raise `InputError` unless a family, its parameters and their choices have names that can stand anywhere."""
+    for given in (name, *params):
+        if not isinstance(given, str) or not given.isidentifier() or len(given) > LONGEST:
+            raise InputError(f"a family and its parameters have names as Python's variables, got {given!r:.60}.")
+    for searched in params.values():
+        for option in searched.options if isinstance(searched, Choice) else ():
+            if not re.fullmatch(rf"[\w.+-]{{1,{LONGEST}}}", option):
+                raise InputError(f"{name}: a choice consists of letters, digits and . + - _, got {option!r:.60}.")
 
 
 def set_names() -> list[str]:

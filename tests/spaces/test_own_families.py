@@ -170,6 +170,10 @@ HEAD = "import math\nimport numpy as np\nimport lrsearch\nfrom lrsearch import C
         ("def half(x): return x / 2\n@lrsearch.family()\ndef f(x): return 1 - half(x)", "uses 'half', which exported"),
         ("f = lrsearch.family()(lambda x: 1 - x)", "a function with a name"),
         ("f = lrsearch.family()", "no schedule family"),
+        (
+            "@lrsearch.family(k=Choice(('a\\nb', 'c')))\ndef f(x, k): return 1 - x",
+            "a choice consists of letters, digits",
+        ),
     ],
 )
 def test_a_family_that_is_none_is_refused_when_it_is_loaded(code: str, says: str, tmp_path: Path) -> None:
@@ -178,3 +182,25 @@ def test_a_family_that_is_none_is_refused_when_it_is_loaded(code: str, says: str
     with pytest.raises(InputError, match=says):
         choose_families([f"{file}:f"])
     assert set(FAMILIES) == BUILT_IN
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"family": '"""\nimport os'},
+        {"params": {"a b": 1}},
+        {"params": {"a": "\u2028x"}},
+        {"params": {"a": [1]}},
+        {"params": None},
+        {"points": [1, "x"]},
+        {"points": 3},
+        {"points": [1, float("nan")]},
+        {"points": [1, -0.5]},
+        {"points": [1]},
+    ],
+)
+def test_a_damaged_schedule_of_a_family_that_is_not_loaded_is_refused(change: dict[str, Any]) -> None:
+    data = {"family": "mine", "base_lr": 0.1, "horizon": 10, "params": {"a": 1.0}, "points": [1, 0.5, 0]}
+    assert Schedule.from_dict(data).curve(2)[10] == pytest.approx(0.05)
+    with pytest.raises(InputError):
+        Schedule.from_dict({**data, **change})
