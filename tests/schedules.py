@@ -47,6 +47,7 @@ SCHEDULES = [
     Schedule("cosine_restarts", 0.3, 5, {"T_0": 1, "T_mult": 1, "eta_min": 0.03}),
     Schedule("cosine_restarts", 0.3, 5, {"T_0": 0.7, "T_mult": 3}, warmup=1, warmup_shape="exponential"),
     Schedule("onecycle", 0.3, 5, {"anneal_strategy": "linear", "div_factor": 5, "final_div_factor": 10}),
+    Schedule("spline", 0.3, 5, {"x1": 0.1234, "y1": 0.9, "x2": 0.7, "y2": 0.1, "end_factor": 0.05}, warmup=1),
     Schedule("linear", 0.3, 5, warmup=1, warmup_start=0.0),
     Schedule("cosine", 0.3, 5, warmup=1, warmup_start=0.0),
     Schedule("constant", 0.3, 5, warmup=1.2, warmup_start=0.0, warmup_shape="cosine"),

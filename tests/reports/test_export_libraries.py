@@ -167,7 +167,7 @@ def exported(schedule: Schedule, name: str, steps: int = STEPS) -> str | None:
     ("name", "families"),
     [
         ("transformers", {"constant", "cosine", "inverse_sqrt", "linear", "poly", "wsd"}),
-        ("timm", {*FAMILIES} - {"rex", "onecycle"}),
+        ("timm", {*FAMILIES} - {"rex", "onecycle", "spline"}),
     ],
 )
 def test_formats_refuse_no_family_that_they_have(name: str, families: set[str]) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import pytest
 import torch
+from scipy.interpolate import PchipInterpolator
 from torch.optim import SGD, lr_scheduler
 
 from lrsearch.errors import InputError
-from lrsearch.spaces import DEFAULT_FAMILIES, Schedule
+from lrsearch.spaces import DEFAULT_FAMILIES, Range, Schedule, ScheduleSpace
 
 
 def test_golden_values() -> None:
@@ -129,6 +131,21 @@ def test_onecycle_is_pytorchs_own_without_the_momentum(pct_start: float, anneal:
         optimizer.step()
         theirs.step()
     np.testing.assert_allclose(Schedule("onecycle", 0.2, 10, params).curve(4), found, rtol=1e-12)
+
+
+def test_a_spline_is_scipys_pchip_only_falls_and_comes_close_to_other_families() -> None:
+    x = np.arange(200) / 200
+    params = {"x1": 0.3, "y1": 0.9, "x2": 0.5, "y2": 0.2, "end_factor": 0.1}
+    pchip = PchipInterpolator([0, 0.3, 0.65, 1], [1, 0.91, 0.1 + 0.81 * 0.2, 0.1])
+    np.testing.assert_allclose(Schedule("spline", 0.2, 10, params).curve(20), 0.2 * pchip(x), rtol=1e-12)
+    line = Schedule("spline", 1, 10, {"x1": 0.25, "y1": 0.75, "x2": 0.5, "y2": 0.5}).curve(20)
+    np.testing.assert_allclose(line, Schedule("linear", 1, 10).curve(20), atol=1e-12)
+    rng = np.random.default_rng(0)
+    for schedule in ScheduleSpace(("spline",), 10, base_lr=Range(1, 1)).sample(rng, 300):
+        lrs = replace(schedule, warmup=0.0).curve(20)
+        assert np.all(np.diff(lrs) <= 1e-12)
+        assert lrs.min() >= 0
+    assert np.abs(Schedule("spline", 1, 10).curve(20) - Schedule("cosine", 1, 10).curve(20)).max() < 0.04
 
 
 def test_warmups_have_three_shapes_and_may_start_at_zero() -> None:
