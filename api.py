@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError, StudyError
+from .errors import InputError, Interrupted, StudyError
 from .objectives import (
     DEFAULT_TASK,
     Objective,
@@ -110,7 +110,8 @@ def run(
     Raises:
         InputError: Wrong use, found before the first trial.
         StudyError: The study has other settings, is in use, or cannot be reached.
-        KeyboardInterrupt: After Ctrl-C; the study and the report of what there is are kept.
+        KeyboardInterrupt: After Ctrl-C, as `lrsearch.errors.Interrupted`; the study and the report of what there is
+            are kept.
     """
     cluster = Cluster(backend, address, jobs) if backend else None
     if address and not cluster:
@@ -146,7 +147,9 @@ def run(
             result = search_on(cluster, replace(plan, device=device), progress, begun)
         else:
             result = search(plan, progress, begun)
-    except (KeyboardInterrupt, StudyError):
+    except KeyboardInterrupt:
+        raise Interrupted(write_what_there_is(plan)) from None
+    except StudyError:
         write_what_there_is(plan)
         raise
     write_outputs(result)

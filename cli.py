@@ -6,12 +6,12 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError, LrsearchError
+from .errors import InputError, Interrupted, LrsearchError
 from .options import STORAGE, parse
 
 if TYPE_CHECKING:
@@ -54,19 +54,23 @@ def _complain(error: Exception, code: int) -> int:
 
 
 def _run(args: Namespace) -> int:
+    if sys.stderr.isatty() and not args.json:  # PyTorch takes seconds
+        print(f"lrsearch: preparing {args.objective} ...", file=sys.stderr, flush=True)
     from rich.console import Console
 
     from .api import run
     from .objectives import TaskOptions
+    from .reports.terminal.json_output import print_json
+    from .reports.terminal.progress import make_progress
     from .reports.terminal.streams import stdout_for_json
-    from .reports.terminal.summary import make_progress, print_json, print_summary
+    from .reports.terminal.summary import print_summary
     from .search import sigterm_like_ctrl_c
 
     keys = ("budget", "epochs", "families", "space", "interval", "study", "out", "storage", "engine", "jobs", "device")
     more = ("sampler", "pruner", "metric", "maximize", "seed", "optimizer", "trial_timeout", "confirm", "baseline")
     cluster = ("backend", "address", "arguments")
     options = ("model", "batch_size", "data_dir", "download", "subset", "bf16")
-    with sigterm_like_ctrl_c(), stdout_for_json() if args.json else nullcontext() as out:
+    with _shown_if_interrupted(args), sigterm_like_ctrl_c(), stdout_for_json() if args.json else nullcontext() as out:
         result = run(
             args.objective,
             **{k: getattr(args, k) for k in (*keys, *more, *cluster)},
@@ -81,6 +85,21 @@ def _run(args: Namespace) -> int:
     if args.open:
         _open(Path(str(result.folder)) / "report.html")
     return OK if result.ranking else FAILED
+
+
+@contextmanager
+def _shown_if_interrupted(args: Namespace) -> Iterator[None]:
+    """Print what there is after Ctrl-C."""
+    try:
+        yield
+    except Interrupted as stop:
+        if stop.result is not None and not args.json:
+            from rich.console import Console
+
+            from .reports.terminal.summary import print_summary
+
+            print_summary(stop.result, Console())
+        raise
 
 
 def _report(args: Namespace) -> int:
@@ -131,7 +150,7 @@ def _transfer(args: Namespace) -> int:
     from .api import transfer
     from .objectives import TaskOptions
     from .reports.facts.longer import longer, text_table
-    from .reports.terminal.summary import LineProgress
+    from .reports.terminal.progress import LineProgress
 
     keys = ("objective", "measure", "seeds", "keep_warmup", "storage", "engine", "device")
     result = transfer(
@@ -153,7 +172,7 @@ def _work(args: Namespace) -> int:
 
     from .api import work
     from .objectives import TaskOptions
-    from .reports.terminal.summary import LineProgress
+    from .reports.terminal.progress import LineProgress
     from .search import sigterm_like_ctrl_c
 
     if args.storage is None:
@@ -232,20 +251,14 @@ def _tasks(args: Namespace) -> int:
 
 
 def _runs(args: Namespace) -> int:
-    from .run_folder import load
-    from .search import JOURNAL
+    from rich.console import Console
 
-    found = sorted(Path(args.folder).glob(f"*/{JOURNAL}")) if os.path.isdir(args.folder) else []
-    for journal in found:
-        try:
-            result = load(journal)
-        except LrsearchError as error:
-            print(f"{journal.parent}  {error}")
-            continue
-        best = result.best if result.ranking else None
-        what = f"{result.metric} {best.value:.4g}, {best.schedule.describe()}" if best else "nothing complete yet"
-        print(f"{journal.parent}  {sum(result.counts().values())} trials, {what}")
-    if not found:
+    from .reports.terminal.run_list import print_runs, run_rows
+    from .run_folder import load
+
+    if rows := run_rows(Path(args.folder), load):
+        print_runs(rows, Console())
+    else:
         print(f"no runs in {args.folder!r}; start one with: lrsearch run")
     return OK
 

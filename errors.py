@@ -7,6 +7,8 @@
     ├── StudyError                a study cannot be opened, or belongs to other settings
     └── MissingPartError          an optional package is not installed
 
+Beside them, `Interrupted` is a KeyboardInterrupt that has with it what a search has found so far.
+
 The command line turns `InputError` into exit code 2 and the others into 1.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class LrsearchError(Exception):
@@ -38,6 +41,14 @@ class StudyError(LrsearchError):
 
 class MissingPartError(LrsearchError):
     """An optional package is needed and not installed."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a search: `result` is what there is, a `SearchResult`; None if it could not be read."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__("interrupted")
+        self.result = result
 
 
 def unknown(kind: str, name: str, known: Iterable[str], error: type[InputError] = InputError) -> InputError:

@@ -96,9 +96,11 @@ def _write_report(result: SearchResult, path: Path) -> Path:
     return page.write_report(result, path, code=code)
 
 
-def write_what_there_is(plan: Plan) -> None:
-    """Write the outputs of a search that was stopped, as far as that can be done."""
+def write_what_there_is(plan: Plan) -> SearchResult | None:
+    """Write the outputs of a search that was stopped, as far as that can be done; returns it with any trial."""
+    result = None
     with suppress(StudyError, OSError):  # what stopped the search may stop this as well
         result = load_result(open_storage(plan.where), plan.study, str(plan.folder))
         if result.trials:
             write_outputs(result)
+    return result if result and result.trials else None

@@ -47,6 +47,12 @@ class Progress(Protocol):
     def trial(self, trial: TrialRecord, tally: Tally) -> None:
         """A trial has ended."""
 
+    def epoch(self, trial: int, epoch: int, epochs: int) -> None:
+        """A trial that trains in this process has done an epoch of so many."""
+
+    def run(self, record: TrialRecord, done: int, of: int) -> None:
+        """A run on a fresh seed, or over a longer horizon, has ended: the `done`-th of those that are queued."""
+
     def note(self, text: str) -> None:
         """Something a person should know, in a line."""
 
@@ -61,6 +67,12 @@ class Silent:
         """Ignore."""
 
     def trial(self, trial: TrialRecord, tally: Tally) -> None:
+        """Ignore."""
+
+    def epoch(self, trial: int, epoch: int, epochs: int) -> None:
+        """Ignore."""
+
+    def run(self, record: TrialRecord, done: int, of: int) -> None:
         """Ignore."""
 
     def note(self, text: str) -> None:

@@ -154,6 +154,7 @@ def _search(source: Source) -> dict[str, Any]:
     ]
     return {
         "study": result.name,
+        "outcomes": result.counts(),
         "metric": result.metric,
         "maximize": result.maximize,
         "baselines": baselines,

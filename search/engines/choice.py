@@ -59,13 +59,13 @@ def choose_engine(
     devices = device_count(terms.device)
     if engine == "processes" or (engine == "auto" and (jobs > 1 or devices > 1)):
         width = jobs or (devices if terms.device.startswith("cuda") else cpu_count())
-        return Engine("processes", width, f"{width} worker processes, as asked for" if jobs else f"{width} devices")
+        return Engine("processes", width, "as asked for" if jobs else f"one for each of {width} devices")
     if engine == "single" or jobs == 1:
-        return Engine("single", 1, "one trial after another, as asked for")
+        return Engine("single", 1, "as asked for")
     if not isinstance(objective, TensorObjective):
         if engine == "lanes":
             raise InputError("lanes need a job of tensors: a built-in task or a lrsearch.TensorTask.")
-        return Engine("single", 1, "one trial after another: a generator trains one model at a time (see --jobs)")
+        return Engine("single", 1, "a generator trains one model at a time; --jobs N uses more processes")
     return _launched(_measured(objective, terms, trials, asked=engine == "lanes"), objective, terms)
 
 
@@ -99,10 +99,10 @@ def _measured(objective: TensorObjective, terms: Terms, trials: float, *, asked:
 
     recipe, data, widths = objective.recipe(), objective.data(terms.device), widths_for(trials)
     if not widths:
-        return Engine("single", 1, "one trial after another: too few trials for lanes")
+        return Engine("single", 1, "too few trials to train several at once")
     reason = supports_lanes(recipe, data, terms.device)
     if asked and not reason:
-        return Engine("lanes", widths[-1], f"{widths[-1]} lanes, as asked for")
+        return Engine("lanes", widths[-1], "as asked for")
     part = part_of(recipe, data, terms.device)
     speeds = lane_speeds(recipe, part, terms.device, () if reason else widths)
     alone = speeds.pop(1)
@@ -111,7 +111,7 @@ def _measured(objective: TensorObjective, terms: Terms, trials: float, *, asked:
     def option(name: Literal["lanes", "processes"], width: int, speed: float, late: float = 0.0) -> Option:
         """What it is worth in `seconds`, of which it loses so many at the start."""
         speed = min(speed, width * alone)  # more is noise
-        why = f"{width} {name} train {speed / alone:.1f} times as many trials as one alone"
+        why = f"{width} {name} are {speed / alone:.1f} times as fast as one trial at a time"
         gain = seconds / (seconds * alone / speed + late)
         return worth(gain, width, trials), Engine(name, width, why)
 
@@ -125,7 +125,7 @@ def _measured(objective: TensorObjective, terms: Terms, trials: float, *, asked:
     why = "; ".join(told) or "lanes are slow here"
     gain, engine = max(options, key=itemgetter(0), default=(0.0, Engine("single", 1, "")))
     if gain < WORTHWHILE:
-        return Engine("single", 1, f"one trial after another: {why}")
+        return Engine("single", 1, why)
     return replace(engine, why=why)
 
 

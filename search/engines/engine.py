@@ -26,6 +26,16 @@ class Engine:
     why: str
     graph: bool = False
 
+    def __str__(self) -> str:
+        """What it does, in a sentence."""
+        how = {
+            "single": "one trial at a time",
+            "lanes": f"{self.width} trials at a time, in lanes of one batched model",
+            "processes": f"{self.width} trials at a time, in processes of their own",
+            "cluster": "trials on the cluster's workers",
+        }[self.name]
+        return f"Training {how}{f' ({self.why})' if self.why else ''}."
+
 
 Ended = Generator[tuple[Grant, TrialRecord], None, None]
 """What was granted and the record of each trial as it ends."""

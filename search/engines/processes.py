@@ -48,6 +48,7 @@ def run_processes(
     """
     stop = plan.folder / ".stop"
     stop.unlink(missing_ok=True)
+    terms = replace(terms, told=None)  # a process cannot call this one back
     work = partial(work_one, replace(plan, jobs=jobs), terms, study.study_name, str(stop))
     crew = crew_of(jobs, settle_in)
     try:
@@ -165,7 +166,7 @@ def check_in_worker(plan: Plan, schedule: Schedule, terms: Terms, timeout: float
         StudyError: It hangs, or its process died.
     """
     worker: Worker[Schedule, None] = crew_of(max(1, plan.jobs), settle_in).workers[0]
-    worker.start(partial(check_one, plan.objective, terms), schedule)
+    worker.start(partial(check_one, plan.objective, replace(terms, told=None)), schedule)
     try:
         if not worker.wait(timeout + STARTUP):
             raise StudyError(

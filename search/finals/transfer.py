@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 
 import optuna
@@ -54,8 +54,8 @@ def train_longer(
         study = _study(storage, plan)
         for horizon in (plan.epochs, *sorted(horizons)):
             if runs := _queue(study, known, horizon, keep_warmup=keep_warmup):
-                progress.note(f"{horizon} epochs: {runs} runs.")
-                _spend(study, plan, horizon, runs, progress.note)
+                progress.note(f"{horizon} epochs: {runs} run{'' if runs == 1 else 's'}.")
+                _spend(study, plan, horizon, runs, progress)
         return load_result(storage, plan.study, str(plan.folder))
 
 
@@ -93,13 +93,18 @@ def _arm(result: SearchResult, trial: int, horizon: int, factor: float, *, keep_
     return stretched.rescaled(float(f"{factor * schedule.base_lr:.4g}"))
 
 
-def _spend(study: Study, plan: Plan, horizon: int, runs: int, note: Callable[[str], None]) -> None:
-    terms = Terms(plan.space, plan.metric, plan.maximize, horizon, plan.seed, plan.device)
+def _spend(study: Study, plan: Plan, horizon: int, runs: int, progress: Progress) -> None:
+    terms = Terms(plan.space, plan.metric, plan.maximize, horizon, plan.seed, plan.device, told=progress.epoch)
     engine = choose_engine(plan.objective, terms, engine=plan.engine, jobs=plan.jobs, trials=runs)
     grants = [Grant(horizon)] * runs
-    with closing(run_trials(study, plan, terms, engine, lambda: grants.pop() if grants else None, note)) as ended:
+    done = 0
+    with closing(
+        run_trials(study, plan, terms, engine, lambda: grants.pop() if grants else None, progress.note)
+    ) as ended:
         for grant, record in ended:
             if record.outcome == "interrupted":  # its process was killed, and it is queued again
                 grants.append(grant)
             if record.outcome == "failed":
                 raise StudyError(f"a run over {horizon} epochs failed: {record.reason}")
+            done += record.outcome != "interrupted"
+            progress.run(record, done, runs)

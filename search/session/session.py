@@ -15,6 +15,7 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 
 from ...errors import StudyError
+from ...objectives import TensorObjective
 from ..budget.ledger import Grant, Ledger
 from ..budget.pace import Pace
 from ..budget.shared import read_books
@@ -63,7 +64,9 @@ class Session:
         self.tally = Tally(self.ledger, plan.metric, plan.maximize)
         for trial in known.trials if known else ():
             self.tally.add(trial)
-        self.terms = Terms(plan.space, plan.metric, plan.maximize, plan.epochs, plan.seed, plan.device)
+        self.terms = Terms(
+            plan.space, plan.metric, plan.maximize, plan.epochs, plan.seed, plan.device, told=progress.epoch
+        )
         self.pace = Pace(plan.epochs, known.trials if known else ())
         self.started: Started | None = None
         self.failures: list[str] = []
@@ -73,12 +76,14 @@ class Session:
         study = self._open()
         self.ledger.held = self._held()
         if self._unfinished():
-            engine = self._engine(study)
-            self.pace.side_by_side = engine.width if engine.name == "processes" else 1
             self.progress.start(self.plan.study, self.tally)
             self._warn()
-            self.progress.note(f"Engine {engine.name}: {engine.why}")
             try:
+                if self._measures():
+                    self.progress.note("Measuring how many trials to train at once ...")
+                engine = self._engine(study)
+                self.pace.side_by_side = engine.width if engine.name == "processes" else 1
+                self.progress.note(str(engine))
                 self._spend(study, engine)
                 clear_unsigned(study, self.access.grace)
             finally:
@@ -122,7 +127,8 @@ class Session:
 
     def _run_queued(self, queue: Study, engine: Engine, terms: Terms, trials: int) -> None:
         """Run so many queued trials to the end."""
-        terms, left = replace(terms, test=queue.study_name != self.plan.study), trials
+        fresh = queue.study_name != self.plan.study
+        terms, left, done = replace(terms, test=fresh), trials, 0
 
         def allot() -> Grant | None:
             nonlocal left
@@ -131,8 +137,11 @@ class Session:
             return grant
 
         def seen(record: TrialRecord) -> None:
-            nonlocal left
-            left += record.outcome == "interrupted"  # its process was killed, and it is queued again
+            nonlocal left, done
+            again = record.outcome == "interrupted"  # its process was killed, and it is queued again
+            left, done = left + again, done + (not again)
+            if fresh:
+                self.progress.run(record, done, trials)
 
         self._run(queue, replace(self.plan, pruner="none"), engine, terms, allot, seen)
 
@@ -233,6 +242,11 @@ class Session:
             trials=self._trials_left(),
             timeout=plan.trial_timeout,
         )
+
+    def _measures(self) -> bool:
+        """Whether choosing the engine takes some seconds of training."""
+        plan = self.plan
+        return plan.engine == "auto" and not plan.jobs and isinstance(plan.objective, TensorObjective)
 
     def _engine(self, study: Study) -> Engine:
         """Choose how to run, and note the session."""

@@ -83,6 +83,8 @@ class Watch:
         """Report an epoch; the record if the trial ended with it."""
         self._only_here()
         self.measurements.append(m)
+        if self.terms.told:
+            self.terms.told(self.trial.number, m.epoch, self.terms.epochs)
         try:
             return self._judge(m)
         except UpdateFinishedTrialError:  # its lease ran out, as in a laptop's sleep, and another process has it now

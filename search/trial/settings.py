@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...errors import InputError
@@ -24,6 +25,7 @@ class Terms:
         test: Whether full trials are evaluated on test data too.
         quota: What trials may use together with those of other processes; None if there are no others.
         skipped: By how much the number of a new trial is ahead of the sampler's draws.
+        told: Who is told of every epoch in this process: the trial, the epoch, and how many there are.
     """
 
     space: ScheduleSpace
@@ -35,6 +37,7 @@ class Terms:
     test: bool = False
     quota: Quota | None = None
     skipped: int = 0
+    told: Callable[[int, int, int], None] | None = None
 
 
 def metric_of(m: Measurement, name: str) -> float:

@@ -18,7 +18,8 @@ from lrsearch.reports.facts.marks import all_marks, finalist, label, lowest_in_s
 from lrsearch.reports.figures.base_lr import base_lr_figure
 from lrsearch.reports.figures.parameters import parameters
 from lrsearch.reports.figures.ranked import join, ranked_figure
-from lrsearch.reports.terminal.summary import print_json, print_summary
+from lrsearch.reports.terminal.json_output import print_json
+from lrsearch.reports.terminal.summary import print_summary
 from lrsearch.search import SearchResult
 
 LOWEST, FINALIST, BASELINE, DROPPED = 4, 18, 0, 1

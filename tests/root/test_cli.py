@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import re
 import signal
 import subprocess
 import sys
@@ -45,16 +44,21 @@ def test_a_run_leaves_a_report_code_and_json(tmp_path: Path, capsys: pytest.Capt
     out = capsys.readouterr()
     folder = tmp_path / "digits"
     assert {"report.html", "best.json", "best.py", "journal.log"} <= {p.name for p in folder.iterdir()}
-    assert "Use: " in out.out
+    assert "Too early to say: 2 searched trials." in out.out
     assert "val_loss" in out.out
-    assert re.search(r"constant +0\.03162 +baseline", out.out)
+    assert "cosine to zero" in out.out
+    assert f"Report  {folder}/report.html" in out.out
     assert "[5/5 trials]" in out.err
     result = lrsearch.load(folder)
     best = lrsearch.load(folder / "best.json")
     assert best.schedule == result.best.schedule
     assert best.value == result.best.value
     assert main(["runs", str(tmp_path)]) == 0
-    assert f"{folder}  5 trials, val_loss" in capsys.readouterr().out
+    listed = capsys.readouterr().out.splitlines()[-1]
+    assert listed.startswith(f"{folder}  ")
+    assert result.best.schedule is not None
+    assert listed.rstrip().endswith(result.best.schedule.describe())
+    assert "5 trials  not confirmed  val_loss " in listed
     assert main(["report", str(folder), "--output", str(tmp_path / "again.html")]) == 0
     assert (tmp_path / "again.html").stat().st_size > 100_000
 
@@ -62,7 +66,7 @@ def test_a_run_leaves_a_report_code_and_json(tmp_path: Path, capsys: pytest.Capt
 def test_json_output_is_one_object_per_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--budget", "4", "--epochs", "2", "--out", str(tmp_path), "--json"]) == 0
     events: list[dict[str, Any]] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [e["event"] for e in events] == ["start", "note", *["trial"] * 4, "note", "result"]
+    assert [e["event"] for e in events] == ["start", "note", "note", *["trial"] * 4, "note", "result"]
     assert events[-1]["best"]["value"] == min(e["value"] for e in events if e.get("outcome") == "complete")
 
 
@@ -215,12 +219,15 @@ def test_ctrl_c_or_sigterm_reports_what_there_is_and_the_same_command_resumes(
     words = ["run", job, "--budget", "12", "--out", str(tmp_path), "--jobs", jobs, "--pruner", "none"]
     ctrl_c = signal.SIG_IGN if number == signal.SIGTERM else signal.default_int_handler  # ignored as by a script's "&"
     start = partial(signal.signal, signal.SIGINT, ctrl_c)
-    process = subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, text=True, preexec_fn=start)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([*COMMAND, *words], stdout=pipe, stderr=pipe, text=True, preexec_fn=start)
     wait_for(tmp_path / "objective" / "journal.log", '"outcome"', times=4)
     process.send_signal(number)
-    _, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "the same command goes on" in err
+    assert f"Report  {tmp_path}/objective/report.html" in out
+    assert "Trial " in out, "the best so far"
     assert "Traceback" not in err
     assert (tmp_path / "objective" / "report.html").exists()
     stopped = lrsearch.load(tmp_path / "objective")

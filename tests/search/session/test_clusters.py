@@ -48,7 +48,7 @@ def loaded(url: str, study: str) -> SearchResult:
 def test_digits_is_searched_on_a_cluster(backend: str, postgres_url: str, tmp_path: Path) -> None:
     done = on_cluster(backend, postgres_url, tmp_path, "digits", "--budget", "12", "--jobs", "2")
     assert done.returncode == 0, done.stderr
-    assert f"Engine cluster: 2 workers on the {backend.title()} cluster" in done.stderr
+    assert f"Training trials on the cluster's workers (2 workers on the {backend.title()} cluster" in done.stderr
     result = loaded(postgres_url, "digits")
     assert sum(t.counted for t in (*result.trials, *result.confirming)) == 12
     assert "secret" not in done.stderr + done.stdout

@@ -1,0 +1,181 @@
+"""What a search looks like in a terminal while it runs: a live bar, or a line for each trial."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ...search import Tally, TrialRecord, duration
+from ..facts.numbers import plural
+from .json_output import JsonProgress
+from .plain import plain
+
+BAR = 30
+"""Characters of the bar."""
+BEAT = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+"""Turns ten times a second while nothing else moves."""
+
+
+class LiveProgress:
+    """A bar that stays in place: trials by outcome, the time left, what is training, the best so far."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.tally: Tally | None = None
+        self.phase = ""
+        self.under_way: dict[int, int] = {}
+        self.live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
+
+    def start(self, name: str, tally: Tally) -> None:
+        """Begin drawing."""
+        self.tally = tally
+        self.console.print(start_line(name, tally), markup=False, highlight=False)
+        self.live.start()
+
+    def trial(self, trial: TrialRecord, tally: Tally) -> None:
+        """Keep the new totals for the next refresh."""
+        self.tally = tally
+        self.under_way.pop(trial.number, None)
+
+    def epoch(self, trial: int, epoch: int, epochs: int) -> None:
+        """Show how far it is."""
+        self.under_way[trial] = epoch
+        if epoch >= epochs:
+            del self.under_way[trial]
+
+    def run(self, record: TrialRecord, done: int, of: int) -> None:
+        """Show how many runs there are to come."""
+        self.under_way.clear()
+        self.phase = f"{_kind(record)}: {done} of {of} runs"
+
+    def note(self, text: str) -> None:
+        """Print above the bar."""
+        self.console.print(plain(text), style="dim", markup=False, highlight=False)
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        self.live.stop()
+
+    def _draw(self) -> Group:
+        beat = BEAT[int(10 * time.time()) % len(BEAT)]
+        if self.tally is None:
+            return Group(Text(beat))
+        ledger = self.tally.ledger
+        left = ledger.left
+        head = Table.grid(padding=(0, 1))
+        head.add_row(
+            ProgressBar(total=ledger.budget.amount, completed=min(ledger.spent, ledger.budget.amount), width=BAR),
+            Text(spent(self.tally)),
+            Text(f"{duration(left)} left" if left is not None else ""),
+        )
+        lines = [self._doing(), outcomes(self.tally.outcomes) if self.tally.outcomes else "", best(self.tally)]
+        return Group(head, Text(f"{beat} {lines[0]}"), *(Text(line, style="dim") for line in lines[1:] if line))
+
+    def _doing(self) -> str:
+        if not self.under_way:
+            return self.phase or ("training" if self.tally and self.tally.outcomes else "starting")
+        trials = sorted(self.under_way)
+        epochs = sorted(set(self.under_way.values()))
+        which = f"trial {trials[0]}" if len(trials) == 1 else f"trials {trials[0]} to {trials[-1]}"
+        done = f"epoch {epochs[0]}" if len(epochs) == 1 else f"epochs {epochs[0]} to {epochs[-1]}"
+        return f"training {which}, {done} done" if not self.phase else f"{self.phase}, {done} done"
+
+
+class LineProgress:
+    """A line per trial, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def start(self, name: str, tally: Tally) -> None:
+        """Say what begins."""
+        self._print(start_line(name, tally))
+
+    def trial(self, trial: TrialRecord, tally: Tally) -> None:
+        """Say how the trial ended."""
+        what = trial.schedule.describe() if trial.schedule else ""
+        self._print(f"[{spent(tally)}] trial {trial.number} {trial.outcome}: {_ended(trial, tally.metric)}; {what}")
+
+    def epoch(self, trial: int, epoch: int, epochs: int) -> None:
+        """Nothing: a line for each would be too many."""
+
+    def run(self, record: TrialRecord, done: int, of: int) -> None:
+        """Say how the run ended."""
+        self._print(f"[{done}/{of}] {_kind(record)}: trial {record.confirms}, {_run(record)}")
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        self._print(text)
+
+    def stop(self) -> None:
+        """Nothing to take away."""
+
+    def _print(self, text: str) -> None:
+        self.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def make_progress(
+    *, as_json: bool, console: Console | None = None, out: TextIO | None = None
+) -> LiveProgress | LineProgress | JsonProgress:
+    """JSON if asked for, a live bar on a terminal, lines elsewhere."""
+    if as_json:
+        return JsonProgress(out)
+    console = console or Console(file=sys.stderr)
+    return LiveProgress(console) if console.is_terminal else LineProgress(console)
+
+
+def start_line(name: str, tally: Tally) -> str:
+    """What begins, or goes on."""
+    budget = tally.ledger.budget
+    if not tally.outcomes:
+        whole = budget.kind == "trials" and float(budget.amount).is_integer()
+        return plain(f"Study {name}: {plural(int(budget.amount), 'trial') if whole else budget}")
+    return plain(f"Study {name} goes on: {spent(tally)} spent, {outcomes(tally.outcomes)}")
+
+
+def spent(tally: Tally) -> str:
+    """How much of the budget is spent: ``3/40 trials``."""
+    ledger = tally.ledger
+    if ledger.budget.kind == "seconds":
+        return f"{duration(min(ledger.spent, ledger.budget.amount))} of {ledger.budget}"
+    text = f"{ledger.spent:g}/{ledger.budget}"
+    return text.removesuffix("s") if ledger.budget.amount == 1 else text
+
+
+def outcomes(found: dict[str, int]) -> str:
+    """``12 complete, 18 pruned``."""
+    return ", ".join(f"{n} {name}" for name, n in found.items()) or "none yet"
+
+
+def best(tally: Tally) -> str:
+    """The best complete trial so far; empty without one."""
+    found = tally.best
+    if found is None or found.schedule is None or found.value is None:
+        return ""
+    word = "highest" if tally.maximize else "lowest"
+    what = f"{found.schedule.family}, base_lr {found.schedule.base_lr:.4g}"
+    return plain(f"{word} {tally.metric} so far {found.value:.4g}: {what} (trial {found.number})")
+
+
+def _ended(trial: TrialRecord, metric: str) -> str:
+    known = trial.outcome in ("complete", "pruned") and trial.value is not None
+    return f"{metric} {trial.value:.4g}" if known else trial.reason
+
+
+def _kind(record: TrialRecord) -> str:
+    return "confirming on fresh seeds" if record.confirms is not None else "training"
+
+
+def _run(record: TrialRecord) -> str:
+    """``seed 4, 20 epochs: 0.1234``."""
+    length = f", {record.schedule.horizon:g} epochs" if record.schedule else ""
+    finite = record.value is not None and math.isfinite(record.value)
+    return f"seed {record.seed}{length}: {f'{record.value:.4g}' if finite else record.outcome}"
