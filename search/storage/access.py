@@ -56,12 +56,12 @@ def access(
         if not shared:
             await_orphans(storage)
         grace = GRACE if shared else 0.0
-        yield Access(storage, grace, sum(_recover(storage, name, grace) for name in studies))
+        yield Access(storage, grace, sum(_recover(storage, name, grace, alone=not shared) for name in studies))
 
 
-def _recover(storage: BaseStorage, name: str, grace: float) -> int:
+def _recover(storage: BaseStorage, name: str, grace: float, *, alone: bool) -> int:
     try:
         study = optuna.load_study(study_name=name, storage=storage)
     except KeyError:
         return 0
-    return len(reap(study, grace))
+    return len(reap(study, grace, alone=alone))

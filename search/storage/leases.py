@@ -23,6 +23,9 @@ from .owners import owner_of, this_process
 
 LEASE = 120.0
 """Seconds for which a trial of another machine is left alone after its owner's last sign of life."""
+SKEW = 3600.0
+"""Seconds by which the clocks of two machines may differ. A lease that has run out by less is watched before it is
+taken: one that its owner still renews changes."""
 RENEW = 30.0
 """Seconds between an owner's signs of life."""
 GRACE = 10.0
@@ -55,20 +58,35 @@ def let_go(study: Study, trial: AnyTrial) -> None:
     _HEART.drop(study, trial._trial_id)
 
 
-def lost(study: Study, trial: FrozenTrial, grace: float = GRACE) -> bool:
-    """Whether nobody runs a running trial any more."""
+def lost(study: Study, trial: FrozenTrial, grace: float = GRACE, *, alone: bool = False) -> bool:
+    """Whether nobody runs a running trial any more; `alone` where nobody on another machine can."""
     owner, started = owner_of(trial), trial.datetime_start
     if owner is None:
         return started is None or time.time() - started.timestamp() >= grace
     alive = owner.alive()
     if alive is None:
-        return time.time() > float(trial.user_attrs.get("lease", trial.user_attrs["owner"]["lease"]))
+        return alone or _run_out(study, trial)
     if alive and owner == this_process():
         return not _HEART.holds(study, trial._trial_id)
     return not alive
 
 
-def reap(study: Study, grace: float = GRACE) -> list[int]:
+def _run_out(study: Study, trial: FrozenTrial) -> bool:
+    """Whether a lease has run out by any clock, or stayed the same under our eyes for its whole length."""
+    lease = float(trial.user_attrs.get("lease", trial.user_attrs["owner"]["lease"]))
+    late, now = time.time() - lease, time.monotonic()
+    seen, since = _WATCHED.setdefault((study._study_id, trial._trial_id), (lease, now))
+    if seen != lease:
+        _WATCHED[study._study_id, trial._trial_id] = lease, now
+        return late > SKEW
+    return late > SKEW or now - since > LEASE
+
+
+_WATCHED: dict[tuple[int, int], tuple[float, float]] = {}
+"""By study and trial, the lease that was seen last, and ``time.monotonic()`` since when."""
+
+
+def reap(study: Study, grace: float = GRACE, *, alone: bool = False) -> list[int]:
     """End the running trials whose owner is dead, and queue them again; returns their numbers.
 
     A trial that was lost too often has failed. Safe to call from several processes at once.
@@ -76,9 +94,10 @@ def reap(study: Study, grace: float = GRACE) -> list[int]:
     Args:
         study: The study to look at.
         grace: Seconds for which trials without an owner, and interrupted ones not yet queued again, are left alone.
+        alone: Whether no process on another machine, or in another container, can run its trials.
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    ended = [t.number for t in running if lost(study, t, grace) and bury(study, t)]
+    ended = [t.number for t in running if lost(study, t, grace, alone=alone) and bury(study, t)]
     queue_lost(study, grace)
     return ended
 

@@ -22,12 +22,15 @@ class Owner:
         place: Tells machines and containers apart: within one, process ids can be looked up.
         pid: Process id.
         start: When the process started, in seconds since the epoch: ids are used again.
+        ticks: When it started, in clock ticks since the system's boot, which no change of the clock moves; None where
+            the system does not tell.
     """
 
     host: str
     place: str
     pid: int
     start: float
+    ticks: int | None = None
 
     def alive(self) -> bool | None:
         """Whether the process still runs; None if that cannot be seen from here."""
@@ -35,7 +38,11 @@ class Owner:
             return None
         try:
             process = psutil.Process(self.pid)
-            return bool(process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - self.start) < 5)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            if self.ticks is not None:
+                return _ticks(self.pid) == self.ticks
+            return bool(abs(process.create_time() - self.start) < 5)
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:
@@ -49,7 +56,14 @@ def this_process() -> Owner:
 
 @lru_cache(maxsize=1)
 def _process(pid: int) -> Owner:
-    return Owner(socket.gethostname(), _place(), pid, psutil.Process(pid).create_time())
+    return Owner(socket.gethostname(), _place(), pid, psutil.Process(pid).create_time(), _ticks(pid))
+
+
+def _ticks(pid: int) -> int | None:
+    """Field 22 of Linux' ``/proc/PID/stat``; the second one, the program's name, may hold anything."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
+    return None
 
 
 def _place() -> str:
@@ -64,7 +78,7 @@ def _place() -> str:
 def owner_of(trial: FrozenTrial) -> Owner | None:
     """The owner of a trial; None if it has not been signed."""
     signed = trial.user_attrs.get("owner")
-    return None if signed is None else Owner(**{k: signed[k] for k in ("host", "place", "pid", "start")})
+    return None if signed is None else Owner(**{k: signed.get(k) for k in ("host", "place", "pid", "start", "ticks")})
 
 
 def since(trial: FrozenTrial) -> float:

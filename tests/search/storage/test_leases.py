@@ -19,8 +19,8 @@ from optuna.trial import TrialState
 
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
 from lrsearch.search.storage.ending import end, end_interrupted, queue_lost
-from lrsearch.search.storage.leases import LEASE, bury, clear_unsigned, let_go, reap, take
-from lrsearch.search.storage.owners import this_process
+from lrsearch.search.storage.leases import LEASE, SKEW, bury, clear_unsigned, let_go, reap, take
+from lrsearch.search.storage.owners import _ticks, this_process
 from lrsearch.spaces import default_space
 
 MakePlan = Callable[..., Plan]
@@ -69,11 +69,15 @@ def test_a_trial_of_a_dead_process_is_queued_again_as_it_was(study: optuna.Study
     assert len(waiting(study)) == 1
 
 
-def test_a_trial_of_a_living_process_is_left_alone(study: optuna.Study) -> None:
+@pytest.mark.parametrize("clock", ["as it was", "changed", "unknown ticks"])
+def test_a_trial_of_a_living_process_is_left_alone(study: optuna.Study, clock: str) -> None:
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     import psutil
 
-    trial = begin(study, pid=sleeper.pid, start=psutil.Process(sleeper.pid).create_time(), lease=0.0)
+    process = psutil.Process(sleeper.pid)
+    start = process.create_time() + (3600 if clock == "changed" else 0)
+    ticks = None if clock == "unknown ticks" else _ticks(sleeper.pid)
+    trial = begin(study, pid=sleeper.pid, start=start, ticks=ticks, lease=0.0)
     try:
         assert reap(study) == []
     finally:
@@ -85,17 +89,40 @@ def test_a_trial_of_a_living_process_is_left_alone(study: optuna.Study) -> None:
 
 
 def test_an_id_that_was_given_out_again_is_another_process(study: optuna.Study) -> None:
-    trial = begin(study, pid=os.getppid(), start=this_process().start - 3600)
+    trial = begin(study, pid=os.getppid(), start=this_process().start - 3600, ticks=1)
     assert reap(study) == [trial.number]
 
 
 def test_on_another_machine_the_lease_counts(study: optuna.Study) -> None:
     kept = begin(study, **ELSEWHERE, lease=time.time() + 60)
-    gone = begin(study, **ELSEWHERE, lease=time.time() - 1)
-    renewed = begin(study, **ELSEWHERE, lease=time.time() - 1)
+    gone = begin(study, **ELSEWHERE, lease=time.time() - SKEW - 1)
+    renewed = begin(study, **ELSEWHERE, lease=time.time() - SKEW - 1)
     renewed.set_user_attr("lease", time.time() + LEASE)
     assert reap(study) == [gone.number]
     assert state(study, kept.number) == state(study, renewed.number) == TrialState.RUNNING
+
+
+def test_a_lease_of_a_machine_whose_clock_is_behind_is_watched_before_it_is_taken(
+    study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    renewed = begin(study, **ELSEWHERE, lease=time.time() - 60)
+    dead = begin(study, **ELSEWHERE, lease=time.time() - 60)
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: now)
+        for late in (59, 58, 57):
+            assert reap(study) == []
+            renewed.set_user_attr("lease", time.time() - late)
+            now += LEASE / 3
+        now += 1
+        assert reap(study) == [dead.number]
+
+
+def test_where_no_other_machine_can_train_its_trials_are_not_waited_for(study: optuna.Study) -> None:
+    """As when a container is killed and started again under another name."""
+    trial = begin(study, **ELSEWHERE, lease=time.time() + 60)
+    assert reap(study) == []
+    assert reap(study, alone=True) == [trial.number]
 
 
 def test_a_process_knows_which_trials_it_runs_itself(study: optuna.Study) -> None:
