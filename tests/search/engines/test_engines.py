@@ -79,7 +79,7 @@ def test_lanes_give_back_what_they_were_allotted_although_others_leave_less(digi
     terms = Terms(plan.space, "val_loss", False, EPOCHS, 0, "cpu", quota=quota)
     ledger = Ledger(plan.budget, EPOCHS, 0.0, time.time())
     allotted = iter([ledger.allot(), ledger.allot()])
-    for grant, record in run_lanes(study, plan.objective, terms, 2, lambda: next(allotted, None)):  # type: ignore[arg-type]
+    for grant, record in run_lanes(study, plan.objective, terms, Engine("lanes", 2, ""), lambda: next(allotted, None)):  # type: ignore[arg-type]
         ledger.settle(grant, record.epochs, counted=record.counted)
     assert ledger.spent == EPOCHS + 3
     assert ledger.room == plan.budget.amount - ledger.spent
