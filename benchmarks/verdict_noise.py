@@ -3,6 +3,7 @@
     uv run python benchmarks/verdict_noise.py candidates --seeds 9
     uv run python benchmarks/verdict_noise.py chosen
     uv run python benchmarks/verdict_noise.py contests
+    uv run python benchmarks/verdict_noise.py horizons
 
 A loss is noise, the same in the mean for the winner and its rival; to measure power the rival is `GAP` units worse, a
 unit being the standard deviation of a run's loss where nothing else is said. Nothing is trained, so that 100,000
@@ -11,6 +12,8 @@ confirmations take seconds: everything is an array of shape (confirmations, seed
 ``candidates``: ways to test, each with its looks. ``chosen``: the project's own looks and levels with the t-test, for 3
 to 20 seeds; a thousand confirmations are also judged by `lrsearch.search.duel`, which has to agree in every one.
 ``contests``: one study confirmed again and again, with new seeds and equal schedules each time.
+``horizons``: a gap followed over three horizons on three seeds, where a seed's gaps have causes in common: how often an
+interval misses, and how often "holds" is said of a gap that will be zero.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from scipy.special import stdtr
 from scipy.stats import rankdata
 
 from lrsearch.search.results.paired_tests import ALPHA, Look, contest_level, duel, planned_looks
+from lrsearch.search.results.transfer import extrapolated
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, int]], tuple[Array, Array]]
@@ -274,13 +278,29 @@ def contests(args: argparse.Namespace) -> None:
         )
 
 
+def horizons(args: argparse.Namespace) -> None:
+    """The gap is -2, -1 and 0 units at 1, 2 and 4 times the search's horizon: 1 unit behind at 8 times."""
+    few = args.times // 20
+    for common in (0.0, 0.8, 0.95):
+        rng = np.random.default_rng(0)
+        missed = held = 0
+        for _ in range(few):
+            seeds, noise = rng.standard_normal(3) * common**0.5, rng.standard_normal((3, 3)) * (1 - common) ** 0.5
+            lines = [[(float(x), x - 2 + seeds[i] + noise[i, x]) for x in range(3)] for i in range(3)]
+            missed += not (ends := extrapolated(lines, 3.0)[1:])[0] < 1 < ends[1]
+            held += extrapolated(lines, 2.0)[2] < 0
+        print(
+            f'correlation {common}: missed {100 * missed / few:.1f} %, "holds" of a gap of 0 {100 * held / few:.1f} %'
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("candidates", "chosen", "contests"))
+    parser.add_argument("what", choices=("candidates", "chosen", "contests", "horizons"))
     parser.add_argument("--seeds", type=int, default=9)
     parser.add_argument("--times", type=int, default=100_000)
     args = parser.parse_args()
-    {"candidates": candidates, "chosen": chosen, "contests": contests}[args.what](args)
+    {"candidates": candidates, "chosen": chosen, "contests": contests, "horizons": horizons}[args.what](args)
 
 
 if __name__ == "__main__":

@@ -54,11 +54,13 @@ def outlook_sentence(o: Outlook, result: SearchResult) -> str:
     """What to expect of the winner against another schedule after so many epochs."""
     rival = result.trial(o.rival).baseline or f"trial {o.rival}"
     measured = ", ".join(f"{gap:+.2g} at {horizon}" for horizon, gap in o.gaps.items())
-    if not math.isfinite(o.low):
+    if not math.isfinite(o.low) and o.word != "diverges":
         return f"Against {rival}: too few runs to say what becomes of {measured} epochs."
     word = {
         "holds": "the ranking should hold",
         "turns round": "the ranking turns round: use the other one",
+        "closes": "the lead is foretold to be gone, which no horizon showed yet",
+        "diverges": "the searched schedule is not safe: it diverged at a longer horizon; use the other one",
         "open": "the ranking cannot be told",
     }[o.word]
     return (
@@ -78,6 +80,13 @@ def drift_sentence(found: Transfer) -> str:
         return f"The longer the training, the lower the base_lr that suits best ({shown} epochs): try less."
     if last > first:
         return f"The longer the training, the higher the base_lr that suits best ({shown} epochs): try more."
+    if last != 1:
+        horizon = max(factors)
+        values = [num(_mean(found, found.winner, horizon, factor)) for factor in (last, 1.0)]
+        return (
+            f"Another base_lr suits longer trainings better ({shown} epochs; at {horizon}, {found.result.metric} "
+            f"{values[0]} against {values[1]} at its own): try {last:g} times as much."
+        )
     return f"The best base_lr stays where it is, within a factor of two ({shown} epochs)."
 
 

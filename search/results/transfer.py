@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-from scipy.special import stdtrit
 
 from ...errors import StudyError
-from .paired_tests import ALPHA
+from .paired_tests import ALPHA, interval
 from .search import SearchResult
 from .trial import TrialRecord
 
@@ -35,7 +34,9 @@ class Outlook:
         expected: What the gap should be there: a straight line over the logarithm of the horizon.
         low: Lower end of its interval, which misses it on either side with probability `ALPHA`.
         high: Upper end.
-        word: "holds", "turns round" or "open".
+        word: "holds"; "turns round": the other one is measurably ahead at the longest horizon, and stays ahead;
+            "closes": the line foretells that, but no horizon showed it; "diverges": the winner did at a longer horizon,
+            and more often than the other; "open".
     """
 
     rival: int
@@ -80,7 +81,10 @@ class Transfer:
         return [t for t in dict.fromkeys(r.confirms for r in self.result.transfer) if t not in (None, self.winner)]
 
     def values(self, trial: int, horizon: int, factor: float = 1.0) -> dict[int, float]:
-        """Final values by seed of a trial's schedule over a horizon, at so many times its base_lr."""
+        """Final values by seed of a trial's schedule over a horizon, at so many times its base_lr.
+
+        Infinite where it diverged.
+        """
         assert self.found is not None
         known: Iterable[TrialRecord] = self.result.transfer
         if factor == 1.0 and horizon == self.result.epochs:
@@ -91,7 +95,7 @@ class Transfer:
         return {
             t.seed: t.value
             for t in known
-            if t.confirms == trial and t.outcome == "complete" and t.value is not None
+            if t.confirms == trial and t.outcome in ("complete", "diverged") and t.value is not None
             if t.seed is not None and t.seed in self.seeds
             if t.schedule and t.schedule.horizon == horizon
             if math.isclose(t.schedule.base_lr, base_lr, rel_tol=1e-3)
@@ -99,19 +103,31 @@ class Transfer:
 
     def outlook(self, rival: int, epochs: float) -> Outlook:
         """Whether the winner should still be ahead of `rival` after so many epochs."""
-        points: list[tuple[float, float]] = []
-        gaps = {}
+        gaps: dict[int, list[float]] = {}
+        lines: dict[int, list[tuple[float, float]]] = {}
+        diverged = [0, 0]
         for horizon in self.horizons:
             mine, other = self.values(self.winner, horizon), self.values(rival, horizon)
-            paired = [mine[s] - other[s] for s in self.seeds if s in mine and s in other]
-            if paired:
-                gaps[horizon] = fmean(paired)
-                points += [(math.log2(horizon / self.result.epochs), gap) for gap in paired]
-        expected, low, high = extrapolated(points, math.log2(epochs / self.result.epochs))
-        ahead = -1.0 if self.result.maximize else 1.0
-        ends = sorted((ahead * low, ahead * high))
-        word = "holds" if ends[1] < 0 else "turns round" if ends[0] > 0 else "open"
-        return Outlook(rival, gaps, epochs, expected, low, high, word)
+            diverged = [n + sum(map(math.isinf, v.values())) for n, v in zip(diverged, (mine, other), strict=True)]
+            for seed in (s for s in self.seeds if s in mine and s in other):
+                if math.isfinite(gap := mine[seed] - other[seed]):
+                    gaps.setdefault(horizon, []).append(gap)
+                    lines.setdefault(seed, []).append((math.log2(horizon / self.result.epochs), gap))
+        expected, low, high = extrapolated(list(lines.values()), math.log2(epochs / self.result.epochs))
+        longest = gaps.get(max(self.horizons, default=0), [])
+        word = "diverges" if diverged[0] > diverged[1] else self._word((low, high), longest)
+        return Outlook(rival, {h: fmean(g) for h, g in gaps.items()}, epochs, expected, low, high, word)
+
+    def _word(self, foretold: tuple[float, float], longest: Sequence[float]) -> str:
+        """What an interval at the horizon asked about says, beside the gaps that were measured at the longest."""
+        sign = -1.0 if self.result.maximize else 1.0
+        low, high = sorted(sign * end for end in foretold)
+        if high < 0:
+            return "holds"
+        if low <= 0:
+            return "open"
+        measured = interval(longest, ALPHA) if len(longest) > 1 else (-math.inf, math.inf)
+        return "turns round" if min(sign * end for end in measured) > 0 else "closes"
 
     def best_factors(self) -> dict[int, float]:
         """By horizon, at how many times its base_lr the winner did best; only where all of `FACTORS` were tried."""
@@ -124,20 +140,15 @@ class Transfer:
         return found
 
 
-def extrapolated(points: Sequence[tuple[float, float]], at: float) -> tuple[float, float, float]:
-    """A straight line through points ``(x, y)``: its height at `at`, and the ends of that height's interval.
+def extrapolated(series: Sequence[Sequence[tuple[float, float]]], at: float) -> tuple[float, float, float]:
+    """A straight line through each seed's points ``(x, y)``: the lines' mean height at `at`, and its interval's ends.
 
-    The interval is infinite unless there are two different x and three points.
+    One seed's gaps at several horizons have causes in common, so the seeds count, not the points: the interval is that
+    of Student's t over one height for each seed. It is infinite unless two seeds have points at two x or more. That the
+    gap is straight over x is assumed.
     """
-    if len(points) < 3 or len({x for x, _ in points}) < 2:
+    lines = [np.array(points) for points in series if len({x for x, _ in points}) > 1]
+    heights = [float(np.polyval(np.polyfit(x, y, 1), at)) for x, y in (line.T for line in lines)]
+    if len(heights) < 2:
         return math.nan, -math.inf, math.inf
-    x, y = np.array(points).T
-    design = np.column_stack([np.ones_like(x), x])
-    coefficients, *_ = np.linalg.lstsq(design, y, rcond=None)
-    free = len(points) - 2
-    spread = float(((y - design @ coefficients) ** 2).sum()) / free
-    target = np.array([1.0, at])
-    error = math.sqrt(spread * float(target @ np.linalg.inv(design.T @ design) @ target))
-    reach = -float(stdtrit(free, ALPHA)) * error
-    expected = float(target @ coefficients)
-    return expected, expected - reach, expected + reach
+    return fmean(heights), *interval(heights, ALPHA)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +41,22 @@ def followed(make_plan: MakePlan, objective: Noisy, horizons: tuple[int, ...] = 
     return train_longer(plan, horizons, 4, StopAfter(999))
 
 
-def test_a_line_is_extrapolated_with_its_uncertainty() -> None:
-    exact = [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
-    assert extrapolated(exact, 4.0) == pytest.approx((5.0, 5.0, 5.0))
+@pytest.mark.parametrize("common", [0.0, 0.8, 0.95])
+def test_a_line_is_extrapolated_with_its_uncertainty_also_if_a_seed_is_always_good(common: float) -> None:
+    exact = [[(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)], [(0.0, 2.0), (1.0, 3.0), (2.0, 4.0)]]
+    assert extrapolated(exact[:1] * 2, 4.0) == pytest.approx((5.0, 5.0, 5.0))
+    assert extrapolated(exact, 4.0)[0] == pytest.approx(5.5)
     rng = np.random.default_rng(0)
     missed = 0
     for _ in range(1000):
-        points = [(x, 0.5 * x + rng.standard_normal()) for x in (0.0, 1.0, 2.0) for _ in range(3)]
-        _, low, high = extrapolated(points, 3.0)
+        seeds = rng.standard_normal(3) * common**0.5
+        noise = rng.standard_normal((3, 3)) * (1 - common) ** 0.5
+        lines = [[(float(x), 0.5 * x + seeds[i] + noise[i, x]) for x in range(3)] for i in range(3)]
+        _, low, high = extrapolated(lines, 3.0)
         missed += not low < 1.5 < high
     assert 0.07 < missed / 1000 < 0.13  # 5 % on either side
-    assert extrapolated([(0.0, 1.0), (0.0, 2.0), (0.0, 3.0)], 1.0)[1:] == (-np.inf, np.inf)
+    assert extrapolated(exact[:1], 1.0)[1:] == (-np.inf, np.inf)
+    assert extrapolated([[(0.0, 1.0)], [(0.0, 2.0)]], 1.0)[1:] == (-np.inf, np.inf)
 
 
 def test_a_lead_that_stays_holds(make_plan: MakePlan) -> None:
@@ -69,9 +76,62 @@ def test_a_ranking_that_turns_round_is_called_that(make_plan: MakePlan) -> None:
     found = Transfer(result)
     outlook = found.outlook(found.finalists[1], 40)
     assert outlook.word == "turns round"
-    assert outlook.low < 0.2 < outlook.high
+    assert outlook.expected == pytest.approx(0.2, abs=0.03)
     assert "use the other one" in caution(result, 40)
     assert "Longer trainings" in report_html(result)
+
+
+class Closing(Behind):
+    """What was searched is 10 noise units ahead over 5 epochs, and the lead shrinks, but stays one."""
+
+    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+        self.gap = 10.0 * (5 / schedule.horizon) ** 2
+        yield from super().run(schedule, **how)
+
+
+def test_a_lead_that_closes_is_not_said_to_turn_round(make_plan: MakePlan) -> None:
+    result = followed(make_plan, Closing())
+    found = Transfer(result)
+    outlook = found.outlook(found.finalists[1], 40)
+    assert outlook.low > 0  # what a straight line foretells
+    assert outlook.word == "closes"
+    assert "which no horizon showed yet" in caution(result, 40)
+
+
+class Breaking(Behind):
+    """What was searched is far ahead, and diverges over 20 epochs."""
+
+    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+        plain = schedule.family in ("constant", "linear", "cosine") and not schedule.params
+        for measurement in super().run(schedule, **how):
+            broken = schedule.horizon == 20 and not plain and schedule.family in ("exp", "step")
+            yield replace(measurement, metrics={**measurement.metrics, "val_loss": math.nan}) if broken else measurement
+
+
+def test_a_winner_that_diverges_over_longer_trainings_is_said_to(make_plan: MakePlan) -> None:
+    result = followed(make_plan, Breaking())
+    found = Transfer(result)
+    winner = result.trial(found.winner).schedule
+    assert winner is not None
+    assert winner.family in ("exp", "step")
+    assert found.outlook(found.finalists[1], 40).word == "diverges"
+    assert "not safe" in caution(result, 40)
+    assert followed(make_plan, Breaking()) == result  # what diverged is not trained again
+
+
+class Faster(Behind):
+    """The higher base_lr, the better, over any horizon."""
+
+    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+        for measurement in super().run(schedule, **how):
+            loss = measurement.metrics["val_loss"] - 0.1 * math.log10(schedule.base_lr)
+            yield replace(measurement, metrics={**measurement.metrics, "val_loss": loss})
+
+
+def test_a_rate_that_is_better_at_every_horizon_is_not_said_to_stay_where_it_is(make_plan: MakePlan) -> None:
+    result = followed(make_plan, Faster())
+    assert set(Transfer(result).best_factors().values()) == {2.0}
+    assert "try 2 times as much" in caution(result, 40)
 
 
 def test_what_is_there_is_not_trained_again_and_the_budget_is_left_alone(make_plan: MakePlan) -> None:
