@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from .device import device_count, resolve_device
 from .loading import load_function
-from .objective import Measurement, Objective, Run
+from .objective import Measurement, Objective
 from .optimizer import TrainedOptimizer
+from .reports import TrialEnded, train
+from .run import Run
 from .task import OPTIMIZERS, Task, TaskObjective, TaskOptions
 from .tasks import DEFAULT_TASK, TASKS, get_task
 from .tensor_task import TensorObjective, TensorTask
@@ -24,9 +26,11 @@ __all__ = [
     "TensorObjective",
     "TensorTask",
     "TrainedOptimizer",
+    "TrialEnded",
     "UserObjective",
     "device_count",
     "get_task",
     "load_function",
     "resolve_device",
+    "train",
 ]

@@ -1,4 +1,4 @@
-"""The user's own training job: a generator function, loaded from a file or a module and checked as it runs."""
+"""The user's own training job: a generator, or a function that reports, loaded from a file or a module and checked."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
 from ..spaces import Schedule
 from .loading import absolute, arguments_of, load_function
-from .objective import Measurement, Run
+from .objective import Measurement
 from .optimizer import TrainedOptimizer, range_name
+from .reports import Reports, TrialEnded
+from .run import Run
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -22,10 +25,11 @@ if TYPE_CHECKING:
 _ORDER = r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step\(\)`"
 """PyTorch's guess, wrong where a GradScaler skips the first step; `Run.check` counts instead."""
 _WRITE = 'write "def objective(run): ...; yield {"train_loss": ..., "val_loss": ...}"'
+_NOTHING = object()
 
 
 class UserObjective:
-    """A user's generator function as an `Objective`.
+    """A user's function as an `Objective`: a generator that yields after every epoch, or one that calls `Run.report`.
 
     Args:
         spec: ``path/to/train.py:name``, ``package.module:name``, or the function itself.
@@ -36,7 +40,7 @@ class UserObjective:
         arguments: What the script finds in ``sys.argv`` after its own name, as it is loaded and as it trains.
 
     Raises:
-        ObjectiveError: The name is missing or is not a generator function of one argument.
+        ObjectiveError: The name is missing or is not a function of one argument.
     """
 
     start_loss: float | None = None
@@ -57,11 +61,11 @@ class UserObjective:
         self.epochs = epochs
         self.steps_per_epoch: int | None = None
         self.trained_optimizer: TrainedOptimizer | None = None
-        _check_generator(self.function, self.name)
+        _check_function(self.function, self.name)
         self.optimizer = optimizer or self._find_optimizer(device)
 
     @property
-    def function(self) -> Callable[[Run], Iterator[Any]]:
+    def function(self) -> Callable[[Run], Any]:
         """The user's function; loaded again in each process, since a file is not importable by name."""
         if self._function is None:
             assert self._found_at is not None
@@ -74,53 +78,120 @@ class UserObjective:
             state["_function"] = None
         return state
 
+    @property
+    def owns_loop(self) -> bool:
+        """Whether it is a plain function, which reports what it trains, and no generator."""
+        return not inspect.isgeneratorfunction(self.function)
+
     def run(
         self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
     ) -> Iterator[Measurement]:
-        """See `Objective.run`; raises `ObjectiveError` where the user's code breaks the contract."""
+        """See `Objective.run`; a job that owns its loop has trained to the end before the first measurement.
+
+        Raises:
+            ObjectiveError: The user's code breaks the contract.
+        """
+        if self.owns_loop:
+            found: list[Measurement] = []
+
+            def keep(measurement: Measurement) -> bool:
+                found.append(measurement)
+                return True
+
+            self.train(schedule, keep, epochs=epochs, seed=seed, device=device, test=test)
+            yield from found
+            return
         run = Run(schedule, epochs, seed, device, test)
-        steps = self.function(run)
-        lrs: Any = None
+        steps, clock = self.function(run), _Clock()
         try:
             for epoch in range(1, epochs + 1):
-                start = time.perf_counter()
-                try:
-                    found = self._next(steps)
-                except StopIteration:
+                with self._as_started():
+                    metrics = next(steps, _NOTHING)
+                if metrics is _NOTHING:
                     return
-                run.check(self.name, epoch)
-                self.steps_per_epoch = None if run.steps_per_epoch is None else round(run.steps_per_epoch)
-                self.trained_optimizer = run.optimizer
-                metrics = _metrics(found, self.name)
-                n = run.steps_per_epoch or 1
-                if lrs is None:
-                    lrs = schedule.curve(n, epochs)
-                yield Measurement(epoch, metrics, float(lrs[round(epoch * n) - 1]), time.perf_counter() - start)
+                yield self._measured(run, epoch, metrics, clock.lap())
+                clock.lap()
         finally:
-            steps.close()  # type: ignore[attr-defined]
+            steps.close()
+
+    def train(
+        self,
+        schedule: Schedule,
+        report: Callable[[Measurement], bool],
+        *,
+        epochs: int,
+        seed: int,
+        device: str,
+        test: bool = False,
+    ) -> None:
+        """Let a job that owns its loop train until `report`, called after every epoch, says no; in this thread."""
+        run, clock = Run(schedule, epochs, seed, device, test), _Clock()
+
+        def tell(epoch: int, metrics: Mapping[str, Any]) -> bool:
+            go_on = report(self._measured(run, epoch, metrics, clock.lap())) and epoch < epochs
+            clock.lap()
+            return go_on
+
+        self._fit(run, Reports(self.name, tell))
+
+    def _fit(self, run: Run, reports: Reports) -> None:
+        """Call the user's function; what went wrong in a report is raised here, even if the user's code caught it."""
+        run.report_to(reports)
+        try:
+            with self._as_started():
+                found = self.function(run)
+        except TrialEnded:
+            pass
+        except Exception:
+            if not reports.over:
+                raise
+        else:
+            if inspect.isgenerator(found):
+                raise ObjectiveError(f"{self.name} returned a generator: write yield in the function itself.")
+        if reports.failure:
+            raise reports.failure
+
+    def _measured(self, run: Run, epoch: int, metrics: Any, seconds: float) -> Measurement:
+        """An epoch's measurement, once it is known that the job followed its schedule."""
+        run.check(self.name, epoch)
+        self.steps_per_epoch = None if run.steps_per_epoch is None else round(run.steps_per_epoch)
+        self.trained_optimizer = run.optimizer
+        return Measurement(epoch, _metrics(metrics, self.name), run.lr_after(epoch), seconds)
 
     def settings(self) -> dict[str, Any]:
         """See `Objective.settings`."""
         given = {"arguments": list(self.arguments)} if self.arguments else {}
         return {"objective": self.spec or self.name, "optimizer": self.optimizer, **given}
 
-    def _next(self, steps: Iterator[Any]) -> Any:
-        """What the job yields next; its script finds its own arguments."""
+    @contextmanager
+    def _as_started(self) -> Iterator[None]:
+        """The user's code runs as if its script had been started alone."""
         with warnings.catch_warnings(), arguments_of(self._found_at, self.arguments):
             warnings.filterwarnings("ignore", message=_ORDER)
-            return next(steps)
+            yield
 
     def _find_optimizer(self, device: str) -> str:
         """Run the job until it asks for its scheduler; its optimizer's class name tells."""
         probe = _Probe(Schedule("constant", 1e-6, self.epochs), self.epochs, 0, device)
-        steps = self.function(probe)
-        try:
-            self._next(steps)
-        except (Exception, _Found):  # the check before the first trial says what is wrong
-            pass
-        finally:
-            steps.close()  # type: ignore[attr-defined]
+        with suppress(Exception, _Found):  # the check before the first trial says what is wrong
+            if self.owns_loop:
+                self._fit(probe, Reports(self.name, lambda epoch, metrics: probe.end()))
+            else:
+                with closing(self.function(probe)) as steps, self._as_started():
+                    next(steps)
         return probe.kind
+
+
+class _Clock:
+    """Wall time from lap to lap."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        before, self._last = self._last, time.perf_counter()
+        return self._last - before
 
 
 class _Found(BaseException):
@@ -138,21 +209,26 @@ class _Probe(Run):
 
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: float) -> LRScheduler:
         self.kind = range_name(type(optimizer).__name__)
-        if threading.get_ident() == self._thread:
-            raise _Found
+        self.end()
         return super().scheduler(optimizer, steps_per_epoch)
 
+    def end(self) -> bool:
+        """End the job; in another thread, which nobody may be waiting for, it is only told not to go on."""
+        if threading.get_ident() == self._thread:
+            raise _Found
+        return False
 
-def _check_generator(function: Any, name: str) -> None:
-    if not inspect.isgeneratorfunction(function):
-        what = "a plain function" if inspect.isfunction(function) else f"a {type(function).__name__}"
-        raise ObjectiveError(f"{name} is {what}, not a generator: yield the losses after every epoch; {_WRITE}.")
+
+def _check_function(function: Any, name: str) -> None:
+    if not callable(function):
+        raise ObjectiveError(f"{name} is of type {type(function).__name__}, not a function: {_WRITE}.")
     try:
-        inspect.signature(function).bind(None)
+        signature = inspect.signature(function)
+        signature.bind(None)
+    except ValueError:  # of a function that was not written in Python
+        return
     except TypeError:
-        raise ObjectiveError(
-            f"{name}{inspect.signature(function)} must take one argument, the run: {_WRITE}."
-        ) from None
+        raise ObjectiveError(f"{name}{signature} must take one argument, the run: {_WRITE}.") from None
 
 
 def _metrics(found: Any, name: str) -> dict[str, float]:
@@ -165,7 +241,7 @@ def _metrics(found: Any, name: str) -> dict[str, float]:
                 raise TypeError
             metrics[str(key)] = float(value.detach() if hasattr(value, "detach") else value)
         except (TypeError, ValueError):
-            raise ObjectiveError(f"{name} yielded {value!r} as {key}, which is not a number: {_WRITE}.") from None
+            raise ObjectiveError(f"{name} gave {value!r} as {key}, which is not a number: {_WRITE}.") from None
     if not metrics:
-        raise ObjectiveError(f"{name} yielded no metric: {_WRITE}.")
+        raise ObjectiveError(f"{name} gave no metric: {_WRITE}.")
     return metrics

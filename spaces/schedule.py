@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -261,8 +262,8 @@ class Schedule:
         return f"{self.family}, base_lr {self.base_lr:.4g}{shown}{warmup}, {self.horizon:g} epochs"
 
     def _ticks(self, steps_per_epoch: float) -> _Ticks:
-        if steps_per_epoch < 1:
-            raise InputError(f"steps_per_epoch must be at least 1, got {steps_per_epoch!r}.")
+        if not 1 <= steps_per_epoch < math.inf:
+            raise InputError(f"steps_per_epoch must be a finite number of at least 1, got {steps_per_epoch!r}.")
         n = steps_per_epoch if self.interval == "step" else 1
         warmup = round(self.warmup * n)
         return _Ticks(n, warmup, max(1, round(self.horizon * n) - warmup))

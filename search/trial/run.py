@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sysconfig
 import traceback
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
 
 from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 
 from ...errors import InputError, ObjectiveError, StudyError
-from ...objectives import Measurement, Objective
+from ...objectives import Measurement, Objective, train
 from ...spaces import Schedule
 from ..budget.ledger import Grant
 from ..results.trial import TrialRecord
@@ -21,15 +25,27 @@ from .settings import Terms, metric_of
 
 MAX_REASON = 1000
 """Characters of an exception's message that are kept."""
+EARLY = (
+    "the objective ended after {done} of {epochs} epochs: yield after every epoch, and leave early stopping to the "
+    "search, which stops hopeless trials itself"
+)
+_NOT_THE_USERS = tuple(
+    str(folder) + os.sep
+    for folder in (
+        *(Path(__file__).parents[2] / own for own in ("objectives", "search", "spaces")),
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    )
+)
+"""Beginnings of file names: this package, Python's own library, and what is installed."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """An objective that has done its first epoch under `schedule`, ready to go on."""
+    """An objective that has done its first epoch under `schedule`, ready to go on if there is a `rest`."""
 
     schedule: Schedule
     first: Measurement
-    rest: Iterator[Measurement]
+    rest: Iterator[Measurement] | None
 
 
 def start(objective: Objective, schedule: Schedule, terms: Terms) -> Started:
@@ -38,19 +54,28 @@ def start(objective: Objective, schedule: Schedule, terms: Terms) -> Started:
     Raises:
         InputError: The objective fails, breaks its contract or lacks the metric.
     """
-    rest = objective.run(schedule, epochs=terms.epochs, seed=terms.seed, device=terms.device)
+    epochs, seed, device = terms.epochs, terms.seed, terms.device
+    owns_loop = getattr(objective, "owns_loop", False)
+    rest = None if owns_loop else objective.run(schedule, epochs=epochs, seed=seed, device=device)
+    found: list[Measurement] = []
+
+    def first(measurement: Measurement) -> bool:
+        found.append(measurement)
+        return False
+
     try:
-        first = next(rest, None)
+        if rest is None:
+            train(objective, schedule, first, epochs=epochs, seed=seed, device=device)
+        else:
+            found.extend(islice(rest, 1))
     except (KeyboardInterrupt, InputError):
         raise
     except BaseException as error:  # whatever a user's training code raises
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{frame.filename}, line {frame.lineno}"
-        raise ObjectiveError(f"{objective.name} failed in its first epoch: {describe(error)} ({where})") from error
-    if first is None:
-        raise InputError(f"the objective {objective.name!r} yielded nothing: yield once after every epoch.")
-    metric_of(first, terms.metric)
-    return Started(schedule, first, rest)
+        raise ObjectiveError(f"{objective.name} failed in its first epoch: {describe(error, whole=True)}") from error
+    if not found:
+        raise InputError(f"the objective {objective.name!r} told of no epoch: yield, or call run.report, after each.")
+    metric_of(found[0], terms.metric)
+    return Started(schedule, found[0], rest)
 
 
 def run_trial(
@@ -79,38 +104,55 @@ def run_trial(
     watch = Watch(study, objective, terms, grant, stop)
     if watch.withdrawn:
         return watch.withdrawn
-    steps = _measurements(watch, started)
+    ended: list[TrialRecord] = []
+
+    def see(measurement: Measurement) -> bool:
+        if record := watch.see(measurement):
+            ended.append(record)
+        return not ended
+
     try:
-        for measurement in steps:
-            if record := watch.see(measurement):
-                return record
+        _train(watch, started, see)
     except KeyboardInterrupt:
         watch.interrupt("stopped by the user")
         raise
     except (StudyError, StorageInternalError):  # the books cannot be kept: the next session runs this trial again
         raise
     except BaseException as error:  # whatever a user's training code raises: sys.exit() too ends its trial alone
-        return watch.end("failed", describe(error))
+        return ended[0] if ended else watch.end("failed", describe(error))
     finally:
         let_go(study, watch.trial)
-        with suppress(Exception):  # an objective may fail as it is stopped, too: its trial has ended already
-            steps.close()
     done = len(watch.measurements)
-    return watch.end("failed", f"the objective ended after {done} of {terms.epochs} epochs: yield after every epoch")
+    return ended[0] if ended else watch.end("failed", EARLY.format(done=done, epochs=terms.epochs))
 
 
-def _measurements(watch: Watch, started: Started | None) -> Generator[Measurement, None, None]:
-    if started is not None and started.schedule == watch.schedule:
-        yield started.first
-        yield from started.rest
-    else:
+def _train(watch: Watch, started: Started | None, see: Callable[[Measurement], bool]) -> None:
+    """Train the trial, showing every epoch; goes on with what is started if it is of the same schedule."""
+    if started is None or started.rest is None or started.schedule != watch.schedule:
         terms = watch.terms
-        yield from watch.objective.run(
-            watch.schedule, epochs=terms.epochs, seed=watch.seed, device=terms.device, test=terms.test
+        train(
+            watch.objective,
+            watch.schedule,
+            see,
+            epochs=terms.epochs,
+            seed=watch.seed,
+            device=terms.device,
+            test=terms.test,
         )
+        return
+    try:
+        all(see(m) for m in chain([started.first], started.rest))
+    finally:
+        with suppress(Exception):  # an objective may fail as it is stopped, too: its trial has ended already
+            started.rest.close()  # type: ignore[attr-defined]
 
 
-def describe(error: BaseException) -> str:
-    """An exception in words, of bounded length."""
+def describe(error: BaseException, *, whole: bool = False) -> str:
+    """An exception in words, of bounded length, and where it was raised: the user's file by its name, or `whole`."""
     hint = " (the objective called sys.exit)" if isinstance(error, SystemExit) else ""
-    return f"{type(error).__name__}: {error}".strip()[:MAX_REASON] + hint
+    said = f"{type(error).__name__}: {error}".strip()[:MAX_REASON] + hint
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, InputError) or not frames:
+        return said
+    frame = next((f for f in reversed(frames) if not f.filename.startswith(_NOT_THE_USERS)), frames[-1])
+    return f"{said} ({frame.filename if whole else Path(frame.filename).name}, line {frame.lineno})"

@@ -295,7 +295,7 @@ def test_a_function_of_another_signature_is_refused_in_a_line(tmp_path: Path, si
         ({"order": "optimizer.step(); step == 0 and scheduler.step()"}, "called scheduler.step() 1 times in 1 epoch"),
         ({"found": "{'val_loss': 'low'}"}, "'low' as val_loss, which is not a number"),
         ({"found": "{'val_loss': None}"}, "None as val_loss"),
-        ({"found": "{}"}, "yielded no metric"),
+        ({"found": "{}"}, "gave no metric"),
         ({"found": "'done'"}, "not a number"),
         ({"found": "[1, 2]"}, "not a number"),
     ],
@@ -324,5 +324,7 @@ def test_what_cannot_be_loaded_is_explained(tmp_path: Path) -> None:
     broken.write_text("import no_such_package\n")
     with pytest.raises(ObjectiveError, match=r"broken\.py cannot be loaded: ModuleNotFoundError"):
         UserObjective(f"{broken}:objective")
-    with pytest.raises(ObjectiveError, match="a plain function, not a generator"):
-        UserObjective(lambda run: None)
+    number = tmp_path / "number.py"
+    number.write_text("objective = 3\n")
+    with pytest.raises(ObjectiveError, match="objective is of type int, not a function"):
+        UserObjective(f"{number}:objective")

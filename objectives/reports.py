@@ -1,0 +1,93 @@
+"""The push form: a job that owns its loop reports its epochs, and is told whether to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from ..errors import ObjectiveError
+from ..spaces import Schedule
+from .objective import Measurement, Objective
+
+
+class TrialEnded(BaseException):
+    """Ends a job that trains on after its trial has ended; passes through its ``except Exception``."""
+
+
+class Reports:
+    """Takes a job's reports, one an epoch, until there is no need for more.
+
+    Args:
+        name: The job's name.
+        tell: Is given the number of epochs done and the metrics; whether to go on.
+
+    Attributes:
+        over: Whether the job was told to end.
+        failure: What `tell` raised: it ends the job, whoever catches it.
+    """
+
+    def __init__(self, name: str, tell: Callable[[int, Mapping[str, Any]], bool]) -> None:
+        self.name, self.tell = name, tell
+        self.over = False
+        self.failure: BaseException | None = None
+        self._done = 0
+        self._first: int | None = None
+
+    def take(self, epoch: int, metrics: Mapping[str, Any]) -> bool:
+        """See `Run.report`."""
+        if self.over:
+            raise TrialEnded
+        try:
+            self._count(epoch)
+            self.over = not self.tell(self._done, metrics)
+        except BaseException as error:
+            self.over, self.failure = True, error
+            raise
+        return not self.over
+
+    def _count(self, epoch: int) -> None:
+        first = epoch if self._first is None else self._first
+        if first not in (0, 1) or epoch != first + self._done:
+            due = "0 or 1" if self._first is None else str(first + self._done)
+            raise ObjectiveError(
+                f"{self.name} reported epoch {epoch!r} after {self._done} report(s), not {due}: call run.report(epoch, "
+                "val_loss=...) once after every epoch, in order."
+            )
+        self._first, self._done = first, self._done + 1
+
+
+def train(
+    objective: Objective,
+    schedule: Schedule,
+    report: Callable[[Measurement], bool],
+    *,
+    epochs: int,
+    seed: int,
+    device: str,
+    test: bool = False,
+) -> None:
+    """Train in this thread until `report`, called after every epoch, says no: for an objective of either form.
+
+    Args:
+        objective: What to train; one whose ``owns_loop`` is true has a method ``train`` of the other arguments.
+        schedule: See `Objective.run`.
+        report: Is given every measurement; whether to go on.
+        epochs: See `Objective.run`.
+        seed: See `Objective.run`.
+        device: See `Objective.run`.
+        test: See `Objective.run`.
+    """
+    if getattr(objective, "owns_loop", False):
+        objective.train(  # type: ignore[attr-defined]
+            schedule, report, epochs=epochs, seed=seed, device=device, test=test
+        )
+        return
+    measurements = objective.run(schedule, epochs=epochs, seed=seed, device=device, test=test)
+    try:
+        for measurement in measurements:
+            if not report(measurement):
+                return
+    finally:
+        with suppress(Exception):  # an objective may fail as it is stopped, too
+            measurements.close()  # type: ignore[attr-defined]

@@ -1,0 +1,168 @@
+"""The push form: a job that owns its loop and reports gives the trials that a generator gives, and ends when told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lrsearch.errors import InputError, ObjectiveError, StudyError
+from lrsearch.objectives import Measurement, Run, UserObjective, train
+from lrsearch.search import Plan, search
+from lrsearch.spaces import Schedule, default_space
+
+MakePlan = Callable[..., Plan]
+
+
+def in_main() -> float:
+    """1 in the main thread, where signals and CUDA want a training to be."""
+    return float(threading.current_thread() is threading.main_thread())
+
+
+def fit(run: Run, after_epoch: Callable[[int, float], bool]) -> None:
+    """A training that asks after every epoch whether to go on."""
+    torch.manual_seed(run.seed)
+    model = torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), momentum=0.9)
+    scheduler = run.scheduler(optimizer, 5)
+    for epoch in range(run.epochs):
+        for _ in range(5):
+            loss = (model(torch.randn(8, 4)) - 1).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+        if not after_epoch(epoch, loss.item()):
+            return
+
+
+def pushes(run: Run) -> None:
+    fit(run, lambda epoch, loss: run.report(epoch, val_loss=loss, main=in_main()))
+
+
+def counts_from_one_and_never_ends(run: Run) -> None:
+    def after(epoch: int, loss: float) -> bool:
+        with suppress(Exception):  # as people write around what logs
+            run.report(epoch + 1, val_loss=loss, main=in_main())
+        return True
+
+    fit(run, after)
+    run.report(run.epochs + 1, val_loss=0.0)
+
+
+def yields(run: Run) -> Iterator[dict[str, float]]:
+    torch.manual_seed(run.seed)
+    model = torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), momentum=0.9)
+    scheduler = run.scheduler(optimizer, 5)
+    for _ in range(run.epochs):
+        for _ in range(5):
+            loss = (model(torch.randn(8, 4)) - 1).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+        yield {"val_loss": loss.item(), "main": in_main()}
+
+
+def trials(plan: Plan) -> list[Any]:
+    return [(t.outcome, t.params, t.value, t.metrics, t.lr, t.optimizer) for t in search(plan).trials]
+
+
+@pytest.mark.parametrize("push", [pushes, counts_from_one_and_never_ends])
+def test_both_forms_give_the_same_trials(make_plan: MakePlan, push: Any) -> None:
+    found = [
+        trials(make_plan("12", objective=UserObjective(job, epochs=6), space=default_space("sgd", 6), study=name))
+        for name, job in (("pull", yields), ("push", push))
+    ]
+    assert found[0] == found[1]
+    assert {"complete", "pruned"} <= {outcome for outcome, *_ in found[0]}
+    assert all(set(metrics["main"]) == {1.0} for _, _, _, metrics, *_ in found[0])
+
+
+def test_a_job_is_ended_at_its_next_report_once_it_was_told_not_to_go_on() -> None:
+    seen: list[Measurement] = []
+
+    def twice(measurement: Measurement) -> bool:
+        seen.append(measurement)
+        return len(seen) < 2
+
+    objective = UserObjective(counts_from_one_and_never_ends, "sgd", epochs=9)
+    train(objective, Schedule("exp", 0.1, 9), twice, epochs=9, seed=0, device="cpu")
+    assert [m.epoch for m in seen] == [1, 2]
+
+
+def test_the_iterator_of_a_job_that_owns_its_loop_gives_what_it_reported() -> None:
+    runs = [
+        UserObjective(job, "sgd").run(Schedule("exp", 0.1, 3), epochs=3, seed=0, device="cpu")
+        for job in (pushes, yields)
+    ]
+    pushed, pulled = ([(m.epoch, m.metrics, m.lr) for m in run] for run in runs)
+    assert pushed == pulled
+
+
+def reports(*calls: tuple[Any, dict[str, Any]]) -> Callable[[Run], None]:
+    def job(run: Run) -> None:
+        assert run.schedule
+        for epoch, metrics in calls:
+            try:
+                run.report(epoch, **metrics)
+            except Exception:
+                continue
+
+    return job
+
+
+@pytest.mark.parametrize(
+    ("job", "says"),
+    [
+        (reports((0, {"val_loss": "low"})), "'low' as val_loss, which is not a number"),
+        (reports((0, {})), "gave no metric"),
+        (reports((3, {"val_loss": 1.0})), r"reported epoch 3 after 0 report\(s\), not 0 or 1"),
+        (reports((0, {"val_loss": 1.0}), (2, {"val_loss": 1.0})), r"reported epoch 2 after 1 report\(s\), not 1: call"),
+        (lambda run: run.report(0, val_loss=1.0), "never used its schedule"),
+        (lambda run: (x for x in "ab"), "returned a generator: write yield in the function itself"),
+    ],
+)
+def test_what_is_reported_is_checked_and_no_except_hides_it(job: Any, says: str) -> None:
+    with pytest.raises(ObjectiveError, match=says):
+        list(UserObjective(job, "sgd").run(Schedule("exp", 0.1, 3), epochs=3, seed=0, device="cpu"))
+
+
+def test_a_job_that_never_reports_leaves_no_study(make_plan: MakePlan) -> None:
+    with pytest.raises(InputError, match=r"told of no epoch: yield, or call run\.report, after each"):
+        search(make_plan("3", objective=UserObjective(reports(), "sgd")))
+
+
+def test_a_job_that_stops_early_by_itself_is_told_to_leave_it_to_the_search(make_plan: MakePlan) -> None:
+    job = reports((0, {"val_loss": 1.0}), (1, {"val_loss": 1.0}))
+    with pytest.raises(StudyError, match=r"ended after 2 of 5 epochs: .* leave early stopping to the search"):
+        search(make_plan("9", objective=UserObjective(job, "sgd", epochs=5)))
+
+
+def test_an_error_in_a_later_epoch_names_the_users_file_and_line(make_plan: MakePlan, tmp_path: Path) -> None:
+    path = tmp_path / "breaks.py"
+    path.write_text(
+        "import torch\ndef objective(run):\n    yield run.schedule.base_lr\n"
+        "    torch.zeros(2) @ torch.zeros(3)\n    yield 1\n"
+    )
+    with pytest.raises(StudyError, match=r"RuntimeError: .*\(breaks\.py, line 4\)"):
+        search(make_plan("9", objective=UserObjective(f"{path}:objective", "sgd", epochs=5)))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Lightning's own
+def test_the_example_in_lightning_trains_every_epoch_at_the_schedules_rates() -> None:
+    pytest.importorskip("lightning.pytorch")
+    example = Path(__file__).parents[2] / "examples" / "train_lightning.py"
+    schedule = Schedule("cosine", 1e-2, 3, warmup=1)
+    objective = UserObjective(f"{example}:objective")
+    assert objective.optimizer == "adamw"
+    found = list(objective.run(schedule, epochs=3, seed=0, device="cpu"))  # checks every step's rate
+    assert [m.lr for m in found] == pytest.approx(schedule.curve(19)[18::19].tolist())
+    assert found[0].metrics["val_loss"] > found[2].metrics["val_loss"]
