@@ -14,7 +14,7 @@ from .objectives import (
     TaskOptions,
     resolve_device,
 )
-from .planning import context, make_plan, objective_again, read_schedule
+from .planning import context, make_plan, objective_again
 from .run_folder import load, write_outputs, write_what_there_is
 from .search import (
     DEFAULT_ENGINE,
@@ -99,7 +99,8 @@ def run(
         seed: Seed of the search and of every trial.
         trial_timeout: Seconds, or a time as "5m", after which a trial has failed; trials then run in processes.
         confirm: Most fresh seeds that the winner is judged on, against tuned baselines; 0 for no confirmation.
-        baseline: The schedule that you train with today, or a JSON file that ``export`` wrote: to be compared with.
+        baseline: The schedule that you train with today, to be compared with: a `Schedule`, a line as
+            ``"cosine:base_lr=0.1,warmup=1"``, or a JSON file that ``export`` wrote.
         task_options: Options of a built-in task.
         backend: "ray" or "dask" to train on such a cluster's workers, `jobs` of them, and none of it in this process.
         address: The cluster's address; by default what Ray's or Dask's environment variables say.
@@ -139,7 +140,7 @@ def run(
         seed=seed,
         trial_timeout=None if trial_timeout is None else parse_seconds(trial_timeout, "--trial-timeout"),
         confirm=confirm,
-        baseline=baseline if baseline is None or isinstance(baseline, Schedule) else read_schedule(baseline),
+        baseline=baseline,
         context=context(),
     )
     try:

@@ -22,6 +22,7 @@ examples:
 
 
 _OBJECTIVE = "a task, train.py:objective or module:objective; what follows -- are the script's own arguments"
+_BASELINE = "your present schedule, to be compared with: cosine:base_lr=0.1,warmup=1 or a JSON file that export wrote"
 _CONFIRM = "judge the winner against tuned baselines on up to so many fresh seeds; 0 for none (default 9)"
 
 
@@ -117,7 +118,7 @@ def _add_run(p: argparse.ArgumentParser) -> None:
         "--trial-timeout", metavar="TIME", help='a trial that takes longer, as "300" (s) or "5m", has failed'
     )
     p.add_argument("--confirm", type=int, default=9, metavar="SEEDS", help=_CONFIRM)
-    p.add_argument("--baseline", metavar="FILE", help="your present schedule as JSON, to be compared with")
+    p.add_argument("--baseline", metavar="SCHEDULE", help=_BASELINE)
     p.add_argument("--backend", choices=("ray", "dask"), help="train on the workers of such a cluster, --jobs of them")
     p.add_argument("--address", help="the cluster's address (default: from Ray's or Dask's environment variables)")
     p.add_argument("--json", action="store_true", help="one JSON object per line on standard output")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import sys
@@ -35,6 +36,7 @@ from .spaces import (
     default_space,
     is_known,
     read_space,
+    schedule_from_line,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def make_plan(
     task_options: TaskOptions | None,
     device: str,
     arguments: Sequence[str] = (),
+    baseline: Schedule | str | PathLike[str] | None = None,
     **rest: Any,
 ) -> Plan:
     """Resolve names, files and defaults into a `Plan`; raises `InputError`."""
@@ -67,7 +70,8 @@ def make_plan(
     name = study or found.name
     if not name.strip() or len(name) > 200:
         raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")
-    return Plan(objective=found, space=found_space, study=name, device=device, **rest)
+    own = make_baseline(baseline, found_space)
+    return Plan(objective=found, space=found_space, study=name, device=device, baseline=own, **rest)
 
 
 def make_objective(
@@ -98,11 +102,24 @@ def make_objective(
     return made
 
 
-def read_schedule(path: str | PathLike[str]) -> Schedule:
-    """The schedule in a JSON file: an exported trial, or the bare facts of a `Schedule`; raises `InputError`."""
+def make_baseline(given: Schedule | str | PathLike[str] | None, space: ScheduleSpace) -> Schedule | None:
+    """The schedule that a user trains with today.
+
+    Args:
+        given: The schedule, a line as ``cosine:base_lr=0.1,warmup=1`` (see `schedule_from_line`), or a JSON file: an
+            exported trial, or the bare facts of a `Schedule`.
+        space: What is searched; a line is for its horizon and interval.
+
+    Raises:
+        InputError: It is none of these.
+    """
     from .reports.export import read_schedule
 
-    return read_schedule(path)
+    if given is None or isinstance(given, Schedule):
+        return given
+    if ":" in str(given) and not os.path.exists(given):
+        return schedule_from_line(str(given), space.horizon, space.interval)
+    return read_schedule(given)
 
 
 def make_space(

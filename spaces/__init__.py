@@ -12,6 +12,7 @@ from .families import (
     get_family,
     set_names,
 )
+from .one_line import schedule_from_line
 from .own import add_family, family
 from .schedule import Interval, Schedule, WarmupShape
 from .space import ScheduleSpace, default_space
@@ -37,6 +38,7 @@ __all__ = [
     "get_family",
     "is_known",
     "read_space",
+    "schedule_from_line",
     "set_names",
     "space_from_dict",
     "space_from_toml",
