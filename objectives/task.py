@@ -118,7 +118,7 @@ class TaskObjective(TensorObjective):
         chosen = {"model": self.model, "optimizer": self.optimizer, "batch_size": self.batch_size}
         options = asdict(self.options) | chosen
         del options["data_dir"], options["download"]
-        revision = {"revision": self.task.revision} if self.task.revision > 1 else {}  # the first was never stored
+        revision = {"task_revision": self.task.revision} if self.task.revision > 1 else {}  # the first was never stored
         return {"objective": self.task.name, **options, **revision}
 
 

@@ -15,7 +15,7 @@ from lrsearch.objectives.tasks.digits import MEAN, shift
 def test_trials_of_digits_before_and_after_the_shifts_are_never_mixed() -> None:
     before = {"objective": "digits", "model": "mlp", "optimizer": "sgd", "batch_size": 64, "subset": 0, "bf16": False}
     plain = TaskObjective(get_task("digits-plain"))
-    assert TaskObjective(get_task("digits")).settings() == before | {"revision": 2}
+    assert TaskObjective(get_task("digits")).settings() == before | {"task_revision": 2}
     assert plain.settings() == before | {"objective": "digits-plain"}
     assert plain.recipe().augment is None
 

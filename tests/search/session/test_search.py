@@ -14,7 +14,7 @@ import pytest
 from bowl import Bowl, Slow, StopAfter
 
 from lrsearch.errors import InputError, StudyError
-from lrsearch.objectives import Measurement, Run, UserObjective
+from lrsearch.objectives import Measurement, Run, TaskObjective, UserObjective, get_task
 from lrsearch.search import PRUNERS, SAMPLERS, Plan, SearchResult, load_result, open_storage, search
 from lrsearch.spaces import Schedule, ScheduleSpace, default_space
 from lrsearch.spaces.space import TrialLike
@@ -151,6 +151,17 @@ def test_other_settings_under_one_name_are_refused(make_plan: MakePlan) -> None:
     with pytest.raises(StudyError, match="seed: 0 there, 1 now"):
         search(make_plan("5", seed=1))
     assert len(search(make_plan("5", sampler="random")).trials) == 5
+
+
+def test_a_study_of_a_task_that_has_changed_since_is_not_continued(make_plan: MakePlan) -> None:
+    task = get_task("digits")
+    before, now = (
+        make_plan("1", objective=TaskObjective(replace(task, revision=r)), space=default_space("sgd", 1))
+        for r in (1, 2)
+    )
+    search(before)
+    with pytest.raises(StudyError, match="task_revision: None there, 2 now"):
+        search(now)
 
 
 def test_a_run_that_is_under_way_is_left_alone(make_plan: MakePlan) -> None:
