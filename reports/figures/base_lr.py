@@ -12,7 +12,7 @@ from ...search.results.response import Response, response
 from ..facts.edges import edges
 from ..facts.marks import lowest_in_search, recommended, word
 from ..facts.tables import finite
-from .points import POINTS, Point, Scale, markers, names, point, ring, scale, scatter, select
+from .points import POINTS, Point, Scale, in_right_half, markers, names, point, ring, scale, scatter, select
 from .theme import ACCENT, INK, MUTED, WARN, Figure, axis, family_color, layout, log_axis
 
 _WASH = "rgba(26,95,180,0.16)"
@@ -91,17 +91,16 @@ def wall(result: SearchResult) -> Wall | None:
 
 
 def _rings(result: SearchResult, alive: list[Point], shown: Scale) -> list[Figure]:
-    """The marks; names stand away from each other if both are marked."""
+    """The marks of the recommended trial and of the lowest in the search."""
     best, lowest = recommended(result), lowest_in_search(result)
-    where = {q.trial: q for q in alive}
-    pair = [where.get(t.number) if t is not None else None for t in (best, lowest)]
-    mine, other = pair
-    left = mine is not None and other is not None and float(mine.x) < float(other.x)
+    rates = [q.x for q in alive]
     found = []
-    if other is not None and other is not mine:
-        found.append(ring(other, word("lowest_in_search", result), shown, left=mine is not None and not left))
-    if mine is not None:
-        found.append(ring(mine, "recommended", shown, filled=True, left=left))
+    for trial, name in ((lowest, word("lowest_in_search", result)), (best, "recommended")):
+        if trial is None or (trial is best and name != "recommended"):
+            continue
+        for q in (q for q in alive if q.trial == trial.number):
+            left = in_right_half(q.x, rates, log=True)
+            found.append(ring(q, name, shown, filled=trial is best, left=left))
     return found
 
 

@@ -10,7 +10,7 @@ from ..facts.edges import Edge, edges
 from ..facts.marks import recommended, word
 from ..facts.tables import families
 from .base_lr import FEWEST, end_lines
-from .points import Point, markers, names, point, ring, scale, select
+from .points import Point, in_right_half, markers, names, point, ring, scale, select
 from .theme import Figure, axis, layout, log_axis, text
 
 
@@ -106,11 +106,15 @@ def _unit(name: str) -> str:
 def _figure(p: ParameterPoints, result: SearchResult) -> Figure:
     shown = scale(result, [q.y for q in p.points if q.y is not None])
     data = [markers(name, [q for q in p.points if q.family == name], 7, shown) for name in names(p.points)]
+
+    def left(q: Point) -> bool:
+        return in_right_half(q.x, p.options or [o.x for o in p.points], log=p.log)
+
     same = p.lowest is not None and p.recommended is not None and p.lowest.trial == p.recommended.trial
     if p.lowest is not None and p.lowest_of_all and not same:
-        data.append(ring(p.lowest, word("lowest_in_search", result), shown, left=_right(p, p.lowest)))
+        data.append(ring(p.lowest, word("lowest_in_search", result), shown, left=left(p.lowest)))
     if p.recommended is not None:
-        data.append(ring(p.recommended, "recommended", shown, filled=True, left=_right(p, p.recommended)))
+        data.append(ring(p.recommended, "recommended", shown, filled=True, left=left(p.recommended)))
     xaxis = axis(text(p.title), type="category") if p.options else _bounded(p)
     ends = [] if p.low is None or p.high is None else [p.low, p.high]
     found = layout(
@@ -132,11 +136,3 @@ def _bounded(p: ParameterPoints) -> dict[str, Any]:
         return log_axis(text(p.title), low, high, 0.05)
     pad = 0.05 * (high - low)
     return axis(text(p.title), range=[low - pad, high + pad])
-
-
-def _right(p: ParameterPoints, point: Point) -> bool:
-    """Whether the point stands in the right half, so that its name goes to the left."""
-    if isinstance(point.x, str):
-        return p.options.index(point.x) >= len(p.options) / 2
-    values = sorted(float(q.x) for q in p.points)
-    return float(point.x) > ((values[0] * values[-1]) ** 0.5 if p.log else (values[0] + values[-1]) / 2)

@@ -137,10 +137,19 @@ def ring(point: Point, name: str, shown: Scale, *, filled: bool = False, left: b
         **scatter(name, [point.x], [shown.place(point.y or 0.0)]),
         "mode": "markers+text",
         "text": [f"\u2002{name}\u2002"],
-        "textposition": "middle left" if left else "middle right",
+        "textposition": f"{'middle' if filled else 'top'} {'left' if left else 'right'}",
         "textfont": {"color": INK, "size": 12},
         "cliponaxis": False,
         "customdata": [point.trial],
         "marker": {"symbol": symbol, "size": 16, "color": INK, "line": {"width": 2.5}},
         "hovertemplate": f"{name}, {HOVER}",
     }
+
+
+def in_right_half(x: float | str, values: Sequence[float | str], *, log: bool = False) -> bool:
+    """Whether a place lies in the right half of all, so that a name beside it goes to the left."""
+    if isinstance(x, str):
+        return values.index(x) >= len(values) / 2
+    known = [float(v) for v in values]
+    low, high = min(known), max(known)
+    return x > ((low * high) ** 0.5 if log else (low + high) / 2)

@@ -31,19 +31,21 @@ SYMBOLS = {
     "square": "M1.5 1.5H8.5V8.5H1.5Z",
     "diamond": "M5 .5L9.5 5L5 9.5L.5 5Z",
     "cross": "M3.5 1H6.5V3.5H9V6.5H6.5V9H3.5V6.5H1V3.5H3.5Z",
-    "triangle-up": "M5 1L9.3 8.5H.7Z",
+    "bowtie": "M.5 1V9L9.5 1V9Z",
     "pentagon": "M5 .6L9.2 3.7L7.6 8.8H2.4L.8 3.7Z",
     "hexagon": "M5 .5L9 2.8V7.2L5 9.5L1 7.2V2.8Z",
     "star": "M5 .3L6.2 3.7H9.7L6.9 5.8L7.9 9.4L5 7.3L2.1 9.4L3.1 5.8L.3 3.7H3.8Z",
-    "triangle-down": "M5 9L.7 1.5H9.3Z",
-    "triangle-left": "M1 5L8.5 .7V9.3Z",
-    "triangle-right": "M9 5L1.5 9.3V.7Z",
-    "hourglass": "M1 1H9L1 9H9Z",
-    "bowtie": "M1 1V9L9 1V9Z",
+    "hourglass": "M1 .5H9L1 9.5H9Z",
+    "x": "M1 3L3 1L5 3L7 1L9 3L7 5L9 7L7 9L5 7L3 9L1 7L3 5Z",
     "diamond-tall": "M5 0L8 5L5 10L2 5Z",
     "diamond-wide": "M0 5L5 2L10 5L5 8Z",
+    "octagon": "M3.2 .6H6.8L9.4 3.2V6.8L6.8 9.4H3.2L.6 6.8V3.2Z",
+    "hexagram": "M5 0L6.5 2.5H9.4L8 5L9.4 7.5H6.5L5 10L3.5 7.5H.6L2 5L.6 2.5H3.5Z",
 }
-"""Plotly's names of the families' symbols, and their outlines in a box of 10 by 10 for legends."""
+"""Plotly's names of the families' symbols, and their outlines in a box of 10 by 10 for legends.
+
+No triangles: those are trials off the scale.
+"""
 _SYMBOLS = [shape + fill for fill in ("", "-open", "-dot", "-open-dot") for shape in SYMBOLS]
 
 OUTCOMES = {

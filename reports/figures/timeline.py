@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord
@@ -17,7 +18,7 @@ BARS = 3000
 class Bar(NamedTuple):
     """A trial in the timeline: seconds since the first session began, idle time between sessions left out.
 
-    From `start` to `trained` its process was starting, or it waited for others; then it trained until `end`.
+    From `start` to `trained` its process was starting; then it trained until `end`.
     """
 
     trial: int
@@ -79,15 +80,31 @@ def timeline(result: SearchResult) -> Timeline:
         bounds.append(offset)
         spans = [(t, *_span(t)) for t in trials]
         first = min(a for _, a, _ in spans)
+        firsts = _first_of_workers(trials)
         for t, a, b in spans:
             family = t.schedule.family if t.schedule else ""
             lane = lanes[_place(t)]
             start, end = a - first + offset, b - first + offset
-            trained = max(start, end - math.fsum(t.seconds)) if t.seconds else end
+            trained = max(start, end - math.fsum(t.seconds)) if t is firsts.get(_place(t)) else start
             bars.append(Bar(t.number, lane, start, trained, end, t.outcome, family))
         offset = max(bar.end for bar in bars)
     kept = bars[:: -(-len(bars) // BARS)] if bars else []
     return Timeline(tuple(kept), tuple(lanes.values()), tuple(bounds[1:]), len(bars) - len(kept))
+
+
+def _first_of_workers(trials: list[TrialRecord]) -> dict[tuple[str, str, str | None, int | None], TrialRecord]:
+    """The first trial of each worker: before it trained, its process started.
+
+    None where the trials' seconds do not tell when they trained: lanes train side by side, and each has its share.
+    """
+    found: dict[tuple[str, str, str | None, int | None], TrialRecord] = {}
+    for t in sorted(trials, key=lambda t: t.number):
+        found.setdefault(_place(t), t)
+    later = [t for t in trials if t.seconds and t is not found[_place(t)]]
+    known = [math.fsum(t.seconds) / max(b - a, 1e-9) for t, (a, b) in zip(later, map(_span, later), strict=True)]
+    if not known or median(known) < 0.5:
+        return {}
+    return {place: t for place, t in found.items() if t.seconds}
 
 
 def _place(trial: TrialRecord) -> tuple[str, str, str | None, int | None]:

@@ -82,7 +82,8 @@
     const figure = drawn.get(element);
     const layout = themed(figure.layout);
     layout.hoverlabel = { ...layout.hoverlabel, ...surroundings() };
-    const config = { responsive: true, displaylogo: false, displayModeBar: false };
+    const config = { responsive: !printing, displaylogo: false, displayModeBar: false };
+    if (printing) Object.assign(layout, { autosize: false, width: element.closest(".grid") ? 320 : 680 });
     showLegend(element, figure);
     return window.Plotly.react(element, themed(figure.data), layout, config);
   }
@@ -95,16 +96,21 @@
     });
   }
 
-  async function draw(element) {
-    if (drawn.has(element)) return;
+  function prepare(element) {
     const figure = structuredClone(data.figures[element.dataset.figure]);
     if (coarse) figure.layout.dragmode = false; // a finger scrolls the page
     if (element.clientWidth < 420) Object.assign(figure.layout.margin, { l: 44, r: 8 });
     drawn.set(element, figure);
+  }
+
+  async function draw(element) {
+    if (element.dataset.drawn) return;
+    if (!drawn.has(element)) prepare(element);
     try {
       await load();
       await paint(element);
       element.dataset.drawn = "yes";
+      element.removeAllListeners?.("plotly_click");
       element.on("plotly_click", (event) => {
         const trial = event.points.find((p) => Number.isInteger(p.customdata))?.customdata;
         if (trial !== undefined) dispatchEvent(new CustomEvent("trial", { detail: trial }));
@@ -129,10 +135,15 @@
     for (const element of drawn.keys()) if (element.dataset.drawn) paint(element);
   }
   night.addEventListener("change", repaint);
+  // Paper has a width of its own. What is not drawn yet is drawn at once, if Plotly is there.
   addEventListener("beforeprint", () => {
     printing = true;
-    plots.forEach((p) => { if (!drawn.has(p)) draw(p); });
-    repaint();
+    for (const element of plots) {
+      if (!drawn.has(element)) prepare(element);
+      if (!window.Plotly) { draw(element); continue; }
+      paint(element);
+      element.dataset.drawn = "yes";
+    }
   });
   addEventListener("afterprint", () => { printing = false; repaint(); });
 
