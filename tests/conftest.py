@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from bowl import Bowl
+from browsers import browser, show
 from hypothesis import settings
 from postgres import postgres_server, postgres_url
 
@@ -19,7 +20,7 @@ from lrsearch.objectives import TaskObjective, get_task
 from lrsearch.search import Budget, Plan, SearchResult, search
 from lrsearch.spaces import default_space
 
-__all__ = ["digits_run", "make_plan", "postgres_server", "postgres_url"]
+__all__ = ["browser", "digits_run", "make_plan", "postgres_server", "postgres_url", "show"]
 
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")

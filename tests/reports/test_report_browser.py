@@ -2,74 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from browsers import CODE, NEEDS, Show, drawn, whole_table
 from results import made_result
 
 from lrsearch.errors import MissingPartError
 from lrsearch.reports.images import write_image
-from lrsearch.reports.page.page import write_report
-from lrsearch.search import SearchResult
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Locator, Page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-CODE = 'scheduler = CosineAnnealingLR(optimizer, T_max=10)  # <winner> & "quotes"\n'
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not there: apt install chromium"),
-]
-Show = Callable[..., "Page"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
-    """Opens the report of a search; afterwards nothing was fetched and nothing was complained about."""
-    said: list[str] = []
-    asked: list[str] = []
-    contexts = []
-
-    def open_page(result: SearchResult, *, width: int = 1280, **context: object) -> Page:
-        path = write_report(result, tmp_path / "report.html", code=CODE)
-        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **context))  # type: ignore[arg-type]
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(path.as_uri())
-        asked.remove(path.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith(("blob:", "data:"))] == []
-
-
-def drawn(page: Page, name: str) -> Locator:
-    """A figure, scrolled to and drawn; what it is folded in is opened."""
-    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-    figure = page.locator(f"[data-figure='{name}']")
-    figure.scroll_into_view_if_needed()
-    page.wait_for_selector(f"[data-figure='{name}'][data-drawn]", timeout=20_000)
-    return figure
+pytestmark = NEEDS
 
 
 def ranges(figure: Locator) -> list[list[float]]:
@@ -135,12 +81,6 @@ def test_switches_show_traces_and_change_the_scale(show: Show) -> None:
     page.wait_for_function("() => document.querySelector('[data-figure=explorer]')._fullLayout.yaxis.type == 'log'")
     page.get_by_role("button", name="log lr").press("Enter")
     page.wait_for_function("() => document.querySelector('[data-figure=explorer]')._fullLayout.yaxis.type == 'linear'")
-
-
-def whole_table(page: Page) -> None:
-    """Shows every row of the trial table."""
-    while page.locator("#more").is_visible():
-        page.locator("#more").click()
 
 
 def shown_trials(page: Page) -> list[int]:

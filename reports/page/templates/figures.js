@@ -80,7 +80,7 @@
 
   function paint(element) {
     const figure = drawn.get(element);
-    const layout = themed(figure.layout);
+    const layout = { ...themed(figure.layout) };
     layout.hoverlabel = { ...layout.hoverlabel, ...surroundings() };
     const config = { responsive: !printing, displaylogo: false, displayModeBar: false };
     if (printing) Object.assign(layout, { autosize: false, width: element.closest(".grid") ? 320 : 680 });
