@@ -19,7 +19,7 @@ from optuna.storages import BaseStorage
 from lrsearch.errors import StudyError
 from lrsearch.objectives import Measurement
 from lrsearch.reports.export import read_best
-from lrsearch.reports.facts import tables
+from lrsearch.reports.facts import spending
 from lrsearch.run_folder import write_outputs
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
 from lrsearch.spaces import Schedule
@@ -143,7 +143,7 @@ def _check_books(plan: Plan, finished: dict[int, tuple[Any, ...]]) -> SearchResu
     assert {str(t.schedule) for t in lost} <= {str(t.schedule) for t in counted}, "what was lost ran again"
     write_outputs(result)
     assert read_best(plan.folder / "best.json").schedule == result.best.schedule
-    told = {o.outcome: o.trials for o in tables.outcomes(result)}
+    told = {o.outcome: o.trials for o in spending.outcomes(result)}
     assert told == result.counts()
     assert f"{len(result.trials)}" in (plan.folder / "report.html").read_text()
     return result

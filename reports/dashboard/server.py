@@ -17,8 +17,9 @@ from wsgiref.simple_server import make_server as make_wsgi_server
 
 from ...errors import InputError
 from ...search import DashboardNotes, FolderStore, SearchResult, TrialRecord, open_storage
+from ...search.storage.studies import CONFIRMATION
 from .guard import App, guarded
-from .texts import lr_and_loss, noted, study_note, trial_csv, trial_note, trial_svg
+from .texts import confirmation_note, lr_and_loss, noted, study_note, trial_csv, trial_note, trial_svg
 
 ARTIFACTS = "artifacts"
 PLOT = "lr-and-loss"
@@ -50,6 +51,8 @@ def prepare(result: SearchResult, where: str) -> bool:
     for record, text in zip(best, notes, strict=True):
         study.note(text, record.number)
     study.note(summary)
+    if result.confirmation is not None:
+        DashboardNotes(where, result.name + CONFIRMATION).note(confirmation_note(result))
     if result.folder is not None:
         _add_files(study, result.name, best, FolderStore(Path(result.folder) / ARTIFACTS))
     if figure is not None:
@@ -71,6 +74,7 @@ def serve(result: SearchResult, where: str, *, host: str = "127.0.0.1", port: in
         InputError: No port is free, or the address cannot be used.
         StudyError: The storage cannot be opened.
     """
+    print("Preparing the notes for the dashboard ...", file=sys.stderr, flush=True)
     prepare(result, where)
     with make_server(where, result.folder, host, port) as server:
         taken = "" if server.server_port in (port, 0) else f" (port {port} is taken)"

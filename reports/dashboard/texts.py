@@ -15,11 +15,13 @@ from ..export import export
 from ..facts.answer import answer
 from ..facts.confirmed import standing
 from ..facts.curves import Line, TrialCurves, curves, lr_line
-from ..facts.marks import finalist, label, recommended, title
+from ..facts.marks import finalist, label, lowest_in_search, recommended, title, word
 from ..facts.tables import num
 from ..figures.theme import GRID, INK, MUTED, axis, family_color, layout
 
 TOP = 5
+STEEP = 3.0
+"""From this ratio of the largest to the smallest loss on, the axis is logarithmic."""
 CARD = 450
 """Height of a study plot in the dashboard, in pixels."""
 WIDTH, HEIGHT, LEFT, RIGHT, TOP_MARGIN, GAP = 480, 360, 68, 12, 26, 50
@@ -43,12 +45,34 @@ def study_note(result: SearchResult) -> str:
     parts = [
         "## lrsearch",
         *best,
+        _plain(found.headline.expected.text if found.headline.expected else ""),
         _plain(found.verdict),
+        _plain(found.headline.latitude),
+        _badge(result),
         _plain(found.certainty),
         "\n".join(table),
         _plain(found.tally),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def confirmation_note(result: SearchResult) -> str:
+    """What the study of the runs on fresh seeds is, in Markdown."""
+    return (
+        f"## lrsearch\n\nThe runs on fresh seeds of the study {_plain(result.name)}: its finalists and baselines, "
+        f"trained again. The search is not here.\n\n{_plain(answer(result).verdict)}"
+    )
+
+
+def _badge(result: SearchResult) -> str:
+    """Why Optuna's badge "Best Trial" may be on another trial than the one to use."""
+    best, lowest = recommended(result), lowest_in_search(result)
+    if best is None or lowest is None or best.number == lowest.number:
+        return ""
+    return (
+        f'The badge "Best Trial" is Optuna\'s: it marks trial {lowest.number}, the {word("lowest_in_search", result)}, '
+        f"which may be a lucky run. lrsearch recommends trial {best.number}."
+    )
 
 
 def noted(result: SearchResult) -> list[TrialRecord]:
@@ -90,9 +114,15 @@ def lr_and_loss(result: SearchResult) -> dict[str, Any] | None:
         plot_bgcolor="#ffffff",
         xaxis=axis("epoch", anchor="y2", range=[0, result.epochs]),
         yaxis=rows[0],
-        yaxis2=rows[1],
+        yaxis2={**rows[1], **({"type": "log"} if _steep(data) else {})},
     )
     return {"data": data, "layout": look}
+
+
+def _steep(data: Sequence[dict[str, Any]]) -> bool:
+    """Whether the lower row falls by so much that only a logarithmic axis shows its end."""
+    values = [v for trace in data if trace["yaxis"] == "y2" for v in trace["y"] if v is not None]
+    return bool(values) and min(values) > 0 and max(values) > STEEP * min(values)
 
 
 def trial_csv(record: TrialRecord) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from ...search import SearchResult, TrialRecord
 from ..facts.confirmed import standing
 from ..facts.longer import caution
+from ..facts.verdict import expected
 from ._source import Source, lrsearch_version
 
 WIDTH = 88
@@ -80,6 +81,9 @@ def provenance(source: Source) -> str:
     lines = [_sentence(source.schedule.describe())]
     if source.schedule != source.record.schedule and source.record.schedule is not None:
         lines.append(_sentence(f"made from the trial's {source.record.schedule.describe()}"))
+    known = expected(source.result, source.record) if source.result else None
+    if known is not None and known.seeds and known.text:
+        lines.append(quoted(known.text, 1000)[1:-1])
     lines.append(_origin(source))
     if source.result is not None:
         lines += _against(source.result, source.record)
@@ -98,14 +102,15 @@ def _origin(source: Source) -> str:
     job = quoted(str(result.settings.get("objective", "unknown")))
     value = "no value" if record.value is None else f"{quoted(result.metric)[1:-1]} {record.value:.4g}"
     ended = "" if record.outcome == "complete" else f" ({record.outcome})"
-    return f"{trial} of the study {quoted(result.name)} on {job}: {value}{ended} after {record.epochs} epochs."
+    end = f"{value}{ended} in the search, after {record.epochs} epochs"
+    return f"{trial} of the study {quoted(result.name)} on {job}: {end}."
 
 
 def _against(result: SearchResult, record: TrialRecord) -> list[str]:
     """Baselines other than the trial, with their values."""
     others = [t for t in result.baselines if t.number != record.number]
     shown = [f"{quoted(t.baseline or '')[1:-1]} {_value(t)}" for t in others]
-    return [f"Baselines: {', '.join(shown)}."] if shown else []
+    return [f"Baselines in the search: {', '.join(shown)}."] if shown else []
 
 
 def _value(record: TrialRecord) -> str:

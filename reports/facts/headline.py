@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from ...search import SearchResult, TrialRecord
+from ...search.results.latitude import latitude
 from .cautions import Caution, cautions
 from .comparison import Finding, Paired
 from .gain import Gain, gain
@@ -32,6 +33,7 @@ class Headline(NamedTuple):
         paired: Finalist minus baseline, with an interval and a difference for every seed; None without a verdict.
         tests: The same for every test metric.
         cautions: What to be careful about, the gravest first.
+        latitude: That the schedule hardly matters here, and the base_lr that does; empty if it matters, or who knows.
         gain: Where the gain comes from; None if no untuned schedule was trained.
     """
 
@@ -44,6 +46,7 @@ class Headline(NamedTuple):
     paired: Paired | None
     tests: tuple[OnTestData, ...]
     cautions: tuple[Caution, ...]
+    latitude: str
     gain: Gain | None
 
 
@@ -51,9 +54,9 @@ def headline(result: SearchResult) -> Headline:
     """The first screen of a search."""
     best, known = recommended(result), findings(result)
     if best is None:
-        return Headline("no trial", no_answer(result), None, None, None, "", None, (), (), None)
+        return Headline("no trial", no_answer(result), None, None, None, "", None, (), (), "", None)
     if early := too_early(result):
-        return Headline("too early", early, best.number, None, expected(result), "", None, (), (), None)
+        return Headline("too early", early, best.number, None, expected(result), "", None, (), (), "", None)
     return Headline(
         known[0][1] if known else "not confirmed",
         use(best),
@@ -64,6 +67,7 @@ def headline(result: SearchResult) -> Headline:
         known[0][0] if known else None,
         checks_on_test_data(result),
         cautions(result),
+        hardly_matters(result),
         gain(result),
     )
 
@@ -108,6 +112,17 @@ def no_answer(result: SearchResult) -> str:
     if set(counts) == {"failed"}:
         return "There is no answer: every trial failed. The reasons are listed below."
     return "There is no answer yet: no trial has trained to the end. A larger budget, or no pruner, gives one."
+
+
+def hardly_matters(result: SearchResult) -> str:
+    """Whether any schedule does, within a range of base_lr; empty if the schedule matters, or nobody knows."""
+    found = latitude(result)
+    if found is None:
+        return ""
+    return (
+        f"Here the schedule hardly matters beyond base_lr: the {len(found.trials)} schedules that were tried from "
+        f"{rate(found.low)} to {rate(found.high)} differ no more than seeds do, whatever their shape. Any of them does."
+    )
 
 
 def _rival(result: SearchResult, best: TrialRecord) -> int | None:

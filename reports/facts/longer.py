@@ -8,7 +8,11 @@ from typing import NamedTuple
 
 from ...errors import StudyError
 from ...search import Outlook, SearchResult, Transfer
-from .numbers import num
+from .marks import title
+from .numbers import num, together
+
+COLLAPSE = 2.0
+"""A mean this many times as bad is a collapse."""
 
 
 class LongerRow(NamedTuple):
@@ -30,7 +34,7 @@ class Longer(NamedTuple):
 
 
 def longer(result: SearchResult, epochs: float | None = None) -> Longer | None:
-    """What is known of longer trainings, looked at for so many epochs, by default twice the longest measured.
+    """What is known of longer trainings, looked at for so many epochs, by default the longest measured.
 
     None if nothing was measured.
     """
@@ -40,54 +44,91 @@ def longer(result: SearchResult, epochs: float | None = None) -> Longer | None:
         return None
     if not result.transfer or not found.horizons:
         return None
-    epochs = epochs or 2 * found.horizons[-1]
+    epochs = epochs or found.horizons[-1]
     arms = [(found.winner, 1.0), *((t, 1.0) for t in found.others), (found.winner, 0.5), (found.winner, 2.0)]
     rows = tuple(
-        LongerRow(result.trial(t).baseline or "searched", t, f, tuple(_mean(found, t, h, f) for h in found.horizons))
-        for t, f in arms
+        LongerRow(title(result.trial(t)), t, f, tuple(_mean(found, t, h, f) for h in found.horizons)) for t, f in arms
     )
     sentences = [outlook_sentence(found.outlook(t, epochs), result) for t in found.others]
-    return Longer(tuple(found.horizons), rows, len(found.seeds), (*sentences, drift_sentence(found)))
+    sentences += [drift_sentence(found), *filter(None, [length_sentence(found)])]
+    return Longer(tuple(found.horizons), rows, len(found.seeds), tuple(sentences))
 
 
 def outlook_sentence(o: Outlook, result: SearchResult) -> str:
-    """What to expect of the winner against another schedule after so many epochs."""
-    rival = result.trial(o.rival).baseline or f"trial {o.rival}"
-    measured = ", ".join(f"{gap:+.2g} at {horizon}" for horizon, gap in o.gaps.items())
-    if not math.isfinite(o.low) and o.word != "diverges":
-        return f"Against {rival}: too few runs to say what becomes of {measured} epochs."
+    """What to expect of the finalist against another schedule after so many epochs."""
+    rival = _named(result, o.rival)
+    if o.word == "diverges":
+        return f"The finalist is not safe at longer trainings: it diverged in one. Use {rival}."
+    if not math.isfinite(o.low):
+        measured = ", ".join(f"{gap:+.2g} at {horizon} epochs" for horizon, gap in o.gaps.items())
+        return f"Against {rival}, too few runs to say how it goes on; measured: {measured}."
     word = {
-        "holds": "the ranking should hold",
-        "turns round": "the ranking turns round: use the other one",
-        "closes": "the lead is foretold to be gone, which no horizon showed yet",
-        "diverges": "the searched schedule is not safe: it diverged at a longer horizon; use the other one",
-        "open": "the ranking cannot be told",
+        "holds": "the finalist should stay ahead",
+        "turns round": f"{rival} should be ahead: use that one",
+        "closes": "the lead is predicted to be gone, though it was there at every length measured",
+        "open": "either could win",
     }[o.word]
+    against = "" if o.word == "turns round" else f", against {rival},"
     return (
-        f"Against {rival}, at {o.epochs:g} epochs {word}: {result.metric} {o.expected:+.2g} is expected "
-        f"({o.low:+.2g} to {o.high:+.2g}), after {measured} epochs."
+        f"At {o.epochs:g} epochs{against} {word}: predicted difference in {result.metric} "
+        f"{o.expected:+.2g} ({o.low:+.2g} to {o.high:+.2g})."
     )
 
 
 def drift_sentence(found: Transfer) -> str:
-    """Where the winner's base_lr drifts, and what to do."""
+    """Which multiple of the finalist's base_lr did best at the lengths measured, and what to do."""
     factors = found.best_factors()
-    shown = ", ".join(f"{factor:g} times at {horizon}" for horizon, factor in factors.items())
     if len(factors) < 2:
-        return "Too few runs to say whether base_lr drifts."
+        return "Too few runs to say whether base_lr has to change with the length."
+    return f"{_advice(found, factors)}{_collapse(found)}"
+
+
+def _advice(found: Transfer, factors: dict[int, float]) -> str:
     first, *_, last = factors.values()
-    if last < first:
-        return f"The longer the training, the lower the base_lr that suits best ({shown} epochs): try less."
-    if last > first:
-        return f"The longer the training, the higher the base_lr that suits best ({shown} epochs): try more."
-    if last != 1:
-        horizon = max(factors)
-        values = [num(_mean(found, found.winner, horizon, factor)) for factor in (last, 1.0)]
-        return (
-            f"Another base_lr suits longer trainings better ({shown} epochs; at {horizon}, {found.result.metric} "
-            f"{values[0]} against {values[1]} at its own): try {last:g} times as much."
-        )
-    return f"The best base_lr stays where it is, within a factor of two ({shown} epochs)."
+    if set(factors.values()) == {1.0}:
+        return "Keep base_lr: half and double were worse at every length."
+    if len(set(factors.values())) == 1:
+        gains = [f"{_shown(found, h, first)} against {_shown(found, h, 1.0)} at {h} epochs" for h in factors]
+        return f"Take {first:g} times its base_lr, which did best at every length ({', '.join(gains)})."
+    shown = ", ".join(f"{factor:g} times at {horizon}" for horizon, factor in factors.items())
+    if last == first:
+        return f"No trend: the base_lr that did best went up and down ({shown} epochs)."
+    way, advice = ("lower", "less") if last < first else ("higher", "more")
+    return f"The longer the training, the {way} the base_lr that did best ({shown} epochs): try {advice}."
+
+
+def _collapse(found: Transfer) -> str:
+    """Whether twice the base_lr makes training collapse at any length."""
+    lost = {}
+    for horizon in found.horizons:
+        mean, double = (_mean(found, found.winner, horizon, f) for f in (1.0, 2.0))
+        worse = double < mean / COLLAPSE if found.result.maximize else double > COLLAPSE * mean > 0
+        if worse:
+            lost[horizon] = num(double) if math.isfinite(double) else "diverged"
+    shown = ", ".join(f"{value} at {horizon}" for horizon, value in lost.items())
+    return f" Double it and training collapses ({shown} epochs)." if lost else ""
+
+
+def _shown(found: Transfer, horizon: int, factor: float) -> str:
+    return num(_mean(found, found.winner, horizon, factor))
+
+
+def length_sentence(found: Transfer) -> str:
+    """Whether the finalist gets worse with the length, which is overfitting as a rule; empty if it does not."""
+    means = {h: m for h in found.horizons if not math.isnan(m := _mean(found, found.winner, h, 1.0))}
+    if len(means) < 2:
+        return ""
+    first, *_, last = means.values()
+    if last >= first if found.result.maximize else last <= first:
+        return ""
+    start, end = together(first, last, apart=last - first)
+    metric = found.result.metric
+    return f"Longer is not better here: {metric} {start} at {min(means)} epochs, {end} at {max(means)}."
+
+
+def _named(result: SearchResult, trial: int) -> str:
+    record = result.trial(trial)
+    return f"{title(record)} (trial {trial})"
 
 
 def caution(result: SearchResult, epochs: float) -> str:

@@ -14,16 +14,6 @@ from .numbers import num as num
 CLOSE = 0.01
 """Trials within this share of the best value count as about as good."""
 
-MEANINGS = {
-    "complete": "trained to the end",
-    "pruned": "stopped early by the pruner, because other trials looked better",
-    "diverged": "the loss became NaN or infinite, or rose far above its start: the rate was too high",
-    "failed": "the training code raised an error; this says nothing about the schedule",
-    "out of budget": "the budget ended during it",
-    "interrupted": "the process was stopped during it; its parameters were queued again",
-    "running": "still training when this report was written",
-}
-
 
 class Comparison(NamedTuple):
     """The recommended trial against a baseline; `difference` is the first minus the second, `percent` of the second."""
@@ -69,25 +59,6 @@ class FamilyRow(NamedTuple):
     recommended: bool
 
 
-class OutcomeRow(NamedTuple):
-    """Trials of one outcome and what they cost; `share` is their part of all epochs."""
-
-    outcome: str
-    trials: int
-    epochs: int
-    share: float
-    seconds: float
-    meaning: str
-
-
-class Reason(NamedTuple):
-    """Why trials ended before their last epoch, and how many for that reason."""
-
-    outcome: str
-    text: str
-    trials: tuple[int, ...]
-
-
 def finite(trial: TrialRecord) -> float | None:
     """The trial's value if it is a finite number."""
     return trial.value if trial.value is not None and math.isfinite(trial.value) else None
@@ -96,7 +67,7 @@ def finite(trial: TrialRecord) -> float | None:
 def settings(schedule: Schedule) -> tuple[Setting, ...]:
     """The schedule's parameters in words, lengths in epochs."""
     unit = {"epochs": " epochs", "per epoch": " per epoch"}
-    rows = [Setting("base_lr", num(schedule.base_lr), "the highest rate")]
+    rows = [Setting("base_lr", num(schedule.base_lr), "the peak rate")]
     for p in get_family(schedule.family).params:
         value = schedule.value(p.name)
         shown = value if isinstance(value, str) else num(value) + unit.get(p.unit, "")
@@ -146,29 +117,6 @@ def _family_row(name: str, trials: list[TrialRecord], result: SearchResult) -> F
     chosen = recommended(result) in trials
     middle = median(v for v, _ in done)
     return FamilyRow(name, len(trials), len(done), value, number, middle, value - lowest.value, chosen)
-
-
-def outcomes(result: SearchResult) -> tuple[OutcomeRow, ...]:
-    """Where the trials and the epochs went, by outcome, in the order of `MEANINGS`."""
-    total = sum(t.epochs for t in result.trials)
-    rows = []
-    for outcome, meaning in MEANINGS.items():
-        trials = [t for t in result.trials if t.outcome == outcome]
-        epochs = sum(t.epochs for t in trials)
-        seconds = sum(math.fsum(t.seconds) for t in trials)
-        if trials:
-            rows.append(OutcomeRow(outcome, len(trials), epochs, epochs / total if total else 0.0, seconds, meaning))
-    return tuple(rows)
-
-
-def reasons(result: SearchResult) -> tuple[Reason, ...]:
-    """Why trials diverged or failed, the most frequent first; pruning explains itself."""
-    found: dict[tuple[str, str], list[int]] = {}
-    for t in result.trials:
-        if t.outcome in ("diverged", "failed", "interrupted", "out of budget"):
-            found.setdefault((t.outcome, t.reason or "no reason was recorded"), []).append(t.number)
-    rows = [Reason(outcome, text, tuple(numbers)) for (outcome, text), numbers in found.items()]
-    return tuple(sorted(rows, key=lambda r: (-len(r.trials), r.trials)))
 
 
 def close_calls(result: SearchResult) -> int:

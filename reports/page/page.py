@@ -19,7 +19,7 @@ from plotly.offline import get_plotlyjs
 
 from ...search import SearchResult, duration
 from ...search.results.importance import importance
-from ..facts import rows, tables
+from ..facts import rows, spending, tables
 from ..facts.answer import answer
 from ..facts.curves import phases
 from ..facts.early import early_looks
@@ -131,8 +131,11 @@ def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]
         "good": close_range(result),
         "wall": wall(result),
         "families": tables.families(result),
-        "outcomes": tables.outcomes(result),
-        "reasons": tables.reasons(result),
+        "outcomes": spending.outcomes(result),
+        "further": spending.further(result),
+        "unspent": spending.unspent(result),
+        "wall_seconds": spending.wall_seconds(result),
+        "reasons": spending.reasons(result),
         "looks": early_looks(result),
         "longer": longer(result),
         "rows": rows.trial_rows(result),

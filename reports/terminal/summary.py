@@ -44,6 +44,8 @@ def _answer(result: SearchResult, console: Console) -> None:
     for text in (found.verdict, found.expected.text if found.expected else ""):
         if text:
             _say(console, text, "bold" if text == found.verdict else "")
+    if found.latitude:
+        _say(console, found.latitude)
     for test in found.tests:
         if not test.contradicts:
             _say(console, test.text)

@@ -37,7 +37,7 @@ def _scaled_stages(decay: Expr, p: Mapping[str, Expr]) -> tuple[Stage, ...]:
 
 FAMILY = Family(
     name="cosine",
-    summary="half a cosine from base_lr to eta_min over T_max epochs, rising again beyond",
+    summary="half a cosine from base_lr to eta_min over T_max epochs, and back up after that",
     reference="torch.optim.lr_scheduler.CosineAnnealingLR; Loshchilov & Hutter 2017, arXiv:1608.03983",
     params=(
         Param(

@@ -8,7 +8,7 @@ from ._family import FRACTION, Expr, Family, Param, Range, Stage
 
 FAMILY = Family(
     name="linear",
-    summary="straight from base_lr to end_factor * base_lr at the horizon",
+    summary="straight from base_lr to end_factor * base_lr at the last epoch",
     reference="torch.optim.lr_scheduler.LinearLR; Defazio et al. 2023, arXiv:2310.07831",
     params=(
         Param(

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from results import lr_trial, made_result, made_trial, only, resumed
+from results import contested, lr_trial, made_result, made_trial, only, resumed
 
 from lrsearch.reports.facts import answer as answers
 from lrsearch.reports.facts import curves as series
-from lrsearch.reports.facts import edges, rows, tables
+from lrsearch.reports.facts import edges, rows, spending, tables
 from lrsearch.reports.facts.early import early_looks
 from lrsearch.reports.figures.base_lr import wall
 from lrsearch.reports.figures.parameters import parameters
@@ -90,7 +90,7 @@ def test_families_are_ranked_by_their_best_trial() -> None:
 
 def test_the_budget_is_accounted_for_to_the_last_epoch() -> None:
     result = made_result(50)
-    found = tables.outcomes(result)
+    found = spending.outcomes(result)
     assert sum(r.epochs for r in found) == sum(t.epochs for t in result.trials)
     assert sum(r.share for r in found) == pytest.approx(1)
     assert {r.outcome: r.trials for r in found} == result.counts()
@@ -98,7 +98,7 @@ def test_the_budget_is_accounted_for_to_the_last_epoch() -> None:
 
 def test_equal_reasons_are_counted_together() -> None:
     failed = [lr_trial(i, 0.1, outcome="failed", reason="ValueError: no") for i in range(3)]
-    assert tables.reasons(only(*failed)) == (tables.Reason("failed", "ValueError: no", (0, 1, 2)),)
+    assert spending.reasons(only(*failed)) == (spending.Reason("failed", "ValueError: no", (0, 1, 2)),)
 
 
 @pytest.mark.parametrize(
@@ -297,3 +297,43 @@ def test_early_looks_compare_the_order_of_complete_trials_with_their_last() -> N
     assert [round(look.better or 0, 6) for look in looks] == [1, 1, -1]
     assert early_looks(replace(result, trials=tuple(rising[:9])))[0].better is None
     assert early_looks(replace(result, trials=tuple(rising[:7]))) == ()
+
+
+# Where the budget went.
+
+
+def test_the_confirmation_is_part_of_where_the_budget_went() -> None:
+    result = contested()
+    runs = spending.further(result)
+    assert [(r.outcome, r.trials) for r in runs] == [("confirmation", len(result.confirming))]
+    shares = [r.share for r in (*spending.outcomes(result), *runs)]
+    assert sum(shares) == pytest.approx(1)
+    assert sum(r.epochs for r in (*spending.outcomes(result), *runs)) == sum(
+        t.epochs for t in (*result.trials, *result.confirming)
+    )
+
+
+def test_what_is_not_spent_is_said() -> None:
+    result = made_result(10)
+    limited = replace(result, sessions=({**result.sessions[0], "limit": ["trials", 12]},))
+    assert spending.unspent(limited) == "2 of 12 trials"
+    assert spending.unspent(result) == ""
+    timed = replace(result, sessions=({**result.sessions[0], "limit": ["seconds", 1200.0]},))
+    assert spending.unspent(timed) == ""
+
+
+def test_wall_time_leaves_out_the_hours_between_sessions() -> None:
+    assert 0 < spending.wall_seconds(resumed()) < 60
+    assert spending.wall_seconds(made_result(0)) == 0
+
+
+def test_divergences_that_differ_in_numbers_alone_are_one_reason() -> None:
+    texts = [
+        "train_loss rose to 1.51e+03 after epoch 1, from 2.3 at the start",
+        "train_loss rose to 88 after epoch 3, from 2.3 at the start",
+    ]
+    made = [lr_trial(i, 0.9, outcome="diverged", reason=t, lr=(0.9,) * (1 + 2 * i)) for i, t in enumerate(texts)]
+    assert spending.reasons(only(*made)) == (
+        spending.Reason("diverged", "train_loss rose far above its start, after epoch 1 to 3", (0, 1)),
+    )
+    assert spending.reasons(only(made[0]))[0].text == texts[0]

@@ -65,7 +65,7 @@ def test_a_lead_that_stays_holds(make_plan: MakePlan) -> None:
     outlook = found.outlook(found.finalists[1], 40)
     assert outlook.word == "holds"
     assert outlook.gaps.keys() == {5, 10, 20}
-    assert "should hold" in caution(result, 40)
+    assert "should stay ahead" in caution(result, 40)
     assert longer(result, 40) is not None
 
 
@@ -77,7 +77,7 @@ def test_a_ranking_that_turns_round_is_called_that(make_plan: MakePlan) -> None:
     outlook = found.outlook(found.finalists[1], 40)
     assert outlook.word == "turns round"
     assert outlook.expected == pytest.approx(0.2, abs=0.03)
-    assert "use the other one" in caution(result, 40)
+    assert "should be ahead: use that one" in caution(result, 40)
     assert "Longer trainings" in report_html(result)
 
 
@@ -95,7 +95,7 @@ def test_a_lead_that_closes_is_not_said_to_turn_round(make_plan: MakePlan) -> No
     outlook = found.outlook(found.finalists[1], 40)
     assert outlook.low > 0  # what a straight line foretells
     assert outlook.word == "closes"
-    assert "which no horizon showed yet" in caution(result, 40)
+    assert "predicted to be gone" in caution(result, 40)
 
 
 class Breaking(Behind):
@@ -131,7 +131,7 @@ class Faster(Behind):
 def test_a_rate_that_is_better_at_every_horizon_is_not_said_to_stay_where_it_is(make_plan: MakePlan) -> None:
     result = followed(make_plan, Faster())
     assert set(Transfer(result).best_factors().values()) == {2.0}
-    assert "try 2 times as much" in caution(result, 40)
+    assert "Take 2 times its base_lr" in caution(result, 40)
 
 
 def test_what_is_there_is_not_trained_again_and_the_budget_is_left_alone(make_plan: MakePlan) -> None:
