@@ -14,9 +14,10 @@ from .families import (
 )
 from .one_line import schedule_from_line
 from .own import add_family, family
-from .schedule import Interval, Schedule, WarmupShape
+from .schedule import Interval, Schedule
 from .space import ScheduleSpace, default_space
 from .toml import read_space, space_from_dict, space_from_toml, space_to_dict, space_to_toml
+from .warmup import WarmupShape
 
 __all__ = [
     "BASE_LR",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,41 +15,35 @@ from .families import (
     BUILT_IN,
     FAMILIES,
     Array,
-    Choice,
     Expr,
-    Family,
-    Range,
     Stage,
-    above,
     carried,
+    check_points,
     from_points,
     get_family,
     is_recorded,
-    lambda_lr,
     number,
     record,
     unpack,
 )
 from .groups import group_ratios, keep_scale, set_rates
+from .params import complete, filled, in_steps, only, scaled
+from .warmup import WARMUP_START, WarmupShape, check_warmup, check_warmup_shape, warmed, warmup_stage
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
 Interval = Literal["step", "epoch"]
-WarmupShape = Literal["linear", "cosine", "exponential"]
-WARMUP_START = 0.01
 RATES, EPOCHS = (1e-30, 1e9), (1e-6, 1e6)
 """The smallest and the largest base_lr, and horizon in epochs."""
-HIGHEST = 1e9
-"""The largest share of base_lr."""
 POINTS = 129
 """Points stored of a schedule whose family is the user's own."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A learning-rate schedule: a linear warm-up, then a family's decay.
+    """A learning-rate schedule: a warm-up, then a family's decay.
 
     Attributes:
         family: Name of a registered family, e.g. ``"cosine"``.
@@ -87,20 +81,20 @@ class Schedule:
         family = get_family(self.family)
         _positive("base_lr", self.base_lr)
         _positive("horizon", self.horizon)
-        _check_warmup(self.warmup, self.horizon)
+        check_warmup(self.warmup, self.horizon)
         check_warmup_shape(self.warmup_shape, self.warmup_start)
         if family.rises and self.warmup:
             raise InputError(f"{self.family} warms up by itself: its warmup must be 0, got {self.warmup!r}.")
         if self.interval not in ("step", "epoch"):
             raise InputError(f"interval must be 'step' or 'epoch', got {self.interval!r}.")
         if self.points:
-            _check_points(self.points)
+            check_points(self.points)
         else:
             if is_recorded(self.family):
                 raise InputError(
                     f"the family {self.family!r} is your own: load it with --families FILE.py:{self.family}."
                 )
-            object.__setattr__(self, "params", _complete(family, self.params, self.horizon - self.warmup))
+            object.__setattr__(self, "params", complete(family, self.params, self.horizon - self.warmup))
         if float(self.params.get("eta_min", 0.0)) > self.base_lr:
             raise InputError(f"eta_min must not exceed base_lr={self.base_lr:g}, got {self.params['eta_min']!r}.")
 
@@ -132,7 +126,7 @@ class Schedule:
             decayed = get_family(self.family).lr(after, self.base_lr, ticks.decay, params)
         if not ticks.warmup:
             return decayed
-        rising = self.base_lr * _warmed(np.minimum(t / ticks.warmup, 1.0), self.warmup_start, self.warmup_shape)
+        rising = self.base_lr * warmed(np.minimum(t / ticks.warmup, 1.0), self.warmup_start, self.warmup_shape)
         return np.where(t < ticks.warmup, rising, decayed)
 
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: float) -> LRScheduler:
@@ -177,7 +171,7 @@ class Schedule:
         else:
             stages = self._decay(decay, steps_per_epoch, scaled=scaled)
         if ticks.warmup:
-            stages = (_warmup_stage(Expr(ticks.warmup, "warmup_steps"), self.warmup_start, self.warmup_shape), *stages)
+            stages = (warmup_stage(Expr(ticks.warmup, "warmup_steps"), self.warmup_start, self.warmup_shape), *stages)
         return tuple(s for s in stages if s.length is None or s.length.value > 0)
 
     def _decay(self, decay: Expr, steps_per_epoch: float, *, scaled: bool) -> tuple[Stage, ...]:
@@ -200,21 +194,21 @@ class Schedule:
         if warmup is None:
             warmup = self.warmup * k
         else:
-            _check_warmup(warmup, epochs)
+            check_warmup(warmup, epochs)
             k = (epochs - warmup) / (self.horizon - self.warmup)
         scale = {"epochs": lambda v: v * k, "per epoch": lambda v: v ** (1 / k)}
-        params = _scaled(get_family(self.family), self.params, scale)
+        params = scaled(get_family(self.family), self.params, scale)
         return replace(self, horizon=epochs, warmup=warmup, params=params)
 
     def rescaled(self, base_lr: float) -> Schedule:
         """The same shape at another base_lr; `eta_min` keeps its ratio."""
         _positive("base_lr", base_lr)
-        params = _scaled(get_family(self.family), self.params, {"lr": lambda v: v * base_lr / self.base_lr})
+        params = scaled(get_family(self.family), self.params, {"lr": lambda v: v * base_lr / self.base_lr})
         return replace(self, base_lr=base_lr, params=params)
 
     def value(self, name: str) -> float | str:
         """The family's parameter of that name, its usual value where it is not in `params`."""
-        return _filled(get_family(self.family), self.params, self.horizon - self.warmup)[name]
+        return filled(get_family(self.family), self.params, self.horizon - self.warmup)[name]
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary; `from_dict` reads it back.
@@ -236,7 +230,7 @@ class Schedule:
             if not points or rest.get("family") in BUILT_IN:
                 return cls(**rest)
             if rest["family"] not in FAMILIES:
-                record(rest["family"], {k: _only(v) for k, v in rest["params"].items()})
+                record(rest["family"], {k: only(v) for k, v in rest["params"].items()})
             return _as_stored(cls, rest, points)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             if isinstance(error, InputError):
@@ -250,7 +244,7 @@ class Schedule:
         ticks, family = POINTS - 1, get_family(self.family)
         n = ticks / (self.horizon - self.warmup)
         scale = {"epochs": lambda v: v * n, "per epoch": lambda v: v ** (1 / n)}
-        params = _scaled(family, _filled(family, self.params, self.horizon - self.warmup), scale)
+        params = scaled(family, filled(family, self.params, self.horizon - self.warmup), scale)
         lrs = family.lr(np.arange(POINTS, dtype=np.float64), self.base_lr, ticks, params)
         return tuple(float(f"{lr / self.base_lr:.6g}") for lr in lrs)
 
@@ -271,19 +265,10 @@ class Schedule:
     def _resolved(self, steps_per_epoch: float) -> dict[str, Expr]:
         """The parameters in scheduler steps, each with the text that computes it."""
         n = self._ticks(steps_per_epoch).per_epoch
-        per_step = self.interval == "step"
-
-        def resolve(unit: str, value: Any) -> Expr:
-            if unit == "epochs":
-                steps = max(1, round(value * n)) if value else 0
-                return Expr(steps, ticks_text(value) if per_step else str(steps))
-            if unit == "per epoch" and per_step:
-                return Expr(value ** (1 / n), f"{value!r} ** (1 / steps_per_epoch)")
-            return number(value)
-
-        family = get_family(self.family)
-        values = _filled(family, self.params, self.horizon - self.warmup)
-        return {"base_lr": number(self.base_lr), **{p.name: resolve(p.unit, values[p.name]) for p in family.params}}
+        family, per_step = get_family(self.family), self.interval == "step"
+        values = filled(family, self.params, self.horizon - self.warmup)
+        found = {p.name: in_steps(p, values[p.name], n, per_step=per_step) for p in family.params}
+        return {"base_lr": number(self.base_lr), **found}
 
 
 def _again(cls: type[Schedule], values: Mapping[str, Any], families: bytes | None) -> Schedule:
@@ -304,17 +289,6 @@ def _as_stored(cls: type[Schedule], data: Mapping[str, Any], points: tuple[float
     return cls(**data, points=points)
 
 
-def _check_points(points: Sequence[float]) -> None:
-    if len(points) < 2 or not all(0 <= p <= HIGHEST for p in points):
-        raise InputError(f"points are at least two shares of base_lr, each from 0 to {HIGHEST:g}.")
-
-
-def _only(value: float | str) -> Range | Choice:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise InputError(f"a parameter is a number or a name, got {value!r:.60}.")
-    return Choice((value,)) if isinstance(value, str) else Range(value, value)
-
-
 @dataclass(frozen=True)
 class _Ticks:
     """Lengths in scheduler steps."""
@@ -324,77 +298,8 @@ class _Ticks:
     decay: int
 
 
-def ticks_text(epochs: float) -> str:
-    """Python text for a length in scheduler steps, at least one: exact for whole epochs."""
-    if epochs == int(epochs):
-        return f"{int(epochs)} * steps_per_epoch"
-    return f"max(1, round({epochs!r} * steps_per_epoch))"
-
-
 def _positive(name: str, value: float) -> None:
     """Raise `InputError` unless `value` is a number whose ratios and step counts a float can hold."""
     low, high = RATES if name == "base_lr" else EPOCHS
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}.")
-
-
-def _check_warmup(warmup: float, horizon: float) -> None:
-    if isinstance(warmup, bool) or not isinstance(warmup, (int, float)) or not 0 <= warmup < horizon:
-        raise InputError(
-            f"warmup must be at least 0 and shorter than the horizon of {horizon:g} epochs, got {warmup!r}."
-        )
-
-
-def check_warmup_shape(shape: str, start: float) -> None:
-    """Raise `InputError` unless there is such a warm-up, from `start` as a fraction of base_lr."""
-    if shape not in get_args(WarmupShape):
-        raise InputError(f"warmup_shape must be one of {', '.join(get_args(WarmupShape))}, got {shape!r}.")
-    if isinstance(start, bool) or not isinstance(start, (int, float)) or not 0 <= start <= 1:
-        raise InputError(f"warmup_start must be in [0, 1], got {start!r}.")
-    if shape == "exponential" and not start:
-        raise InputError("an exponential warm-up cannot start at 0: give a warmup_start above 0, or another shape.")
-
-
-def _warmed(x: Array, start: float, shape: WarmupShape) -> Array:
-    """The share of base_lr when `x` of the warm-up is done."""
-    if shape == "exponential":
-        return np.power(start, 1 - x)
-    ramp = x if shape == "linear" else (1 - np.cos(np.pi * x)) / 2
-    return start + (1 - start) * ramp
-
-
-def _warmup_stage(length: Expr, start: float, shape: WarmupShape) -> Stage:
-    if shape == "linear" and start:  # LinearLR cannot start at 0
-        return Stage("LinearLR", {"start_factor": number(start), "total_iters": length}, length=length)
-    if shape == "exponential":
-        stage = lambda_lr(f"{start!r} ** (1 - progress)", length=length)
-    elif shape == "cosine":
-        stage = lambda_lr(above(start, "(1 - math.cos(math.pi * progress)) / 2"), "import math", length=length)
-    else:
-        stage = lambda_lr("progress", length=length)
-    return replace(stage, length=length)
-
-
-def _filled(family: Family, given: Mapping[str, float | str], decay: float) -> dict[str, float | str]:
-    """All of a family's parameters, the missing ones at their usual value."""
-    return {p.name: given[p.name] if p.name in given else p.usual(decay) for p in family.params}
-
-
-def _scaled(
-    family: Family, params: Mapping[str, float | str], scale: Mapping[str, Callable[[Any], float]]
-) -> dict[str, float | str]:
-    """The parameters, those of some units scaled."""
-    units = {p.name: p.unit for p in family.params}
-    return {k: scale[unit](v) if (unit := units.get(k, "factor")) in scale else v for k, v in params.items()}
-
-
-def _complete(family: Family, given: Mapping[str, float | str], decay: float) -> dict[str, float | str]:
-    """What a schedule keeps of a family's parameters; raises `InputError` unless all are valid."""
-    names = [p.name for p in family.params]
-    if extra := [name for name in given if name not in names]:
-        takes = f"it takes {', '.join(names)}" if names else "it takes no parameters"
-        raise InputError(f"{family.name} has no parameter {extra[0]!r}; {takes}.")
-    params = _filled(family, given, decay)
-    for param in family.params:
-        param.check(family.name, params[param.name])
-    return {p.name: params[p.name] for p in family.params if not p.opt_in or params[p.name] != p.usual(decay)}

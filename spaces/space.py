@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import InputError
 from .base_lr import BASE_LR, base_lr_range
 from .families import DEFAULT_FAMILIES, Choice, Param, Range, carried, get_family, unpack
-from .schedule import EPOCHS, WARMUP_START, Interval, Schedule, WarmupShape, check_warmup_shape
+from .schedule import EPOCHS, Interval, Schedule
+from .warmup import WARMUP_START, WarmupShape, check_warmup_shape
 
 
 class TrialLike(Protocol):

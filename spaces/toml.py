@@ -12,8 +12,8 @@ from typing import Any, get_args
 
 from ..errors import InputError
 from .families import FAMILIES, Choice, Range, get_family, record
-from .schedule import WarmupShape
 from .space import ScheduleSpace
+from .warmup import WarmupShape
 
 if sys.version_info >= (3, 11):
     import tomllib

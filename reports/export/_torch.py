@@ -11,7 +11,7 @@ from itertools import accumulate, zip_longest
 
 from ...spaces import Schedule, get_family
 from ...spaces.families import Stage
-from ...spaces.schedule import ticks_text
+from ...spaces.params import ticks_text
 from ._python import WIDTH, call, names, provenance, tidy, title
 from ._source import Format, Source
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,12 @@ def from_points(points: tuple[float, ...]) -> tuple[Callable[[Array, float, int]
         lambda t, base_lr, decay: base_lr * np.interp(np.minimum(t / decay, 1.0), grid, points),
         lambda decay: lambda_lr(formula, *needs, length=decay),
     )
+
+
+def check_points(points: Sequence[float]) -> None:
+    """Raise `InputError` unless these can be the shares of base_lr that `from_points` takes."""
+    if len(points) < 2 or not all(0 <= p <= HUGE for p in points):
+        raise InputError(f"points are at least two shares of base_lr, each from 0 to {HUGE:g}.")
 
 
 def _recorded_param(name: str, searched: Range | Choice) -> Param:
