@@ -198,8 +198,8 @@ def _add_dashboard(p: argparse.ArgumentParser) -> None:
 def _add_preview(p: argparse.ArgumentParser, family_params: Sequence[str]) -> None:
     p.add_argument("--family", help="a family, or your own as FILE.py:NAME; default: a gallery of exp, step, cosine")
     p.add_argument("--epochs", type=float, default=150, help="horizon (default 150)")
-    p.add_argument("--interval", choices=("step", "epoch"), default="epoch", help="default epoch")
-    p.add_argument("--html", metavar="FILE", help="also write an HTML plot")
+    p.add_argument("--interval", choices=("step", "epoch"), default="step", help="when the rate changes (default step)")
+    p.add_argument("--html", metavar="FILE", help="also write an HTML page with sliders")
     more = p.add_argument_group("values", "each may be given several times; all combinations are drawn")
     for name in ("base_lr", "warmup", *family_params):
         flag = f"--{name.replace('_', '-')}"

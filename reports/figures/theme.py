@@ -59,6 +59,8 @@ OUTCOMES = {
 }
 """Colours of how trials ended; no family has one of them."""
 STARTING = "#cdd3db"
+RAMP = ("#12335f", "#1c5f9e", "#2a80ad", "#2f9183", "#6b8420", "#a1700a")
+"""Along the values of a parameter."""
 RANKS = ("#08306b", "#1f5a9e", "#4a86c0", "#7fabd4", "#a5c0da", "#bccad9", "#c9ced6")
 """From the best seventh of the trials to the worst."""
 
@@ -71,6 +73,7 @@ DARK = {
     WINDOW: "#23344d",
     **dict(zip(RANKS, ("#d6e8ff", "#a4c9f4", "#74a5dc", "#5482b4", "#44658a", "#3b4f66", "#343f4d"), strict=True)),
     **dict(_FAMILY.values()),
+    **dict(zip(RAMP, ("#cfe3ff", "#9cc4f5", "#7fc4e8", "#7fd6c4", "#b4d66a", "#f0c460"), strict=True)),
     "#3f5068": "#9db2cf",
     "#8b939e": "#6f7a89",
     "#d01c2a": "#ff5a64",

@@ -1,14 +1,13 @@
-"""Previews: any family's curve for several parameter values, without training anything."""
+"""Schedules to draw: a family with several values of its parameters."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from ..spaces import Interval, Schedule, get_family
+from ...errors import InputError
+from ...spaces import Interval, Schedule, get_family
 
 # The values of the figures in the tutorial that lrsearch grew out of: lr 0.1, 150 epochs.
 GALLERY: tuple[tuple[str, dict[str, list[Any]]], ...] = (
@@ -46,35 +45,6 @@ def variants(
         base_lr, warmup = chosen.pop("base_lr"), chosen.pop("warmup")
         schedules[label.strip()] = Schedule(family, base_lr, horizon, chosen, warmup, interval=interval)
     return schedules
-
-
-def write_preview(groups: Mapping[str, Mapping[str, Schedule]], path: Path, steps_per_epoch: int = 20) -> Path:
-    """One HTML page, usable offline, with a plot of lr against epochs for each group of labelled schedules."""
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
-
-    figure = make_subplots(rows=len(groups), cols=1, subplot_titles=list(groups), vertical_spacing=0.25 / len(groups))
-    for row, (title, schedules) in enumerate(groups.items(), start=1):
-        for label, schedule in schedules.items():
-            x, y = points(schedule, steps_per_epoch)
-            shape = "hv" if schedule.interval == "epoch" else "linear"
-            trace = go.Scatter(x=x, y=y, name=label, legendgroup=title, line_shape=shape, line_width=2)
-            figure.add_trace(trace, row=row, col=1)
-    figure.update_xaxes(title_text="epoch")
-    figure.update_yaxes(title_text="learning rate", rangemode="tozero", exponentformat="power")
-    figure.update_layout(template="plotly_white", height=max(420, 380 * len(groups)), legend_title_text="")
-    try:
-        figure.write_html(path, include_plotlyjs=True, full_html=True)
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be written ({error.strerror}): choose another place.") from None
-    return path
-
-
-def points(schedule: Schedule, steps_per_epoch: int = 20) -> tuple[list[float], list[float]]:
-    """Epochs and rates to plot, one point per change of the rate, ends included."""
-    n = steps_per_epoch if schedule.interval == "step" else 1
-    lrs = schedule.curve(n, schedule.horizon + 1 / n)
-    return [i / n for i in range(len(lrs))], lrs.tolist()
 
 
 def _shown(value: Any) -> str:

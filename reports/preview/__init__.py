@@ -1,0 +1,25 @@
+"""Previews: any family's curve for several values of its parameters, without training anything.
+
+May import facts and figures; those only to write the page, as curves in a terminal should be there at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...spaces import Schedule
+from .variants import GALLERY, variants
+
+__all__ = ["GALLERY", "variants", "write_preview"]
+
+
+def write_preview(groups: Mapping[str, Mapping[str, Schedule]], path: Path, steps_per_epoch: int = 20) -> Path:
+    """One HTML page with the curves of each group of labelled schedules, and sliders for the family's parameters.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    from .page import write_page
+
+    return write_page(groups, path, steps_per_epoch)
