@@ -205,14 +205,14 @@ def checks_on_test_data(result: SearchResult) -> tuple[OnTestData, ...]:
 def _on_test(p: Paired, val: Paired, *, contradicts: bool) -> str:
     mine, other = p.both()
     if not contradicts:
-        return f"On test data: {p.metric} {mine} against {other}, {p.said()}."
+        return f"On test data: {p.metric} {mine} (searched) against {other} (baseline), {p.said()}."
     word = "higher" if p.difference > 0 else "lower"
     count = sum((gap > 0) == (p.difference > 0) and gap != 0 for _, gap in p.runs)
     val_word = "higher" if val.difference > 0 else "lower"
     val_count = sum((gap > 0) == (val.difference > 0) and gap != 0 for _, gap in val.runs)
     lead = (
-        f"On test data: {p.metric} {mine} against {other}, {word} on {count} of {plural(len(p.runs), 'seed')} "
-        f"({val.metric}: {val_word} on {val_count} of {len(val.runs)})"
+        f"On test data: {p.metric} {mine} (searched) against {other} (baseline), {word} on {count} of "
+        f"{plural(len(p.runs), 'seed')} ({val.metric}: {val_word} on {val_count} of {len(val.runs)})"
     )
     return f"{lead}: {'they contradict the verdict' if p.clear else 'the verdict is not confirmed there'}."
 

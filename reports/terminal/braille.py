@@ -73,7 +73,7 @@ def lr_plot(
     text = Text()
     lines = braille(curves, width, 8)
     for row, line in enumerate(lines):
-        axis = f"{top:9.3g} " if row == 0 else f"{0:9.3g} " if row == len(lines) - 1 else " " * 10
+        axis = f"{top:9.4g} " if row == 0 else f"{0:9.4g} " if row == len(lines) - 1 else " " * 10
         text.append(axis, style="dim")
         for char, owner in line:
             text.append(char, style=COLOURS[owner % len(COLOURS)] if owner >= 0 else "")

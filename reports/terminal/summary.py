@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 
 from rich.console import Console
 from rich.table import Table
@@ -61,8 +62,12 @@ def _answer(result: SearchResult, console: Console) -> None:
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
-    """Text wrapped between words in a terminal, on one line in a pipe."""
-    console.print(Text(plain(text), style=style), soft_wrap=not console.is_terminal, highlight=False, markup=False)
+    """Text wrapped between words in a terminal, but not before a per cent sign; on one line in a pipe."""
+    whole = plain(text)
+    if console.is_terminal:
+        whole = whole.replace(" %", "\N{NO-BREAK SPACE}%")
+        whole = textwrap.fill(whole, console.width, break_long_words=False, break_on_hyphens=False)
+    console.print(Text(whole, style=style), soft_wrap=True, highlight=False)
 
 
 def _table(result: SearchResult, *, sparks: bool) -> Table:

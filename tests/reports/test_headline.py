@@ -149,7 +149,10 @@ def test_test_data_that_point_the_other_way_are_warned_about() -> None:
     found = headline(contested(0.05, test_gap=-0.02))
     loss = next(t for t in found.tests if t.paired.metric == "test_loss")
     assert loss.contradicts
-    assert "test_loss 0.619 against 0.599, higher on 9 of 9 seeds (val_loss: lower on 9 of 9)" in loss.text
+    assert (
+        "test_loss 0.619 (searched) against 0.599 (baseline), higher on 9 of 9 seeds (val_loss: lower on 9 of 9)"
+        in loss.text
+    )
     assert loss.text.endswith("they contradict the verdict.")
     assert found.cautions[0] == ("test", loss.text, "")
 

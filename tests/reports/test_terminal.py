@@ -208,3 +208,8 @@ def test_a_run_that_cannot_be_read_is_a_row_that_says_why(tmp_path: Path) -> Non
     print_runs([row], console)
     assert isinstance(console.file, io.StringIO)
     assert "it is damaged." in console.file.getvalue()
+
+
+def test_no_line_begins_with_a_per_cent_sign() -> None:
+    for width in range(60, 100):
+        assert not any(line.startswith("%") for line in shown(contested(0.05), width).splitlines())
