@@ -201,7 +201,7 @@ def _add_preview(p: argparse.ArgumentParser, family_params: Sequence[str]) -> No
     p.add_argument("--interval", choices=("step", "epoch"), default="step", help="when the rate changes (default step)")
     p.add_argument("--html", metavar="FILE", help="also write an HTML page with sliders")
     more = p.add_argument_group("values", "each may be given several times; all combinations are drawn")
-    for name in ("base_lr", "warmup", *family_params):
+    for name in ("base_lr", "warmup", "warmup_start", "warmup_shape", *family_params):
         flag = f"--{name.replace('_', '-')}"
         more.add_argument(flag, dest=f"value:{name}", type=_number_or_name, action="append", metavar="X")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from lrsearch.families import parameters
 from lrsearch.options import make_parser
 
 HEAD = """# Command line
@@ -15,11 +14,13 @@ Made by `docs/make_cli.py` from the parser. Exit codes: 0 done, 1 failed, 2 wron
 
 def reference() -> str:
     """Every command with its options, as Markdown."""
-    (commands,) = (a for a in make_parser(parameters(None))._actions if isinstance(a, argparse._SubParsersAction))
+    (commands,) = (a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction))
     parts = [HEAD]
     for name, parser in commands.choices.items():
         parts.append(f"## lrsearch {name}\n{parser.description}\n")
         rows = [row(a) for a in parser._actions if not isinstance(a, argparse._HelpAction)]
+        if name == "preview":
+            rows.append("| `--PARAMETER X` | any parameter of a family, see lrsearch families; may be repeated |")
         if rows:
             parts.append("| option | meaning |\n|---|---|\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)

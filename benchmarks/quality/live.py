@@ -50,8 +50,9 @@ class _Study:
     """A study whose trials are stepped from outside."""
 
     def __init__(self, contender: str, name: str, seed: int, data_dir: str) -> None:
+        contender, _, families = contender.partition("@")
         self.task = get(name, data_dir)
-        self.space = space_of(self.task)
+        self.space = space_of(self.task, families)
         self.study = make(contender, self.space, seed)
         self.course = Course(seed)
         self.complete: dict[Schedule, float] = {}

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lrsearch.families import choose_families
 from lrsearch.objectives import TaskOptions, TensorTask, get_task
 from lrsearch.objectives.training import correct, make_optimizer
-from lrsearch.spaces import ScheduleSpace, default_space
+from lrsearch.spaces import DEFAULT_FAMILIES, ScheduleSpace, default_space
 
 TRAIN, VAL = 1_000, 1_000
 CONTEXT, WIDTH, HEADS = 16, 32, 4
@@ -87,8 +88,10 @@ def get(name: str, data_dir: str) -> TensorTask:
     return TASKS[name](data_dir)
 
 
-def space_of(task: TensorTask) -> ScheduleSpace:
-    return default_space(task.optimizer, task.epochs)
+def space_of(task: TensorTask, families: str = "") -> ScheduleSpace:
+    """The task's default space, of other families if some are named, as for ``--families``."""
+    chosen = choose_families(families.split(",")) if families else DEFAULT_FAMILIES
+    return default_space(task.optimizer, task.epochs, chosen)
 
 
 class Block(nn.Module):

@@ -16,7 +16,8 @@ GALLERY: tuple[tuple[str, dict[str, list[Any]]], ...] = (
     ("cosine", {"T_max": [50.0, 100.0, 150.0], "eta_min": [0.0]}),
     ("linear", {"warmup": [0.0, 5.0, 15.0, 30.0]}),
 )
-_COMMON = ("base_lr", "warmup")
+_COMMON: dict[str, list[Any]] = {"base_lr": [0.1], "warmup": [0.0]}
+_MORE = ("warmup_start", "warmup_shape")
 
 
 def variants(
@@ -26,7 +27,8 @@ def variants(
 
     Args:
         family: Name of the family.
-        values: One or more values by parameter name; also ``base_lr`` (0.1 by default) and ``warmup``.
+        values: One or more values by parameter name; also ``base_lr`` (0.1 by default), ``warmup``, ``warmup_start``
+            and ``warmup_shape``.
         horizon: Epochs to draw.
         interval: Whether the rate changes every step or every epoch.
 
@@ -34,16 +36,16 @@ def variants(
         InputError: A parameter does not belong to the family, or a value is outside its domain.
     """
     own = [p.name for p in get_family(family).params]
-    if strange := [name for name in values if name not in (*own, *_COMMON)]:
-        raise InputError(f"{family} has no parameter {strange[0]!r}; it takes {', '.join((*own, *_COMMON))}.")
-    given = {"base_lr": [0.1], "warmup": [0.0], **values}
+    if strange := [name for name in values if name not in (*own, *_COMMON, *_MORE)]:
+        raise InputError(f"{family} has no parameter {strange[0]!r}; it takes {', '.join((*own, *_COMMON, *_MORE))}.")
+    given = {**_COMMON, **values}
     varied = [name for name, found in given.items() if len(found) > 1] or list(values)
     schedules = {}
     for combination in itertools.product(*given.values()):
         chosen = dict(zip(given, combination, strict=True))
         label = f"{family} " + ", ".join(f"{n}={_shown(chosen[n])}" for n in varied)
-        base_lr, warmup = chosen.pop("base_lr"), chosen.pop("warmup")
-        schedules[label.strip()] = Schedule(family, base_lr, horizon, chosen, warmup, interval=interval)
+        common = {name: chosen.pop(name) for name in (*_COMMON, *_MORE) if name in chosen}
+        schedules[label.strip()] = Schedule(family, horizon=horizon, params=chosen, interval=interval, **common)
     return schedules
 
 
