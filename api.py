@@ -14,7 +14,7 @@ from .objectives import (
     TaskOptions,
     resolve_device,
 )
-from .planning import context, make_plan, objective_again
+from .planning import context, larger_is_better, make_plan, objective_again
 from .run_folder import load, write_outputs, write_what_there_is
 from .search import (
     DEFAULT_ENGINE,
@@ -62,7 +62,7 @@ def run(
     sampler: str = DEFAULT_SAMPLER,
     pruner: str = DEFAULT_PRUNER,
     metric: str = "val_loss",
-    maximize: bool = False,
+    maximize: bool | None = None,
     seed: int = 0,
     trial_timeout: str | float | None = None,
     confirm: int = DEFAULT_SEEDS,
@@ -71,7 +71,7 @@ def run(
     backend: str | None = None,
     address: str | None = None,
     arguments: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: Progress | bool | Callable[[str], object] | None = None,
     begun: float | None = None,
 ) -> SearchResult:
     """Search for a schedule, or resume the study of that name; writes ``report.html``, ``best.json``, ``best.py``.
@@ -95,7 +95,7 @@ def run(
         sampler: How schedules are proposed.
         pruner: How hopeless trials are stopped.
         metric: Metric that ranks trials.
-        maximize: Whether larger is better.
+        maximize: Whether larger is better; by default for names such as accuracy, f1, auc, bleu or r2.
         seed: Seed of the search and of every trial.
         trial_timeout: Seconds, or a time as "5m", after which a trial has failed; trials then run in processes.
         confirm: Most fresh seeds that the winner is judged on, against tuned baselines; 0 for no confirmation.
@@ -105,7 +105,8 @@ def run(
         backend: "ray" or "dask" to train on such a cluster's workers, `jobs` of them, and none of it in this process.
         address: The cluster's address; by default what Ray's or Dask's environment variables say.
         arguments: What the objective's script finds in ``sys.argv`` after its own name.
-        progress: Who to tell.
+        progress: Who to tell; False for nobody, True or a function such as `print` for lines of text. By default a
+            terminal or a notebook is told.
         begun: ``time.time()`` from which a wall-clock budget counts; now by default.
 
     Raises:
@@ -114,9 +115,12 @@ def run(
         KeyboardInterrupt: After Ctrl-C, as `lrsearch.errors.Interrupted`; the study and the report of what there is
             are kept.
     """
+    from .reports.terminal.progress import who_to_tell
+
     cluster = Cluster(backend, address, jobs) if backend else None
     if address and not cluster:
         raise InputError(f"address {address!r} needs a backend, ray or dask.")
+    told = who_to_tell(progress)
     plan = make_plan(
         objective,
         budget=Budget.parse(budget),
@@ -136,7 +140,7 @@ def run(
         sampler=sampler,
         pruner=pruner,
         metric=metric,
-        maximize=maximize,
+        maximize=larger_is_better(metric) if maximize is None else maximize,
         seed=seed,
         trial_timeout=None if trial_timeout is None else parse_seconds(trial_timeout, "--trial-timeout"),
         confirm=confirm,
@@ -144,10 +148,8 @@ def run(
         context=context(),
     )
     try:
-        if cluster:  # its machines may have other devices than this one
-            result = search_on(cluster, replace(plan, device=device), progress, begun)
-        else:
-            result = search(plan, progress, begun)
+        elsewhere = replace(plan, device=device)  # a cluster's machines may have other devices than this one
+        result = search_on(cluster, elsewhere, told, begun) if cluster else search(plan, told, begun)
     except KeyboardInterrupt:
         raise Interrupted(write_what_there_is(plan)) from None
     except StudyError:

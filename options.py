@@ -112,7 +112,11 @@ def _add_run(p: argparse.ArgumentParser) -> None:
     p.add_argument("--sampler", default="curve", help="curve, tpe, gp, random or qmc (default curve)")
     p.add_argument("--pruner", default="auto", help="auto, median, halving, hyperband or none (default auto)")
     p.add_argument("--metric", default="val_loss", help="metric that ranks trials (default val_loss)")
-    p.add_argument("--maximize", action="store_true", help="larger is better")
+    p.add_argument(
+        "--maximize",
+        action=argparse.BooleanOptionalAction,
+        help="larger is better (default: of accuracy, f1, ...)",
+    )
     p.add_argument("--seed", type=int, default=0, help="seed of the search and of every trial (default 0)")
     p.add_argument(
         "--trial-timeout", metavar="TIME", help='a trial that takes longer, as "300" (s) or "5m", has failed'

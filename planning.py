@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from .objectives import (
     load_function,
     resolve_device,
 )
-from .search import Plan, SearchResult, redact
+from .search import ENGINES, PRUNERS, SAMPLERS, Plan, SearchResult, redact
 from .spaces import (
     DEFAULT_FAMILIES,
     Family,
@@ -43,6 +44,11 @@ if TYPE_CHECKING:
     from os import PathLike
 
 USER_EPOCHS = 10
+LARGER = {
+    *("acc", "accuracy", "top1", "top5", "f1", "fscore", "auc", "auroc", "auprc", "ap", "map", "precision", "recall"),
+    *("iou", "miou", "dice", "bleu", "rouge", "meteor", "r2", "mcc", "kappa", "ndcg", "mrr", "psnr", "ssim"),
+}
+"""Words in the names of metrics of which more is better."""
 _PACKAGES = ("lrsearch", "torch", "torchvision", "optuna", "numpy", "plotly", "joblib")
 
 
@@ -62,6 +68,9 @@ def make_plan(
     **rest: Any,
 ) -> Plan:
     """Resolve names, files and defaults into a `Plan`; raises `InputError`."""
+    for kind, names in (("sampler", SAMPLERS), ("pruner", PRUNERS), ("engine", ENGINES)):
+        if not isinstance(rest[kind], str):
+            raise InputError(f"{kind} is a name, one of {', '.join(names)}; got {rest[kind]!r}.")
     if epochs is not None and (epochs != int(epochs) or epochs < 1):
         raise InputError(f"epochs must be a whole number of at least 1, got {epochs}.")
     device = resolve_device(device)
@@ -72,6 +81,11 @@ def make_plan(
         raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")
     own = make_baseline(baseline, found_space)
     return Plan(objective=found, space=found_space, study=name, device=device, baseline=own, **rest)
+
+
+def larger_is_better(metric: str) -> bool:
+    """Whether a metric's name holds a word such as accuracy or f1, of which more is better."""
+    return not LARGER.isdisjoint(re.split(r"[^a-z0-9]+", metric.lower()))
 
 
 def make_objective(

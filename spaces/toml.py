@@ -34,7 +34,7 @@ _UNITS = {
     "factor": "",
     "choice": "",
 }
-_TOP = {"families", "interval", "base_lr", "warmup", "warmup_start", "warmup_shape"}
+_TOP = {"families", "epochs", "interval", "base_lr", "warmup", "warmup_start", "warmup_shape"}
 
 
 def space_to_toml(space: ScheduleSpace, *, offers: bool = False) -> str:
@@ -48,6 +48,7 @@ def space_to_toml(space: ScheduleSpace, *, offers: bool = False) -> str:
     lines = [
         _HEAD.format(horizon=space.horizon),
         f"families = {json.dumps(list(space.families))}",
+        f"epochs = {space.horizon!r}  # what the lengths were made for",
         f"interval = {json.dumps(space.interval)}  # the rate changes every step or every epoch",
         f"warmup_start = {space.warmup_start!r}  # first rate of the warm-up, fraction of base_lr",
         *_warmup_shape(space, offers),
@@ -86,6 +87,12 @@ def space_from_toml(text: str, base: ScheduleSpace, chosen: Chosen = list) -> Sc
         chosen: The families' names, from what ``families`` lists.
     """
     data = _parse(text)
+    made_for = _number("epochs", data.get("epochs", base.horizon), None)
+    if made_for != base.horizon:
+        raise InputError(
+            f"the space was made for {made_for:g} epochs, and trials have {base.horizon:g}: "
+            f"pass --epochs {made_for:g}, or make one with: lrsearch families --toml --epochs {base.horizon:g}"
+        )
     families = tuple(chosen(_names("families", data["families"]))) if "families" in data else base.families
     known = {f: {p.name: p for p in get_family(f).params} for f in families}
     if strange := [k for k in data if k not in _TOP and k not in known]:

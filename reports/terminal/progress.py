@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
-from typing import TextIO
+from collections.abc import Callable
+from typing import TextIO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,7 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ...search import Tally, TrialRecord, duration
+from ...errors import InputError
+from ...search import Progress, Silent, Tally, TrialRecord, duration
 from ..facts.numbers import plural
 from .json_output import JsonProgress
 from .plain import plain
@@ -130,6 +132,43 @@ def make_progress(
         return JsonProgress(out)
     console = console or Console(file=sys.stderr)
     return LiveProgress(console) if console.is_terminal else LineProgress(console)
+
+
+def who_to_tell(progress: Progress | bool | Callable[[str], object] | None) -> Progress:
+    """Who a Python program wants to be told.
+
+    Args:
+        progress: A `Progress`; False for nobody; True for a bar or lines on standard error; a function, which gets
+            every line; None for True in a terminal or a notebook, and False elsewhere.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if progress is None:
+        progress = sys.stderr.isatty() or "ipykernel" in sys.modules
+    if isinstance(progress, bool):
+        return make_progress(as_json=False) if progress else Silent()
+    if all(hasattr(progress, name) for name in ("start", "trial", "note", "stop")):
+        return cast("Progress", progress)
+    if callable(progress):
+        return LineProgress(Console(file=cast("TextIO", _Lines(progress)), width=1000))
+    raise InputError(f"progress is True, False, a function that takes a line, or a Progress; got {progress!r}.")
+
+
+class _Lines:
+    """A file whose lines go to a function."""
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell, self._rest = tell, ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._tell(line)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept but the line under way."""
 
 
 def start_line(name: str, tally: Tally) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ...errors import StudyError
+from ...errors import MissingPartError, StudyError
 from ...spaces import ScheduleSpace, space_from_dict
 from .confirmation import Confirmation
 from .trial import TrialRecord
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchResult:
     """A whole search.
 
@@ -35,6 +35,30 @@ class SearchResult:
     folder: str | None = None
     confirmation: Confirmation | None = None
     transfer: tuple[TrialRecord, ...] = ()
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {outcome}" for outcome, n in self.counts().items()) or "no trials"
+        best = f"; use {self.best.schedule.describe()}" if self.ranking and self.best.schedule else ""
+        return f"<SearchResult {self.name!r}: {counts}{best}>"
+
+    def dataframe(self) -> Any:
+        """The trials as a pandas DataFrame, a row each: number, outcome, the metric, family, parameters, epochs, ...
+
+        Raises:
+            MissingPartError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise MissingPartError("a data frame needs pandas: pip install pandas") from None
+        return pd.DataFrame([self._row(t) for t in self.trials]).set_index("number")
+
+    def _row(self, trial: TrialRecord) -> dict[str, Any]:
+        known = {"number": trial.number, "outcome": trial.outcome, self.metric: trial.value, "epochs": trial.epochs}
+        names = ("family", "base_lr", "warmup") if trial.schedule else ()
+        shape = {name: getattr(trial.schedule, name) for name in names}
+        more = {"baseline": trial.baseline, "seconds": math.fsum(trial.seconds), "reason": trial.reason}
+        return {**known, **shape, **trial.params, **more}
 
     @property
     def metric(self) -> str:
