@@ -13,7 +13,7 @@ from .marks import finalist, label, title
 from .safety import safety_facts
 from .verdict import deciding, expected, findings, judged, verdict_of
 
-Role = Literal["finalist", "baseline", "dropped"]
+Role = Literal["finalist", "lower", "baseline", "dropped"]
 
 
 class Mean(NamedTuple):
@@ -31,7 +31,7 @@ class ConfirmedRow(NamedTuple):
         name: The baseline's name, or its family.
         trial: Its trial in the search.
         label: Its marks in words.
-        role: "dropped" did worse on the selection seeds.
+        role: "lower" is the finalist at a lower base_lr, "dropped" did worse on the selection seeds.
         searched: Its value in the search.
         selection: Over the seeds that picked the finalists.
         deciding: Over the seeds that decided.
@@ -69,7 +69,7 @@ def standing(result: SearchResult, trial: TrialRecord) -> str:
     )
     said = ""
     if found is not None and found.winner is not None:
-        if trial.number in (found.winner, *found.rivals):
+        if trial.number in (found.winner, *found.contest.lower, *found.rivals):
             said = verdict_of(result)
         elif trial.number in (*found.contest.candidates, *found.contest.baselines):
             said = f"Trial {trial.number} was dropped after {len(found.contest.choosing)} selection seeds."
@@ -79,19 +79,24 @@ def standing(result: SearchResult, trial: TrialRecord) -> str:
 
 
 def confirmed_rows(result: SearchResult) -> tuple[ConfirmedRow, ...]:
-    """The finalist, the baselines it met, and those that were dropped."""
+    """The finalist, itself at a lower base_lr, the baselines it met, and those that were dropped."""
     found = result.confirmation
     if found is None or found.winner is None:
         return ()
     met = {p.baseline: p for p, _ in findings(result)}
     contest = found.contest
-    order = dict.fromkeys([found.winner, *found.rivals, *contest.candidates, *contest.baselines])
+    order = dict.fromkeys([found.winner, *contest.lower, *found.rivals, *contest.candidates, *contest.baselines])
     return tuple(_row(result, found, trial, met.get(trial)) for trial in order)
 
 
 def _row(result: SearchResult, found: Confirmation, trial: int, met: Paired | None) -> ConfirmedRow:
     record = result.trial(trial)
-    role: Role = "finalist" if trial == found.winner else "baseline" if trial in found.rivals else "dropped"
+    roles: dict[int, Role] = {
+        **dict.fromkeys(found.contest.lower, "lower"),
+        **dict.fromkeys(found.rivals, "baseline"),
+        **({} if found.winner is None else {found.winner: "finalist"}),
+    }
+    role = roles.get(trial, "dropped")
     gap = f"dropped after {len(found.contest.choosing)} selection seeds" if role == "dropped" else ""
     return ConfirmedRow(
         title(record),

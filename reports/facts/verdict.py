@@ -89,7 +89,8 @@ def verdict_of(result: SearchResult) -> str:
     p, what = known[0]
     if nothing_confirmed(found):
         return "Nothing is confirmed: every fresh run of the recommended schedule diverged or failed. See why."
-    if bad := _bad(result, p.finalist, p):
+    bad = _bad(result, p.finalist, p)
+    if bad and found.recommended != p.finalist:
         return (
             f"{_name(result, p.finalist)} diverged or failed on {bad} of {plural(p.seeds, 'fresh seed')}: "
             f"use {_rival(result, p.baseline)}."
@@ -193,7 +194,7 @@ def checks_on_test_data(result: SearchResult) -> tuple[OnTestData, ...]:
     found, duel = result.confirmation, deciding(result)
     if found is None or duel is None:
         return ()
-    best = "finalist" if found.recommended == found.winner else "baseline"
+    best = "baseline" if found.recommended in found.rivals else "finalist"
     val, proven = paired(result, duel), found.word in ("better", "worse")
     rows = []
     for p in on_test_data(result, duel):

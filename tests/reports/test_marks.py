@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from rich.console import Console
 from lrsearch.reports.dashboard.texts import lr_and_loss, noted, study_note, trial_note
 from lrsearch.reports.export import export
 from lrsearch.reports.facts import curves, rows, tables
-from lrsearch.reports.facts.confirmed import standing
+from lrsearch.reports.facts.confirmed import confirmed_rows, standing
 from lrsearch.reports.facts.marks import all_marks, finalist, label, lowest_in_search, recommended, word
+from lrsearch.reports.facts.verdict import checks_on_test_data, expected
 from lrsearch.reports.figures.base_lr import base_lr_figure
 from lrsearch.reports.figures.parameters import parameters
 from lrsearch.reports.figures.ranked import join, ranked_figure
@@ -168,3 +170,20 @@ def test_without_a_confirmation_the_lowest_is_recommended() -> None:
     assert finalist(made) is None
     assert label(made, made.best) == "recommended, lowest in the search"
     assert standing(made, made.best) == ""
+
+
+def test_the_finalist_at_a_lower_rate_is_confirmed_too() -> None:
+    result = contested(0.05)
+    found, lower = result.confirmation, 6
+    assert found is not None
+    again = [replace(t, confirms=lower) for t in found.runs if t.confirms == FINALIST]
+    safer = replace(found, contest=replace(found.contest, lower=(lower,)), every=(*found.every, *again))
+    result = replace(result, confirmation=safer)
+    assert result.best.number == lower
+    assert VERDICT in standing(result, result.best)
+    assert "not confirmed" not in standing(result, result.best)
+    assert [(r.trial, r.role) for r in confirmed_rows(result)][:2] == [(FINALIST, "finalist"), (lower, "lower")]
+    assert not any(t.contradicts for t in checks_on_test_data(contested(0.05, test_gap=0.02)))
+    expectation = expected(result)
+    assert expectation is not None
+    assert (expectation.trial, expectation.seeds) == (lower, 9)
