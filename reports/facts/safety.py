@@ -48,11 +48,11 @@ def _edge(result: SearchResult, found: Confirmation, winner: int) -> str:
     if not found.near_edge(winner):
         return ""
     factor = found.margin(winner)
-    rate = f"{factor:.2g} times its base_lr" if factor > 1 else "its base_lr or less"
-    text = f"It is near the edge: a schedule at {rate} diverged or spiked."
+    rate = f"within a factor of {factor:.2g} of its base_lr" if factor > 1 else "at its base_lr or less"
+    text = f"It is near the edge: a schedule {rate} diverged or spiked."
     lower = result.trial(found.contest.lower[0]).schedule if found.contest.lower else None
     if lower is None:
         return text
     if found.safer is None:
-        return f"{text} At base_lr {num(lower.base_lr)} it is not proven to be better."
+        return f"{text} At base_lr {num(lower.base_lr)} it was judged, too: not proven better, or behind this one."
     return f"{text} At base_lr {num(lower.base_lr)} it beats the baseline, too: use that."

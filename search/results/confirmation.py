@@ -219,13 +219,13 @@ class Confirmation:
         return {t: s for t, s in seeds.items() if s}
 
     def margin(self, trial: int) -> float:
-        """By which factor the trial's base_lr may grow until a schedule is known to have diverged or spiked."""
+        """The factor between the trial's base_lr and the nearest one of a schedule that diverged or spiked."""
         schedule = self._schedule(trial)
         broken = (self._schedule(t) for t in self.spiked)
         return math.inf if schedule is None else margin(schedule, [*self.diverged, *(s for s in broken if s)])
 
     def near_edge(self, trial: int) -> bool:
-        """Whether a schedule at up to `EDGE` times the trial's base_lr diverged or spiked, on any seed."""
+        """Whether a schedule within a factor of `EDGE` of the trial's base_lr diverged or spiked, on any seed."""
         return self.margin(trial) <= EDGE
 
     def _schedule(self, trial: int) -> Schedule | None:

@@ -18,16 +18,20 @@ FEWEST_FOR_SPIKES = 5
 
 
 def margin(schedule: Schedule, walls: Iterable[Schedule]) -> float:
-    """By which factor base_lr may grow until a schedule is known to have broken: at least 1; infinite if none has.
+    """The factor between base_lr and the nearest one that is known to have broken: at least 1; infinite if none has.
 
-    A schedule that broke at a lower base_lr counts only if it was warmed up at least as long.
+    It is 1 if a schedule broke at a lower base_lr though it was warmed up at least as long. One that was warmed up less
+    and broke at a lower base_lr counts by its distance: a longer warm-up moves the wall.
 
     Args:
         schedule: The schedule, of any family.
         walls: Schedules that diverged or spiked on any seed.
     """
-    counting = [w for w in walls if w.base_lr >= schedule.base_lr or w.warmup >= schedule.warmup]
-    return min((max(1.0, w.base_lr / schedule.base_lr) for w in counting), default=math.inf)
+    ratios = [
+        1.0 if w.base_lr < schedule.base_lr and w.warmup >= schedule.warmup else w.base_lr / schedule.base_lr
+        for w in walls
+    ]
+    return min((max(ratio, 1 / ratio) for ratio in ratios), default=math.inf)
 
 
 def spikes(runs: Sequence[Sequence[float]], *, maximize: bool = False) -> list[list[int]]:
