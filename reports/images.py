@@ -25,6 +25,7 @@ MARGIN, TOP, GAP = 48, 178, 40
 STYLE = (
     f"text{{font-family:{FONT}}}.panel text{{font-size:13px}}"
     ".s{stroke:var(--c);fill:none;stroke-linejoin:round}.f{fill:var(--c)}.band{opacity:.17}"
+    ".panel .name{paint-order:stroke;stroke:#fff;stroke-width:3px}"
 )
 
 
