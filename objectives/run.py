@@ -55,10 +55,16 @@ class Run:
 
         Args:
             optimizer: The optimizer that trains the model. base_lr becomes the rate of the parameter group that has
-                the highest one; the others keep their ratio to it.
+                the highest one; the others keep their ratio to it. With several optimizers call this for each: each
+                one's highest rate becomes base_lr.
             steps_per_epoch: Optimizer steps in an epoch, >= 1; with gradient accumulation, fewer than batches. A
                 fraction where it differs from epoch to epoch, e.g. 25 / 3 for 8, 8 and 9 steps.
         """
+        if not hasattr(optimizer, "param_groups"):
+            raise ObjectiveError(
+                f"run.scheduler takes one optimizer, got {type(optimizer).__name__}: with several, call it once for "
+                "each."
+            )
         made = TrainedOptimizer.of(optimizer)
         self.optimizer = self.optimizer or made
         scheduler = self._schedule.scheduler(optimizer, steps_per_epoch)

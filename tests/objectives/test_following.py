@@ -220,3 +220,12 @@ def test_a_job_that_does_not_train_with_its_schedule_is_told_so_in_a_line(job: J
     with pytest.raises(ObjectiveError, match=says) as error:
         train(job)
     assert "\n" not in str(error.value)
+
+
+def test_several_optimizers_at_once_are_told_to_ask_one_by_one() -> None:
+    def both(run: Run) -> Iterator[float]:
+        run.scheduler([line()[1], line()[1]], N)  # type: ignore[arg-type]
+        yield 1.0
+
+    with pytest.raises(ObjectiveError, match=r"takes one optimizer, got list: with several, call it once for each"):
+        train(both)

@@ -156,10 +156,12 @@ def test_an_error_in_a_later_epoch_names_the_users_file_and_line(make_plan: Make
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # Lightning's own
-def test_the_example_in_lightning_trains_every_epoch_at_the_schedules_rates() -> None:
-    pytest.importorskip("lightning.pytorch")
-    example = Path(__file__).parents[2] / "examples" / "train_lightning.py"
+@pytest.mark.filterwarnings("ignore")  # the libraries' own
+@pytest.mark.parametrize(("library", "package"), [("lightning", "lightning.pytorch"), ("transformers", "accelerate")])
+def test_the_examples_in_other_libraries_train_every_epoch_at_the_schedules_rates(library: str, package: str) -> None:
+    pytest.importorskip(library)
+    pytest.importorskip(package)
+    example = Path(__file__).parents[2] / "examples" / f"train_{library}.py"
     schedule = Schedule("cosine", 1e-2, 3, warmup=1)
     objective = UserObjective(f"{example}:objective")
     assert objective.optimizer == "adamw"
