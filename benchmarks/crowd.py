@@ -27,8 +27,9 @@ from storage import EPOCHS, PATIENCE, SPACE, TERMS, Dummy, create
 
 from lrsearch.objectives import Measurement
 from lrsearch.search import load_result, make_sampler, open_storage
-from lrsearch.search.budget.ledger import Grant
-from lrsearch.search.budget.shared import Quota, read_books
+from lrsearch.search.budget.kinds import Trials
+from lrsearch.search.budget.ledger import Allowance
+from lrsearch.search.budget.shared import Quota, read_spending
 from lrsearch.search.trial.run import run_trial
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -53,11 +54,11 @@ def work(where: str, trials: int, ready: Any) -> None:
     study = optuna.load_study(
         study_name="dummy", storage=open_storage(where), sampler=sampler, pruner=optuna.pruners.NopPruner()
     )
-    terms = replace(TERMS, quota=Quota("trials", trials, EPOCHS, uuid.uuid4().hex))
+    terms = replace(TERMS, quota=Quota(Trials(EPOCHS), trials, uuid.uuid4().hex))
     ready.wait()
-    while (books := read_books(study, "trials", EPOCHS)).spent < trials:
-        if books.spent + len(books.running) < trials:
-            run_trial(study, Sleeper(), terms, Grant(EPOCHS))
+    while (spending := read_spending(study, Trials(EPOCHS))).ended < trials:
+        if spending.ended + len(spending.running) < trials:
+            run_trial(study, Sleeper(), terms, Allowance(EPOCHS))
         else:
             time.sleep(1)
 

@@ -1,14 +1,16 @@
-"""`Pace`: how much wall time a full trial takes."""
+"""How much wall time a full trial takes, and how much earlier sessions took."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import pairwise
 
+from ..results.search import SearchResult
 from ..results.trial import TrialRecord
 
 SLACK = 1.5
-"""Trials take so many times what their epochs measure: proposals take time, and the last few lanes train less well."""
+"""Trials take this many times what their epochs measure: proposals take time, and the last few lanes are slower."""
 
 
 class Pace:
@@ -37,3 +39,12 @@ class Pace:
     def seconds(self) -> float:
         """Wall time of a full trial, cautiously; 0 if unknown."""
         return SLACK * self._seconds / self._trained * self.epochs / self.side_by_side if self._trained else 0.0
+
+
+def time_spent(result: SearchResult) -> float:
+    """Seconds that a search's sessions took; each ends with the last news of its trials."""
+    starts = [float(s["started"]) for s in result.sessions]
+    every = (*result.trials, *result.confirming)
+    news = [d.timestamp() for t in every for d in (t.started, t.ended) if d is not None]
+    ends = [max((n for n in news if a <= n < b), default=a) for a, b in pairwise([*starts, math.inf])]
+    return sum(end - begin for begin, end in zip(starts, ends, strict=True))

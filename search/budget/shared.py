@@ -1,9 +1,9 @@
-"""What several processes may spend together: each looks into the storage before and after it takes a trial."""
+"""What several processes may spend together: each reads the storage before and after it takes a trial."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -11,7 +11,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from ..results.trial import COUNTED
 from ..storage.studies import CONFIRMATION
 from ..storage.trial_notes import outcome_of
-from .ledger import Grant
+from .kinds import Kind
+from .ledger import Allowance
 
 CLOSED = "closed"
 """Note of a study whose search is over: what is left of its budget is for confirmation."""
@@ -24,15 +25,15 @@ class Withdrawn(Exception):
     """A trial was taken that there is no budget for; the message says why."""
 
 
-class Books(NamedTuple):
+class Spending(NamedTuple):
     """What a budget was spent on, as it counts.
 
     Attributes:
-        spent: By trials that have ended.
+        ended: By trials that have ended.
         running: What each running trial may use, with the member that runs it.
     """
 
-    spent: float
+    ended: float
     running: tuple[tuple[str | None, float], ...]
 
 
@@ -42,19 +43,17 @@ class Quota:
 
     Attributes:
         kind: What is counted.
-        amount: How many trials or epochs of the whole budget may be spent by now; seconds end by their deadline.
-        epochs: Length of a full trial.
+        amount: How much of the whole budget may be spent by now, by all processes.
         member: Who counts: one process and the workers it has.
         queued: Whether only queued trials are to be run.
     """
 
-    kind: Literal["trials", "seconds", "epochs"]
+    kind: Kind
     amount: float
-    epochs: int
     member: str
     queued: bool = False
 
-    def admit(self, study: Study, trial: Trial, grant: Grant) -> Grant:
+    def admit(self, study: Study, trial: Trial, allowance: Allowance) -> Allowance:
         """What a trial that was just taken and signed may use.
 
         Every other running trial counts, whoever took it first: two processes that take the last trial at once both
@@ -67,16 +66,14 @@ class Quota:
             raise Withdrawn("another process has the trial that was queued")
         if not self.queued and study.user_attrs.get(CLOSED):
             raise Withdrawn("the search was over")
-        if self.kind == "seconds":
-            return grant
-        books = read_books(study, self.kind, self.epochs, but=trial.number)
-        left = self.amount - books.spent - sum(cost for _, cost in books.running)
-        if left < 1:
+        spending = read_spending(study, self.kind, but=trial.number)
+        epochs = self.kind.length(self.amount - spending.ended - sum(cost for _, cost in spending.running))
+        if not epochs:
             raise Withdrawn("other processes have the rest of the budget")
-        if self.kind == "epochs" and left < grant.epochs:
-            grant = grant._replace(epochs=int(left))
-            trial.set_user_attr("grant", grant.epochs)
-        return grant
+        if epochs < allowance.epochs:
+            allowance = allowance._replace(epochs=epochs)
+            trial.set_user_attr("grant", epochs)
+        return allowance
 
     @staticmethod
     def stopped(study: Study) -> bool:
@@ -85,22 +82,19 @@ class Quota:
         return bool(storage.get_study_user_attrs(storage.get_study_id_from_name(name)).get(STOP))
 
 
-def read_books(study: Study, kind: str, epochs: int, but: int | None = None) -> Books:
+def read_spending(study: Study, kind: Kind, but: int | None = None) -> Spending:
     """What the trials of a search and of its confirmation have used.
 
     Args:
         study: The study of either.
         kind: What is counted.
-        epochs: Length of a full trial.
         but: Number of a trial of `study` that does not count.
     """
     own = [t for t in study.get_trials(deepcopy=False, states=_BEGUN) if t.number != but]
     trials = own + _companions(study)
     ended = sum(_used(t, kind) for t in trials if t.state != TrialState.RUNNING)
     running = [t for t in trials if t.state == TrialState.RUNNING]
-    reserved = {"trials": 1, "epochs": epochs, "seconds": 0}[kind]
-    costs = [t.user_attrs.get("grant", reserved) if kind == "epochs" else reserved for t in running]
-    return Books(ended, tuple((member_of(t), cost) for t, cost in zip(running, costs, strict=True)))
+    return Spending(ended, tuple((member_of(t), _reserved(t, kind)) for t in running))
 
 
 def member_of(trial: FrozenTrial) -> str | None:
@@ -119,7 +113,10 @@ def _companions(study: Study) -> list[FrozenTrial]:
         return []
 
 
-def _used(trial: FrozenTrial, kind: str) -> int:
-    if kind == "trials":
-        return outcome_of(trial) in COUNTED
-    return len(trial.user_attrs.get("log", {}).get("lr", ()) or trial.intermediate_values)
+def _used(trial: FrozenTrial, kind: Kind) -> int:
+    epochs = len(trial.user_attrs.get("log", {}).get("lr", ()) or trial.intermediate_values)
+    return kind.cost(epochs, counted=outcome_of(trial) in COUNTED)
+
+
+def _reserved(trial: FrozenTrial, kind: Kind) -> int:
+    return kind.cost(trial.user_attrs.get("grant", kind.epochs), counted=True)

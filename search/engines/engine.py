@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal
 
-from ..budget.ledger import Grant
+from ..budget.ledger import Allowance
 from ..results.trial import TrialRecord
 
 
@@ -37,5 +37,5 @@ class Engine:
         return f"Training {how}{f' ({self.why})' if self.why else ''}."
 
 
-Ended = Generator[tuple[Grant, TrialRecord], None, None]
-"""What was granted and the record of each trial as it ends."""
+Ended = Generator[tuple[Allowance, TrialRecord], None, None]
+"""What was reserved and the record of each trial as it ends."""

@@ -8,14 +8,14 @@ from optuna.study import Study
 
 from ...errors import StudyError
 from ...objectives import TensorObjective
-from ..budget.ledger import Grant
+from ..budget.ledger import Allowance
 from ..trial.running import Watch
 from ..trial.settings import Terms
 from .engine import Ended, Engine
 
 
 def run_lanes(
-    study: Study, objective: TensorObjective, terms: Terms, engine: Engine, allot: Callable[[], Grant | None]
+    study: Study, objective: TensorObjective, terms: Terms, engine: Engine, reserve: Callable[[], Allowance | None]
 ) -> Ended:
     """A lane that comes free takes the next trial; if training fails, the trials under way are queued again."""
     from ...objectives.lanes import Lanes
@@ -23,16 +23,16 @@ def run_lanes(
     lanes = engine.width
     pool = Lanes(objective.recipe(), objective.data(terms.device), terms.device, lanes, graph=engine.graph)
     watches: dict[int, Watch] = {}
-    granted: dict[int, Grant] = {}
+    reserved: dict[int, Allowance] = {}
     try:
         while True:
-            while pool.room and (grant := allot()):
+            while pool.room and (allowance := reserve()):
                 lane = min(set(range(lanes)) - {w.worker for w in watches.values()})
-                watch = Watch(study, objective, terms, grant, worker=lane)
+                watch = Watch(study, objective, terms, allowance, worker=lane)
                 if watch.withdrawn:
-                    yield grant, watch.withdrawn
+                    yield allowance, watch.withdrawn
                     continue
-                watches[watch.trial.number], granted[watch.trial.number] = watch, grant
+                watches[watch.trial.number], reserved[watch.trial.number] = watch, allowance
                 number, seed = watch.trial.number, watch.seed
                 pool.put(number, watch.schedule, seed=seed, epochs=terms.epochs, test=terms.test)
             if not watches:
@@ -42,7 +42,7 @@ def run_lanes(
                 if record := watch.see(measurement):
                     pool.drop(number)
                     del watches[number]
-                    yield granted.pop(number), record
+                    yield reserved.pop(number), record
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         raise StudyError(f"training in lanes failed ({reason}): try --engine single.") from error

@@ -15,7 +15,7 @@ from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor
 
 Result = TypeVar("Result")
-Grant = TypeVar("Grant")
+Work = TypeVar("Work")
 
 IDLE = 300
 """Seconds after which a process without work ends."""
@@ -27,7 +27,7 @@ class WorkerDied(Exception):
     """A worker process was killed or ended itself; the message says how, as far as known."""
 
 
-class Worker(Generic[Grant, Result]):
+class Worker(Generic[Work, Result]):
     """A worker process, started when it is first needed and replaced when it has died.
 
     joblib's own pools end all their processes when one dies; this is a pool of one.
@@ -37,14 +37,14 @@ class Worker(Generic[Grant, Result]):
         begin: What a process does first, with the process id of its parent.
 
     Attributes:
-        grant: What its work was started with; None while it has none.
+        item: What its work was started with; None while it has none.
         begun: ``time.time()`` when its work was handed over.
         pid: Process id of the one that has, or had, the work.
     """
 
     def __init__(self, jobs: int, begin: Callable[[int], None]) -> None:
         self.jobs, self.begin = jobs, begin
-        self.grant: Grant | None = None
+        self.item: Work | None = None
         self.begun, self.pid = 0.0, 0
         self._pool: ProcessPoolExecutor | None = None
         self._future: Future[Result] | None = None
@@ -54,15 +54,15 @@ class Worker(Generic[Grant, Result]):
         """Whether its work has ended, or it has."""
         return self._future is not None and self._future.done()
 
-    def start(self, work: Callable[[Grant], Result], grant: Grant) -> None:
+    def start(self, work: Callable[[Work], Result], item: Work) -> None:
         """Hand it work."""
-        self.grant, self.begun = grant, time.time()
+        self.item, self.begun = item, time.time()
         self._pool = self._pool or self._process()
         try:
-            self._future = self._pool.submit(work, grant)
+            self._future = self._pool.submit(work, item)
         except BrokenProcessPool:  # it was killed while it had none
             self._pool = self._process()
-            self._future = self._pool.submit(work, grant)
+            self._future = self._pool.submit(work, item)
         self.pid = next(iter(self._pool._processes), 0)
 
     def _process(self) -> ProcessPoolExecutor:
@@ -90,53 +90,53 @@ class Worker(Generic[Grant, Result]):
             found = _SIGNS.search(str(error))
             raise WorkerDied(found[1] if found else "it ended without a word") from None
         finally:
-            self.grant = self._future = None
+            self.item = self._future = None
 
     def kill(self) -> None:
         """End the process and those it started, at once."""
         pool, self._pool = self._pool, None
-        self.grant = self._future = None
+        self.item = self._future = None
         if pool is not None:
             pool.shutdown(kill_workers=True)
 
 
-class Crew(Generic[Grant, Result]):
+class WorkerPool(Generic[Work, Result]):
     """A fixed number of workers."""
 
     def __init__(self, jobs: int, begin: Callable[[int], None]) -> None:
-        self.workers: list[Worker[Grant, Result]] = [Worker(jobs, begin) for _ in range(jobs)]
+        self.workers: list[Worker[Work, Result]] = [Worker(jobs, begin) for _ in range(jobs)]
 
     @property
-    def busy(self) -> list[tuple[Worker[Grant, Result], Grant]]:
+    def busy(self) -> list[tuple[Worker[Work, Result], Work]]:
         """Those with work, and what it was started with."""
-        return [(w, w.grant) for w in self.workers if w.grant is not None]
+        return [(w, w.item) for w in self.workers if w.item is not None]
 
     @property
-    def free(self) -> list[Worker[Grant, Result]]:
+    def free(self) -> list[Worker[Work, Result]]:
         """Those without."""
-        return [w for w in self.workers if w.grant is None]
+        return [w for w in self.workers if w.item is None]
 
-    def wait(self, seconds: float) -> list[tuple[Worker[Grant, Result], Grant]]:
+    def wait(self, seconds: float) -> list[tuple[Worker[Work, Result], Work]]:
         """Those whose work has ended; waits for the first of them, up to so many seconds."""
         futures: list[Future[Any]] = [w._future for w, _ in self.busy if w._future is not None]
         wait(futures, timeout=seconds, return_when="FIRST_COMPLETED")
-        return [(w, grant) for w, grant in self.busy if w.done]
+        return [(w, item) for w, item in self.busy if w.done]
 
 
-def crew_of(jobs: int, begin: Callable[[int], None]) -> Crew[Any, Any]:
-    """The crew of that size: kept from one call to the next, since a process takes seconds to import torch."""
+def worker_pool(jobs: int, begin: Callable[[int], None]) -> WorkerPool[Any, Any]:
+    """The pool of that size: kept from one call to the next, since a process takes seconds to import torch."""
     if not _KEPT or len(_KEPT[0].workers) != jobs:
         dismiss()
-        _KEPT.append(Crew(jobs, begin))
+        _KEPT.append(WorkerPool(jobs, begin))
         Finalize(None, dismiss, exitpriority=100)  # or a multiprocessing child waits for its idle workers as it ends
     return _KEPT[0]
 
 
 def dismiss() -> None:
-    """End the crew that was kept."""
+    """End the pool that was kept."""
     while _KEPT:
         for worker in _KEPT.pop().workers:
             worker.kill()
 
 
-_KEPT: list[Crew[Any, Any]] = []
+_KEPT: list[WorkerPool[Any, Any]] = []

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ...errors import StudyError
 from ...spaces import Schedule
 from ..budget.amount import duration
-from ..budget.ledger import Grant
+from ..budget.ledger import Allowance
 from ..plan import Plan
 from ..results.trial import TrialRecord
 from ..storage.ending import end, end_interrupted
@@ -21,7 +21,7 @@ from ..storage.leases import bury
 from ..storage.owners import owner_of, since, this_process
 from ..storage.trial_notes import to_record
 from ..trial.settings import Terms
-from .pool import Crew, Worker, WorkerDied, crew_of
+from .pool import Worker, WorkerDied, WorkerPool, worker_pool
 from .signals import Interrupts, stop_file_on_interrupt
 from .worker import check_one, settle_in, work_one
 
@@ -38,10 +38,10 @@ def run_processes(
     plan: Plan,
     terms: Terms,
     jobs: int,
-    allot: Callable[[], Grant | None],
+    reserve: Callable[[], Allowance | None],
     note: Callable[[str], None],
-) -> Generator[tuple[Grant, TrialRecord], None, None]:
-    """Run trials in `jobs` processes as long as `allot` grants any; yields each as it ends.
+) -> Generator[tuple[Allowance, TrialRecord], None, None]:
+    """Run trials in `jobs` processes as long as `reserve` gives an allowance; yields each as it ends.
 
     Ctrl-C ends the running trials at their next epoch, and only then raises KeyboardInterrupt. A process that dies is
     replaced and its trial queued again.
@@ -50,14 +50,14 @@ def run_processes(
     stop.unlink(missing_ok=True)
     terms = replace(terms, told=None)  # a process cannot call this one back
     work = partial(work_one, replace(plan, jobs=jobs), terms, study.study_name, str(stop))
-    crew = crew_of(jobs, settle_in)
+    pool = worker_pool(jobs, settle_in)
     try:
         with stop_file_on_interrupt(stop, note) as interrupts:
             watched = _Watched(study, terms.metric, plan.trial_timeout, interrupts, note)
-            yield from _keep_busy(crew, work, lambda: None if interrupts.asked else allot(), watched)
+            yield from _keep_busy(pool, work, lambda: None if interrupts.asked else reserve(), watched)
     finally:
         stop.unlink(missing_ok=True)
-        for worker, _ in crew.busy:
+        for worker, _ in pool.busy:
             worker.kill()
             _end_trial_of(worker, study, lambda t: end_interrupted(study, t, "stopped with the search"))
     if interrupts.asked:
@@ -76,36 +76,36 @@ class _Watched:
 
 
 def _keep_busy(
-    crew: Crew[Grant, TrialRecord],
-    work: Callable[[Grant], TrialRecord],
-    allot: Callable[[], Grant | None],
+    pool: WorkerPool[Allowance, TrialRecord],
+    work: Callable[[Allowance], TrialRecord],
+    reserve: Callable[[], Allowance | None],
     watched: _Watched,
-) -> Generator[tuple[Grant, TrialRecord], None, None]:
-    """Epochs that a pruned trial gave back are granted again, so that a budget of epochs is used up."""
+) -> Generator[tuple[Allowance, TrialRecord], None, None]:
+    """Epochs that a pruned trial gave back are reserved again, so that a budget of epochs is used up."""
     stillborn = 0
     while True:
-        for worker in crew.free:
-            if (grant := allot()) is None:
+        for worker in pool.free:
+            if (allowance := reserve()) is None:
                 break
-            worker.start(work, grant)
-        if not crew.busy:
+            worker.start(work, allowance)
+        if not pool.busy:
             return
         if time.time() > watched.interrupts.deadline:
             raise KeyboardInterrupt
-        for worker, grant in crew.wait(POLL):
+        for worker, allowance in pool.wait(POLL):
             if record := _result(worker, watched):
                 stillborn = 0
-                yield grant, record
+                yield allowance, record
                 continue
             if (stillborn := stillborn + 1) >= STILLBORN:
                 raise StudyError(f"{stillborn} worker processes in a row died before their trial began: try --jobs 1.")
-            worker.start(work, grant)
-        for worker, grant in crew.busy:
+            worker.start(work, allowance)
+        for worker, allowance in pool.busy:
             if record := _overdue(worker, watched):
-                yield grant, record
+                yield allowance, record
 
 
-def _result(worker: Worker[Grant, TrialRecord], watched: _Watched) -> TrialRecord | None:
+def _result(worker: Worker[Allowance, TrialRecord], watched: _Watched) -> TrialRecord | None:
     """The record of a worker's trial; if it died that is queued again, and there is none if it had not begun one."""
     try:
         return worker.result()
@@ -121,7 +121,7 @@ def _result(worker: Worker[Grant, TrialRecord], watched: _Watched) -> TrialRecor
     return record
 
 
-def _overdue(worker: Worker[Grant, TrialRecord], watched: _Watched) -> TrialRecord | None:
+def _overdue(worker: Worker[Allowance, TrialRecord], watched: _Watched) -> TrialRecord | None:
     """The record of a trial that took too long: it has failed, and its process is ended."""
     timeout, study = watched.timeout, watched.study
     if timeout is None or time.time() - worker.begun < timeout:
@@ -135,14 +135,14 @@ def _overdue(worker: Worker[Grant, TrialRecord], watched: _Watched) -> TrialReco
     return to_record(study._storage.get_trial(taken._trial_id), watched.metric)
 
 
-def _trial_of(worker: Worker[Grant, TrialRecord], study: Study) -> FrozenTrial | None:
+def _trial_of(worker: Worker[Allowance, TrialRecord], study: Study) -> FrozenTrial | None:
     """The trial that a worker took last since it was given work; None if it took none."""
     taken = [t for t in study.get_trials(deepcopy=False) if since(t) >= worker.begun and _took(worker.pid, t)]
     return max(taken, key=since, default=None)
 
 
 def _end_trial_of(
-    worker: Worker[Grant, TrialRecord], study: Study, finish: Callable[[FrozenTrial], object]
+    worker: Worker[Allowance, TrialRecord], study: Study, finish: Callable[[FrozenTrial], object]
 ) -> FrozenTrial | None:
     """A worker's trial, finished if it was still running; None if it took none."""
     taken = _trial_of(worker, study)
@@ -165,7 +165,7 @@ def check_in_worker(plan: Plan, schedule: Schedule, terms: Terms, timeout: float
         InputError: As `start` does.
         StudyError: It hangs, or its process died.
     """
-    worker: Worker[Schedule, None] = crew_of(max(1, plan.jobs), settle_in).workers[0]
+    worker: Worker[Schedule, None] = worker_pool(max(1, plan.jobs), settle_in).workers[0]
     worker.start(partial(check_one, plan.objective, replace(terms, told=None)), schedule)
     try:
         if not worker.wait(timeout + STARTUP):
@@ -177,5 +177,5 @@ def check_in_worker(plan: Plan, schedule: Schedule, terms: Terms, timeout: float
     except WorkerDied as death:
         raise StudyError(f"the process of {plan.objective.name} died in its first epoch ({death}).") from None
     finally:
-        if worker.grant is not None:
+        if worker.item is not None:
             worker.kill()

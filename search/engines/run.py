@@ -7,7 +7,7 @@ from collections.abc import Callable
 from optuna.study import Study
 
 from ...objectives import TensorObjective
-from ..budget.ledger import Grant
+from ..budget.ledger import Allowance
 from ..plan import Plan
 from ..trial.run import Started
 from ..trial.settings import Terms
@@ -22,18 +22,18 @@ def run_trials(
     plan: Plan,
     terms: Terms,
     engine: Engine,
-    allot: Callable[[], Grant | None],
+    reserve: Callable[[], Allowance | None],
     note: Callable[[str], None],
     started: Started | None = None,
 ) -> Ended:
-    """Run trials of `study` as long as `allot` grants any, yielding each as it ends; close it to stop.
+    """Run trials of `study` as long as `reserve` gives an allowance, yielding each as it ends; close it to stop.
 
     Args:
         study: The study to ask.
         plan: The search it belongs to.
         terms: What all trials share.
         engine: What runs them.
-        allot: What the next trial may use; None for no more trials.
+        reserve: What the next trial may use; None for no more trials.
         note: Tells a person something in a line.
         started: An objective under way, for the first trial alone.
 
@@ -42,8 +42,8 @@ def run_trials(
         StudyError: Training in lanes failed.
     """
     if engine.name == "processes":
-        return run_processes(study, plan, terms, engine.width, allot, note)
+        return run_processes(study, plan, terms, engine.width, reserve, note)
     if engine.name == "lanes":
         assert isinstance(plan.objective, TensorObjective)
-        return run_lanes(study, plan.objective, terms, engine, allot)
-    return run_alone(study, plan, terms, allot, started)
+        return run_lanes(study, plan.objective, terms, engine, reserve)
+    return run_alone(study, plan, terms, reserve, started)

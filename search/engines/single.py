@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from optuna.study import Study
 
-from ..budget.ledger import Grant
+from ..budget.ledger import Allowance
 from ..plan import Plan
 from ..trial.run import Started, run_trial
 from ..trial.settings import Terms
@@ -14,9 +14,9 @@ from .engine import Ended
 
 
 def run_alone(
-    study: Study, plan: Plan, terms: Terms, allot: Callable[[], Grant | None], started: Started | None
+    study: Study, plan: Plan, terms: Terms, reserve: Callable[[], Allowance | None], started: Started | None
 ) -> Ended:
-    """Run trials one after another as long as `allot` grants any; the first may go on with an objective under way."""
-    while grant := allot():
-        yield grant, run_trial(study, plan.objective, terms, grant, started=started)
+    """Run trials one after another; the first may go on with an objective under way."""
+    while allowance := reserve():
+        yield allowance, run_trial(study, plan.objective, terms, allowance, started=started)
         started = None

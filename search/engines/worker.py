@@ -17,7 +17,7 @@ from optuna.study import Study
 
 from ...objectives import Objective, device_count
 from ...spaces import Schedule
-from ..budget.ledger import Grant
+from ..budget.ledger import Allowance
 from ..plan import Plan
 from ..results.trial import TrialRecord
 from ..sampling.pruners import make_pruner
@@ -35,14 +35,14 @@ def check_one(objective: Objective, terms: Terms, schedule: Schedule) -> None:
     start(objective, schedule, terms)
 
 
-def work_one(plan: Plan, terms: Terms, name: str, stop: str, grant: Grant) -> TrialRecord:
+def work_one(plan: Plan, terms: Terms, name: str, stop: str, allowance: Allowance) -> TrialRecord:
     """Run one trial of the study `name` in a worker process."""
     device = _own_device(plan.device, plan.jobs, str(plan.folder))
     return run_trial(
         _study(plan, name, terms.skipped),
         plan.objective,
         replace(terms, device=device),
-        grant,
+        allowance,
         stop=lambda: os.path.exists(stop),
     )
 

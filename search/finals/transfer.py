@@ -13,14 +13,14 @@ from optuna.trial import TrialState
 
 from ...errors import InputError, StudyError
 from ...spaces import Schedule
-from ..budget.ledger import Grant
+from ..budget.ledger import Allowance
 from ..engines.choice import choose_engine
 from ..engines.run import run_trials
 from ..plan import Plan
 from ..progress import Progress
 from ..results.search import SearchResult
 from ..results.transfer import FACTORS, Transfer
-from ..storage.access import access
+from ..storage.access import open_access
 from ..storage.reading import load_result
 from ..storage.studies import TRANSFER
 from ..trial.settings import Terms
@@ -47,8 +47,8 @@ def train_longer(
     if seeds < 2:
         raise InputError(f"seeds must be at least 2, got {seeds}.")
     studies, shared = (plan.study + TRANSFER,), plan.storage is not None
-    with access(plan.where, plan.folder, studies, progress.note, shared=shared) as opened:
-        storage = opened.storage
+    with open_access(plan.where, plan.folder, studies, progress.note, shared=shared) as access:
+        storage = access.storage
         known = Transfer(load_result(storage, plan.study))
         known.seeds = known.judging[:seeds]
         study = _study(storage, plan)
@@ -96,14 +96,14 @@ def _arm(result: SearchResult, trial: int, horizon: int, factor: float, *, keep_
 def _spend(study: Study, plan: Plan, horizon: int, runs: int, progress: Progress) -> None:
     terms = Terms(plan.space, plan.metric, plan.maximize, horizon, plan.seed, plan.device, told=progress.epoch)
     engine = choose_engine(plan.objective, terms, engine=plan.engine, jobs=plan.jobs, trials=runs)
-    grants = [Grant(horizon)] * runs
+    allowances = [Allowance(horizon)] * runs
     done = 0
     with closing(
-        run_trials(study, plan, terms, engine, lambda: grants.pop() if grants else None, progress.note)
+        run_trials(study, plan, terms, engine, lambda: allowances.pop() if allowances else None, progress.note)
     ) as ended:
-        for grant, record in ended:
+        for allowance, record in ended:
             if record.outcome == "interrupted":  # its process was killed, and it is queued again
-                grants.append(grant)
+                allowances.append(allowance)
             if record.outcome == "failed":
                 raise StudyError(f"a run over {horizon} epochs failed: {record.reason}")
             done += record.outcome != "interrupted"

@@ -1,4 +1,4 @@
-"""A search whose trials run on a Ray or Dask cluster, through joblib's own backends: this process only leads."""
+"""A search whose trials run on a Ray or Dask cluster, through joblib's own backends; this process only leads."""
 
 from __future__ import annotations
 
@@ -19,28 +19,33 @@ from optuna.study import Study
 
 from ...errors import InputError, MissingPartError, StudyError, unknown
 from ...objectives import TensorObjective
+from ...spaces import Schedule
 from ..budget.shared import STOP
 from ..engines.engine import Engine
 from ..plan import Plan
 from ..progress import Progress, Silent
 from ..results.search import SearchResult
-from ..results.trial import TrialRecord
 from ..storage.opening import open_storage
-from .members import POLL, Team
+from ..trial.settings import Terms
+from .members import POLL_S, Members
+from .runner import OnEnd, Reserve
 from .search import opened, search
-from .shared import SharedSession
+from .session import Session
 
 BACKENDS = ("ray", "dask")
-_NEEDED = {"ray": ("ray.util.joblib",), "dask": ("dask", "distributed")}
+_NEEDED = {"ray": ("ray", "ray.util.joblib"), "dask": ("dask", "distributed")}
 """Modules that a backend needs."""
-QUIET = 60.0
-"""Seconds without any worker after which that is told."""
-LOST = 900.0
-"""Seconds without any worker after which a search gives up: a cluster may have to start machines for them."""
-GONE = 10.0
-"""Seconds after which workers that have all ended, with work left, are not waited for."""
-PATIENCE = 30.0
+TELL_AFTER_S = 60.0
+"""Seconds without any worker after which a person is told."""
+GIVE_UP_AFTER_S = 900.0
+"""Seconds without any worker after which a search ends: a cluster may have to start machines for them."""
+ENDED_AFTER_S = 10.0
+"""Seconds without any worker after which a search ends if all workers have ended although there is work left."""
+LEAVE_WITHIN_S = 30.0
 """Seconds that workers get to leave."""
+
+Start = Callable[[Callable[[], None]], Future[None]]
+"""Starts as many workers as there are to be, each of which calls the function; ends when they have all ended."""
 
 
 @dataclass(frozen=True)
@@ -81,67 +86,82 @@ def search_on(
     if not plan.storage or "://" not in plan.storage or plan.storage.startswith("sqlite"):
         raise InputError(f"--backend {cluster.backend} needs --storage URL of a database that all its machines reach.")
     if plan.trial_timeout:
-        raise InputError(f"--trial-timeout cannot be had with --backend {cluster.backend}: use its own time limits.")
+        raise InputError(f"--trial-timeout is not available with --backend {cluster.backend}: use its own time limits.")
     if plan.engine == "processes":
-        raise InputError(f"--engine processes cannot be had with --backend {cluster.backend}: --jobs are its workers.")
+        raise InputError(
+            f"--engine processes is not available with --backend {cluster.backend}: --jobs are its workers."
+        )
     begun, progress = begun or time.time(), progress or Silent()
     with _connected(cluster, plan.device) as (workers, start), opened(plan, progress) as (plan, access):
-        session = Coordinator(plan, access, begun, progress)
-        session.cluster, session.start = replace(cluster, workers=workers), start
-        return session.run()
+        members = Members(access.storage, plan.study)
+        runner = ClusterRunner(replace(cluster, workers=workers), start, members, progress.note)
+        return Session(plan, access, members, runner, begun, progress).run()
 
 
-class Coordinator(SharedSession):
-    """A session that trains nothing itself: it starts the workers, leads the confirmation, and tells what happens."""
+class ClusterRunner:
+    """Runs no trial here: starts members on the cluster, which run them all, and watches that there are some.
 
-    cluster: Cluster
-    start: Callable[[Callable[[], None]], Future[None]]
+    Args:
+        cluster: Where.
+        start: Starts as many members as `cluster` has workers; ends when they have all left.
+        members: The members of the search, this process among them.
+        note: Tells a person something in a line.
+    """
 
-    def _prove(self) -> None:
-        """The workers try the objective, where they train it."""
+    leads_only = True
 
-    def _choose(self) -> Engine:
-        backend, workers = self.cluster.backend, self.cluster.workers
-        return Engine("cluster", workers, f"{workers} workers on the {backend.title()} cluster")
+    def __init__(self, cluster: Cluster, start: Start, members: Members, note: Callable[[str], None]) -> None:
+        self._cluster, self._start, self._members, self._note = cluster, start, members, note
+        self._seen_at, self._told = 0.0, False
 
-    def _spend(self, study: Study, engine: Engine) -> None:
-        self.alive, self.told = time.time(), False
+    def prove(self, plan: Plan, schedule: Schedule, terms: Terms) -> None:
+        """Nothing: the members try the objective, where they train it."""
+
+    def choose(self, plan: Plan, terms: Terms, trials: float) -> Engine:
+        """The cluster."""
+        workers = self._cluster.workers
+        return Engine("cluster", workers, f"{workers} workers on the {self._cluster.backend.title()} cluster")
+
+    @contextmanager
+    def at_work(self, plan: Plan, study: Study) -> Iterator[None]:
+        """See `Runner`; the members leave when this process does, whatever ends it."""
+        self._seen_at, self._told = time.time(), False
         study.set_user_attr(STOP, False)
-        self.members = self.start(partial(_member, _for_members(self.plan)))
+        self._ended = self._start(partial(_take_part, _for_members(plan)))
         try:
-            super()._spend(study, engine)
+            yield
         except BaseException:
             study.set_user_attr(STOP, True)
             raise
         finally:
-            wait([self.members], PATIENCE)
+            wait([self._ended], LEAVE_WITHIN_S)
 
-    def _run(self, *what: object) -> None:
-        """Instead of running trials, see what the workers do."""
-        time.sleep(POLL)
-        self._sync()
-        others, failures = self.team.others()
-        if len(failures) >= self.cluster.workers:
+    def run(self, study: Study, plan: Plan, terms: Terms, reserve: Reserve, on_end: OnEnd) -> None:
+        """Look, once a second, whether there are members to run trials.
+
+        Raises:
+            StudyError: There are none, and none will come.
+        """
+        time.sleep(POLL_S)
+        at_work, failures = self._members.later()
+        if len(failures) >= self._cluster.workers:
             raise StudyError(f"every worker on the cluster failed; the last one: {failures[-1]}")
-        if others:
-            self.alive, self.told = time.time(), False
+        if at_work:
+            self._seen_at, self._told = time.time(), False
         else:
-            self._bear(time.time() - self.alive)
+            self._wait_on(time.time() - self._seen_at)
 
-    def _bear(self, alone: float) -> None:
-        """Wait for workers, none of whom has been there for so many seconds; raises `StudyError` if none will come."""
-        if alone > QUIET and not self.told:
-            self.told = True
-            self.progress.note(f"Waiting for workers on the {self.cluster.backend.title()} cluster: none is there yet.")
-        if alone > GONE and self.members.done():
-            error = self.members.exception() or "look at the cluster's logs"
+    def _wait_on(self, seconds: float) -> None:
+        """Wait for members, none of whom has been there for this time; raises `StudyError` if none will come."""
+        name = self._cluster.backend.title()
+        if seconds > TELL_AFTER_S and not self._told:
+            self._told = True
+            self._note(f"Waiting for workers on the {name} cluster: none is there yet.")
+        if seconds > ENDED_AFTER_S and self._ended.done():
+            error = self._ended.exception() or "look at the cluster's logs"
             raise StudyError(f"the workers on the cluster have ended: {' '.join(str(error).split())[:400]}")
-        if alone > LOST:
-            raise StudyError(f"there has been no worker on the cluster for {LOST:g} s: look at its logs.")
-
-    def _hear(self, record: TrialRecord) -> None:
-        super()._hear(record)
-        self.progress.trial(record, self.tally)
+        if seconds > GIVE_UP_AFTER_S:
+            raise StudyError(f"there has been no worker on the cluster for {GIVE_UP_AFTER_S:g} s: look at its logs.")
 
 
 def _for_members(plan: Plan) -> Plan:
@@ -152,19 +172,19 @@ def _for_members(plan: Plan) -> Plan:
     return replace(plan, joins=True, engine=engine, jobs=0, context={})
 
 
-def _member(plan: Plan) -> None:
+def _take_part(plan: Plan) -> None:
     """What a worker on the cluster does."""
     try:
         search(plan)
-    except KeyboardInterrupt:  # the coordinator has told it to stop
+    except KeyboardInterrupt:  # the process that leads has told it to stop
         pass
     except Exception as error:
-        Team(open_storage(plan.where), plan.study).fail(f"{type(error).__name__}: {error}")
+        Members(open_storage(plan.where), plan.study).fail(f"{type(error).__name__}: {error}")
 
 
 @contextmanager
-def _connected(cluster: Cluster, device: str) -> Iterator[tuple[int, Callable[[Callable[[], None]], Future[None]]]]:
-    """The cluster, as the number of workers and a function that starts as many."""
+def _connected(cluster: Cluster, device: str) -> Iterator[tuple[int, Start]]:
+    """The cluster, as the number of workers and the function that starts them."""
     try:
         for module in _NEEDED[cluster.backend]:
             import_module(module)

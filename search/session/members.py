@@ -1,7 +1,8 @@
-"""The processes that share a search through its storage: who they are, who leads, and when all is done.
+"""The processes that share a search through its storage: who takes part, who leads, and when all is done.
 
-Every member is a running trial, under a lease, in a study of its own. The one with the lowest number leads: once the
-search is over, it says what is to be confirmed. When it dies its lease ends, and the next one goes on.
+Each member is a running trial in a study beside the search's, and holds a lease like any other trial. The member with
+the lowest number leads: when the search is over, it decides what is confirmed. If the leader dies, its lease ends and
+the next member leads.
 """
 
 from __future__ import annotations
@@ -16,32 +17,68 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from ..budget.shared import CLOSED, member_of
+from ..budget.shared import CLOSED, STOP, member_of
 from ..storage.ending import end
 from ..storage.leases import let_go, reap, take
 from ..storage.studies import TEAM
 
-POLL = 1.0
-"""Seconds between looks at what the others do."""
+POLL_S = 1.0
+"""Seconds between looks at what other processes do."""
 
 
-class Team:
-    """This process's place among those that share a search; a context manager, which joins and leaves.
+class Alone:
+    """The place of a process that shares its search with nobody: it leads."""
+
+    finished = False
+
+    def __enter__(self) -> Alone:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nobody needs to know."""
+
+    def at_work(self) -> int:
+        """No members."""
+        return 0
+
+    def leads(self) -> bool:
+        """Always."""
+        return True
+
+    def finish(self) -> None:
+        """All is done."""
+        self.finished = True
+
+    def busy_elsewhere(self, study: Study) -> bool:
+        """Never."""
+        return False
+
+    def reopen(self, study: Study, *, more: bool) -> None:
+        """Nobody needs to know."""
+
+    def close(self, study: Study) -> None:
+        """Nobody needs to know."""
+
+
+class Members:
+    """The members of a search, and this process's place among them; a context manager that joins and leaves.
 
     Args:
         storage: Where the search lies.
         name: The search's name.
 
     Attributes:
-        member: This process's name among them.
+        member: This process's name among the members.
     """
 
     def __init__(self, storage: BaseStorage, name: str) -> None:
         self.member = uuid.uuid4().hex
-        self._members = _members_of(storage, name)
+        self._members = optuna.create_study(
+            storage=storage, study_name=name + TEAM, sampler=RandomSampler(), pruner=NopPruner(), load_if_exists=True
+        )
         self._leader: int | None = None
 
-    def __enter__(self) -> Team:
+    def __enter__(self) -> Members:
         self._trial = take(self._members, self.member)
         return self
 
@@ -49,61 +86,60 @@ class Team:
         end(self._members, self._trial, "withdrawn", "left")
         let_go(self._members, self._trial)
 
+    def at_work(self) -> int:
+        """How many members take part now; those whose process is dead do not count."""
+        return len(self._at_work())
+
     def leads(self) -> bool:
         """Whether this process is to lead."""
-        if self._trial.number not in (running := _at_work(self._members)):  # its lease ran out: a laptop's sleep
+        at_work = self._at_work()
+        if self._trial.number not in at_work:  # its lease ran out, as when a laptop sleeps
             self._trial = take(self._members, self.member)
-            running = _at_work(self._members)
-        self._leader = min(running)
+            at_work = self._at_work()
+        self._leader = min(at_work)
         return self._leader == self._trial.number
 
     def finish(self) -> None:
-        """Tell the others, as their leader, that all is done."""
+        """Tell the other members, as their leader, that all is done."""
         end(self._members, self._trial, "complete", value=0.0)
 
     @property
     def finished(self) -> bool:
-        """Whether the leader that was seen last has said so."""
+        """Whether the member that led when `leads` was last called has told that all is done."""
         if self._leader is None:
             return False
         return self._members.get_trials(deepcopy=False)[self._leader].state == TrialState.COMPLETE
 
-    def others(self) -> tuple[int, list[str]]:
-        """How many other members there are, and why those failed that did since this one joined."""
+    def later(self) -> tuple[int, list[str]]:
+        """How many members that joined after this one take part, and why those failed that did."""
         reap(self._members)
         later = [t for t in self._members.get_trials(deepcopy=False) if t.number > self._trial.number]
         failed = [t.user_attrs["reason"] for t in later if t.user_attrs.get("outcome") == "failed"]
         return sum(t.state == TrialState.RUNNING for t in later), failed
 
     def fail(self, reason: str) -> None:
-        """Tell the others why this process cannot help."""
+        """Tell the other members why this process cannot take part."""
         end(self._members, take(self._members), "failed", reason)
 
     def busy_elsewhere(self, study: Study) -> bool:
-        """Whether others run trials of a study; those whose process has died are queued again."""
+        """Whether other members run trials of a study; trials whose process has died are queued again."""
         reap(study)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return any(member_of(t) != self.member for t in running)
 
+    def reopen(self, study: Study, *, more: bool) -> None:
+        """Take back that members are to stop and, if there is `more` budget, that the search is over."""
+        study.set_user_attr(STOP, False)
+        if self.leads() and more:
+            study.set_user_attr(CLOSED, False)
+
     def close(self, study: Study) -> None:
-        """End the search: no more of its trials are begun, and those under way are waited for."""
+        """End the search: no more of its trials begin, and those under way are waited for."""
         study.set_user_attr(CLOSED, True)
         while self.busy_elsewhere(study):
-            time.sleep(POLL)
+            time.sleep(POLL_S)
 
-
-def members_at_work(storage: BaseStorage, name: str) -> int:
-    """How many processes work on the search of that name."""
-    return len(_at_work(_members_of(storage, name)))
-
-
-def _members_of(storage: BaseStorage, name: str) -> Study:
-    return optuna.create_study(
-        storage=storage, study_name=name + TEAM, sampler=RandomSampler(), pruner=NopPruner(), load_if_exists=True
-    )
-
-
-def _at_work(members: Study) -> list[int]:
-    """The numbers of the members that live."""
-    reap(members)
-    return [t.number for t in members.get_trials(deepcopy=False, states=(TrialState.RUNNING,))]
+    def _at_work(self) -> list[int]:
+        """The numbers of the members that take part."""
+        reap(self._members)
+        return [t.number for t in self._members.get_trials(deepcopy=False, states=(TrialState.RUNNING,))]

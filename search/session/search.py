@@ -12,10 +12,11 @@ from ...objectives import resolve_device
 from ..plan import Plan
 from ..progress import Progress, Silent
 from ..results.search import SearchResult
-from ..storage.access import Access, access
+from ..storage.access import Access, open_access
 from ..storage.studies import CONFIRMATION
+from .members import Alone, Members
+from .runner import OwnRunner
 from .session import Session
-from .shared import SharedSession
 
 
 def search(plan: Plan, progress: Progress | None = None, begun: float | None = None) -> SearchResult:
@@ -37,9 +38,9 @@ def search(plan: Plan, progress: Progress | None = None, begun: float | None = N
     begun = begun or time.time()
     plan = replace(plan, device=resolve_device(plan.device))
     progress = progress or Silent()
-    with opened(plan, progress) as (plan, storage):
-        session = SharedSession if plan.storage else Session
-        return session(plan, storage, begun, progress).run()
+    with opened(plan, progress) as (plan, access):
+        members = Members(access.storage, plan.study) if plan.storage else Alone()
+        return Session(plan, access, members, OwnRunner(progress.note), begun, progress).run()
 
 
 @contextmanager
@@ -48,5 +49,5 @@ def opened(plan: Plan, progress: Progress) -> Iterator[tuple[Plan, Access]]:
     studies = (plan.study, plan.study + CONFIRMATION)
     with TemporaryDirectory(prefix="lrsearch-") if plan.joins else nullcontext(plan.out) as out:
         plan = replace(plan, out=out)
-        with access(plan.where, plan.folder, studies, progress.note, shared=plan.storage is not None) as storage:
-            yield plan, storage
+        with open_access(plan.where, plan.folder, studies, progress.note, shared=plan.storage is not None) as access:
+            yield plan, access

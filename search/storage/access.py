@@ -32,7 +32,7 @@ class Access:
 
 
 @contextmanager
-def access(
+def open_access(
     where: str, folder: Path, studies: Sequence[str], note: Callable[[str], None], *, shared: bool
 ) -> Iterator[Access]:
     """Open a search's storage; no other session of it can use the run folder meanwhile.

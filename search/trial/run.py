@@ -17,7 +17,7 @@ from optuna.study import Study
 from ...errors import InputError, ObjectiveError, StudyError
 from ...objectives import Measurement, Objective, train
 from ...spaces import Schedule
-from ..budget.ledger import Grant
+from ..budget.ledger import Allowance
 from ..results.trial import TrialRecord
 from ..storage.leases import let_go
 from .running import Watch
@@ -82,7 +82,7 @@ def run_trial(
     study: Study,
     objective: Objective,
     terms: Terms,
-    grant: Grant | None = None,
+    allowance: Allowance | None = None,
     *,
     started: Started | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -93,7 +93,7 @@ def run_trial(
         study: The study to ask.
         objective: What to train.
         terms: What all trials share.
-        grant: What it may use, a full trial by default; with fewer epochs it ends as "out of budget".
+        allowance: What it may use, a full trial by default; with fewer epochs it ends as "out of budget".
         started: An objective under way; used if the trial asks for the same schedule.
         stop: Checked after every epoch; true ends the trial as interrupted.
 
@@ -101,7 +101,7 @@ def run_trial(
         The record. An exception of the objective makes it "failed"; KeyboardInterrupt ends the trial as interrupted
         and is raised again.
     """
-    watch = Watch(study, objective, terms, grant, stop)
+    watch = Watch(study, objective, terms, allowance, stop)
     if watch.withdrawn:
         return watch.withdrawn
     ended: list[TrialRecord] = []

@@ -15,7 +15,7 @@ from optuna.trial import Trial
 
 from ...objectives import Measurement, Objective
 from ...spaces import Schedule, ScheduleSpace
-from ..budget.ledger import Grant
+from ..budget.ledger import Allowance
 from ..budget.shared import Withdrawn
 from ..results.trial import TrialRecord
 from ..storage.ending import end, end_interrupted
@@ -35,7 +35,7 @@ class Watch:
         study: The study to ask for a trial.
         objective: What is trained.
         terms: What all trials share.
-        grant: What it may use; a full trial by default.
+        allowance: What it may use; a full trial by default.
         stop: Checked after every epoch; true ends the trial as interrupted.
         worker: Number of the lane or process; this process by default.
 
@@ -52,13 +52,13 @@ class Watch:
         study: Study,
         objective: Objective,
         terms: Terms,
-        grant: Grant | None = None,
+        allowance: Allowance | None = None,
         stop: Callable[[], bool] = lambda: False,
         worker: int | None = None,
     ) -> None:
         self.worker = os.getpid() if worker is None else worker
         self.study, self.objective, self.terms = study, objective, terms
-        self.grant, self.stop = grant or Grant(terms.epochs), stop
+        self.allowance, self.stop = allowance or Allowance(terms.epochs), stop
         self.measurements: list[Measurement] = []
         self.pid = os.getpid()
         self.withdrawn: TrialRecord | None = None
@@ -66,7 +66,7 @@ class Watch:
         self.seed = int(self.trial.user_attrs.get("seed", terms.seed))
         try:
             if terms.quota:
-                self.grant = terms.quota.admit(study, self.trial, self.grant)
+                self.allowance = terms.quota.admit(study, self.trial, self.allowance)
             self.schedule = _schedule(self.trial, terms.space)
             self.trial.set_user_attr("schedule", self.schedule.to_dict())
         except Withdrawn as why:
@@ -100,9 +100,9 @@ class Watch:
             return self.end("complete", value=value)
         if self.stop() or (terms.quota and terms.quota.stopped(self.study)):
             return self.interrupt("stopped by the user")
-        if time.time() >= self.grant.deadline:
+        if time.time() >= self.allowance.deadline:
             return self.end("out of budget", f"the time was up after epoch {m.epoch}")
-        if m.epoch == self.grant.epochs:
+        if m.epoch == self.allowance.epochs:
             return self.end("out of budget", f"no epochs were left after epoch {m.epoch}")
         if self.trial.should_prune():
             return self.end("pruned", f"pruned after epoch {m.epoch}")

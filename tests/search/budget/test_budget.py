@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lrsearch.errors import InputError
 from lrsearch.search import Budget, duration
-from lrsearch.search.budget.ledger import Grant, Ledger
+from lrsearch.search.budget.ledger import Allowance, Ledger
 
 
 @pytest.mark.parametrize(
@@ -47,32 +47,32 @@ def test_no_text_gives_anything_but_a_budget_or_the_rule(text: str) -> None:
 
 def test_epochs_in_flight_are_reserved_and_unused_ones_come_back() -> None:
     ledger = Ledger(Budget("epochs", 25), epochs=10, spent=0, begun=time.time())
-    assert [ledger.allot() for _ in range(4)] == [Grant(10), Grant(10), Grant(5), None]
-    ledger.settle(Grant(10), 4, counted=True)
+    assert [ledger.reserve() for _ in range(4)] == [Allowance(10), Allowance(10), Allowance(5), None]
+    ledger.commit(Allowance(10), 4, counted=True)
     assert ledger.spent == 4
-    assert [ledger.allot(), ledger.allot()] == [Grant(6), None]
+    assert [ledger.reserve(), ledger.reserve()] == [Allowance(6), None]
 
 
 def test_an_uncounted_trial_gives_its_place_back() -> None:
     ledger = Ledger(Budget("trials", 2), epochs=10, spent=1, begun=time.time())
-    assert [ledger.allot(), ledger.allot()] == [Grant(10), None]
-    ledger.settle(Grant(10), 3, counted=False)
-    assert ledger.allot() == Grant(10)
-    ledger.settle(Grant(10), 10, counted=True)
-    assert (ledger.spent, ledger.allot()) == (2, None)
+    assert [ledger.reserve(), ledger.reserve()] == [Allowance(10), None]
+    ledger.commit(Allowance(10), 3, counted=False)
+    assert ledger.reserve() == Allowance(10)
+    ledger.commit(Allowance(10), 10, counted=True)
+    assert (ledger.spent, ledger.reserve()) == (2, None)
 
 
 def test_durations_read_well() -> None:
     assert [duration(s) for s in (0.44, 12, 185, 7800, 60)] == ["0.4 s", "12 s", "3 min 5 s", "2 h 10 min", "1 min"]
 
 
-def test_time_that_is_held_back_starts_no_trial_but_ends_none_either() -> None:
+def test_time_that_is_kept_back_starts_no_trial_but_ends_none_either() -> None:
     ledger = Ledger(Budget("seconds", 100), epochs=10, spent=0, begun=time.time() - 70)
-    grant = ledger.allot()
-    assert grant == Grant(10, ledger.deadline)
-    ledger.held = 40.0
-    assert ledger.allot() is None
-    assert ledger.deadline == grant.deadline
+    allowance = ledger.reserve()
+    assert allowance == Allowance(10, ledger.deadline)
+    ledger.kept_back = 40.0
+    assert ledger.reserve() is None
+    assert ledger.deadline == allowance.deadline
 
 
 def test_a_budget_of_time_that_is_spent_has_no_full_trials_left_even_if_none_was_timed() -> None:

@@ -16,9 +16,10 @@ from optuna.samplers import RandomSampler
 from torch import Tensor, nn
 
 from lrsearch.errors import InputError, StudyError
-from lrsearch.objectives import TaskObjective, TensorTask, get_task
+from lrsearch.objectives import TaskObjective, TensorObjective, TensorTask, get_task
 from lrsearch.objectives.lanes import Lanes, lane_speeds, part_of
 from lrsearch.search import Plan, load_result, open_storage, search
+from lrsearch.search.budget.kinds import Epochs
 from lrsearch.search.budget.ledger import Ledger
 from lrsearch.search.budget.shared import Quota
 from lrsearch.search.engines.choice import choose_engine, widths_for, worth
@@ -72,17 +73,19 @@ def test_lanes_keep_every_kind_of_budget(digits: MakePlan) -> None:
     assert result.counts()["out of budget"] >= 1
 
 
-def test_lanes_give_back_what_they_were_allotted_although_others_leave_less(digits: MakePlan, tmp_path: Path) -> None:
+def test_lanes_give_back_what_they_reserved_although_others_leave_less(digits: MakePlan, tmp_path: Path) -> None:
     plan = digits("100ep", storage=f"sqlite:///{tmp_path}/db")
     study = open_study(open_storage(plan.where), plan.study, plan.settings(), RandomSampler(), NopPruner())
-    quota = Quota("epochs", EPOCHS + 3, EPOCHS, "me")  # what others have left by now: two trials, the second one short
+    quota = Quota(Epochs(EPOCHS), EPOCHS + 3, "me")  # what others have left by now: two trials, the second one short
     terms = Terms(plan.space, "val_loss", False, EPOCHS, 0, "cpu", quota=quota)
     ledger = Ledger(plan.budget, EPOCHS, 0.0, time.time())
-    allotted = iter([ledger.allot(), ledger.allot()])
-    for grant, record in run_lanes(study, plan.objective, terms, Engine("lanes", 2, ""), lambda: next(allotted, None)):  # type: ignore[arg-type]
-        ledger.settle(grant, record.epochs, counted=record.counted)
+    reserved = iter([ledger.reserve(), ledger.reserve()])
+    assert isinstance(plan.objective, TensorObjective)
+    lanes = run_lanes(study, plan.objective, terms, Engine("lanes", 2, ""), lambda: next(reserved, None))
+    for allowance, record in lanes:
+        ledger.commit(allowance, record.epochs, counted=record.counted)
     assert ledger.spent == EPOCHS + 3
-    assert ledger.room == plan.budget.amount - ledger.spent
+    assert ledger.available == plan.budget.amount - ledger.spent
 
 
 def test_a_lane_that_comes_free_takes_the_next_trial(digits: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +97,7 @@ def test_a_lane_that_comes_free_takes_the_next_trial(digits: MakePlan, monkeypat
         return run_epoch(lanes)
 
     monkeypatch.setattr(Lanes, "run_epoch", counted)
-    monkeypatch.setattr("lrsearch.search.session.session.choose_engine", lambda *a, **k: Engine("lanes", 8, "a test"))
+    monkeypatch.setattr("lrsearch.search.session.runner.choose_engine", lambda *a, **k: Engine("lanes", 8, "a test"))
     result = search(digits("40", pruner="halving"))
     assert "pruned" in result.counts()
     while_trials_last = widths[: len(widths) - EPOCHS]
@@ -159,7 +162,7 @@ def test_a_failure_in_lanes_loses_nothing(digits: MakePlan, monkeypatch: pytest.
 
     with monkeypatch.context() as patched:
         patched.setattr(Lanes, "run_epoch", fail)
-        patched.setattr("lrsearch.search.session.session.choose_engine", lambda *a, **k: Engine("lanes", 4, "a test"))
+        patched.setattr("lrsearch.search.session.runner.choose_engine", lambda *a, **k: Engine("lanes", 4, "a test"))
         with pytest.raises(StudyError, match=r"a cable came loose.*--engine single"):
             search(plan)
     assert sum(t.counted for t in search(plan).trials) == 13
@@ -224,4 +227,4 @@ def test_lanes_replay_their_step_where_that_pays_and_the_session_says_why(
     monkeypatch.setattr("lrsearch.objectives.lanes.choose_graph", lambda *a: (True, "a graph is fast"))
     result = search(digits("6"))
     assert asked[-1]
-    assert result.sessions[0]["why"] == "as asked for; a graph is fast"
+    assert result.sessions[0]["why"] == "2 lanes, as asked for; a graph is fast"

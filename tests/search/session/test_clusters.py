@@ -17,7 +17,9 @@ from lrsearch.cli import main
 from lrsearch.errors import InputError, MissingPartError, StudyError
 from lrsearch.search import Cluster, Plan, SearchResult, Silent, load_result, open_storage, search_on
 from lrsearch.search.session import cluster as clusters
+from lrsearch.search.session.members import Members
 from lrsearch.search.session.search import opened
+from lrsearch.search.session.session import Session
 
 pytestmark = pytest.mark.slow
 
@@ -80,14 +82,20 @@ def failed() -> Future[None]:
 def test_a_cluster_that_gives_no_workers_is_told(
     members: Callable[[], Future[None]], message: str, make_plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, seconds in {"GONE": 1.5, "QUIET": 0.5, "LOST": 4, "PATIENCE": 0.1}.items():
+    for name, seconds in {
+        "ENDED_AFTER_S": 1.5,
+        "TELL_AFTER_S": 0.5,
+        "GIVE_UP_AFTER_S": 4,
+        "LEAVE_WITHIN_S": 0.1,
+    }.items():
         monkeypatch.setattr(clusters, name, seconds)
     plan, progress, notes = make_plan("4"), Silent(), list[str]()
     monkeypatch.setattr(progress, "note", notes.append)
     plan = replace(plan, storage=f"sqlite:///{plan.out}/shared.db")
     with opened(plan, progress) as (plan, access):
-        session = clusters.Coordinator(plan, access, time.time(), progress)
-        session.cluster, session.start = Cluster("ray", workers=1), lambda _: members()
+        group = Members(access.storage, plan.study)
+        runner = clusters.ClusterRunner(Cluster("ray", workers=1), lambda _: members(), group, progress.note)
+        session = Session(plan, access, group, runner, time.time(), progress)
         with pytest.raises(StudyError, match=message):
             session.run()
     assert notes[-1] == "Waiting for workers on the Ray cluster: none is there yet."
@@ -98,7 +106,10 @@ def test_a_cluster_that_gives_no_workers_is_told(
     [
         (["--backend", "dask"], "needs --storage URL of a database that all its machines reach"),
         (["--backend", "ray", "--storage", "sqlite:///x.db"], "needs --storage URL"),
-        (["--backend", "ray", "--storage", "postgresql://x", "--trial-timeout", "5m"], "cannot be had with --backend"),
+        (
+            ["--backend", "ray", "--storage", "postgresql://x", "--trial-timeout", "5m"],
+            "is not available with --backend",
+        ),
         (["--backend", "dask", "--storage", "postgresql://x", "--engine", "processes"], "--jobs are its workers"),
         (["--address", "tcp://127.0.0.1:1"], "needs a backend"),
     ],

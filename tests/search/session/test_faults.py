@@ -148,7 +148,7 @@ def test_a_worker_that_is_killed_while_it_has_no_work_is_replaced() -> None:
 def test_a_budget_of_time_that_ends_before_the_first_trial_gives_no_verdict(
     make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Ledger, "allot", lambda ledger: None)  # as if choosing the engine had taken all of it
+    monkeypatch.setattr(Ledger, "reserve", lambda ledger: None)  # as if choosing the engine had taken all of it
     progress = StopAfter(99)
     result = search(make_plan("60s", confirm=9), progress)
     assert not result.trials

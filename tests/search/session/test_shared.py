@@ -23,10 +23,11 @@ from lrsearch.api import work
 from lrsearch.cli import main
 from lrsearch.errors import InputError, StudyError
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
-from lrsearch.search.budget.ledger import Grant
+from lrsearch.search.budget.kinds import KINDS
+from lrsearch.search.budget.ledger import Allowance
 from lrsearch.search.budget.shared import CLOSED, Quota, Withdrawn
 from lrsearch.search.finals.size import held_back
-from lrsearch.search.session.members import Team
+from lrsearch.search.session.members import Members
 from lrsearch.search.storage.leases import reap, take
 from lrsearch.search.storage.studies import CONFIRMATION, TEAM, open_study
 
@@ -209,36 +210,36 @@ class TestQuota:
         return optuna.load_study(study_name=plan.study, storage=open_storage(url))
 
     def quota(self, kind: str, amount: float, *, queued: bool = False) -> Quota:
-        return Quota(kind, amount, 5, "me", queued)  # type: ignore[arg-type]
+        return Quota(KINDS[kind](5), amount, "me", queued)
 
     def test_the_last_trial_of_a_budget_is_admitted(self, study: optuna.Study) -> None:
-        assert self.quota("trials", 4).admit(study, take(study), Grant(5)) == Grant(5)
+        assert self.quota("trials", 4).admit(study, take(study), Allowance(5)) == Allowance(5)
 
     def test_others_that_run_count_whoever_came_first(self, study: optuna.Study) -> None:
         mine, other = take(study, "me"), take(study, "other")
         for trial in (mine, other):
             with pytest.raises(Withdrawn, match="rest of the budget"):
-                self.quota("trials", 4).admit(study, trial, Grant(5))
-        assert self.quota("trials", 5).admit(study, mine, Grant(5)) == Grant(5)
+                self.quota("trials", 4).admit(study, trial, Allowance(5))
+        assert self.quota("trials", 5).admit(study, mine, Allowance(5)) == Allowance(5)
 
     def test_a_trial_gets_the_epochs_that_are_left(self, study: optuna.Study) -> None:
         mine = take(study, "me")
-        assert self.quota("epochs", 17).admit(study, mine, Grant(5)) == Grant(2)
-        assert self.quota("epochs", 22).admit(study, take(study, "me"), Grant(5)) == Grant(5)
+        assert self.quota("epochs", 17).admit(study, mine, Allowance(5)) == Allowance(2)
+        assert self.quota("epochs", 22).admit(study, take(study, "me"), Allowance(5)) == Allowance(5)
         with pytest.raises(Withdrawn):
-            self.quota("epochs", 22).admit(study, take(study, "me"), Grant(5))
+            self.quota("epochs", 22).admit(study, take(study, "me"), Allowance(5))
 
     def test_a_search_that_is_over_admits_nothing(self, study: optuna.Study) -> None:
         study.set_user_attr(CLOSED, True)
         with pytest.raises(Withdrawn, match="was over"):
-            self.quota("seconds", 100).admit(study, take(study), Grant(5))
+            self.quota("seconds", 100).admit(study, take(study), Allowance(5))
 
     def test_only_queued_trials_are_run_if_so_asked(self, study: optuna.Study) -> None:
         quota = self.quota("trials", 100, queued=True)
         study.enqueue_trial({}, user_attrs={"schedule": {}})
-        assert quota.admit(study, take(study), Grant(5)) == Grant(5)
+        assert quota.admit(study, take(study), Allowance(5)) == Allowance(5)
         with pytest.raises(Withdrawn, match="another process has"):
-            quota.admit(study, take(study), Grant(5))
+            quota.admit(study, take(study), Allowance(5))
 
     def test_what_was_withdrawn_is_no_trial_of_the_search(self, make_plan: MakePlan, url: str) -> None:
         plan = make_plan("4", objective=Quick(), storage=url)
@@ -256,15 +257,15 @@ class TestQuota:
 
 def test_the_member_with_the_lowest_number_leads(url: str) -> None:
     storage = open_storage(url)
-    with Team(storage, "s") as first:
-        with Team(storage, "s") as second:
+    with Members(storage, "s") as first:
+        with Members(storage, "s") as second:
             assert first.leads()
             assert not second.leads()
             assert not second.finished
             first.finish()
             assert second.finished
             assert second.leads(), "the first one has left"
-        with Team(storage, "s") as third:
+        with Members(storage, "s") as third:
             assert third.leads()
             assert not third.finished
     assert [t.user_attrs["outcome"] for t in optuna.load_study(study_name="s" + TEAM, storage=storage).trials] == [

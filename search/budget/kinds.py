@@ -1,0 +1,110 @@
+"""What each kind of budget counts: what a trial costs, how long the next one may be, what a full trial costs."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import inf
+from typing import ClassVar
+
+from .amount import Budget
+
+
+@dataclass(frozen=True)
+class Kind(ABC):
+    """What a budget counts.
+
+    Attributes:
+        epochs: Length of a full trial.
+    """
+
+    epochs: int
+    stored: ClassVar[bool] = True
+    """Whether stored trials say what is spent; time passes by itself."""
+
+    @abstractmethod
+    def cost(self, epochs: int, *, counted: bool) -> int:
+        """What a trial costs that trained for so many epochs; `counted` if it counts as a trial."""
+
+    @abstractmethod
+    def length(self, available: float) -> int:
+        """Epochs that the next trial may train for, if so much is available; 0 for none."""
+
+    @abstractmethod
+    def full_trial(self, seconds: float) -> float:
+        """What a full trial costs that takes so many seconds, 0 for unknown; 0 if the cost is unknown."""
+
+    def passed(self, since: float) -> float:
+        """What is spent since that ``time.time()``, whether trials run or not."""
+        return 0.0
+
+    def deadline(self, begun: float, amount: float) -> float:
+        """``time.time()`` at which so much is spent, if none of it was at `begun`; infinite if time costs nothing."""
+        return inf
+
+
+class Trials(Kind):
+    """Trials that ended as complete, pruned, diverged or failed."""
+
+    def cost(self, epochs: int, *, counted: bool) -> int:
+        """One, if it counts."""
+        return int(counted)
+
+    def length(self, available: float) -> int:
+        """A full trial, if there is one available."""
+        return self.epochs if available >= 1 else 0
+
+    def full_trial(self, seconds: float) -> float:
+        """One."""
+        return 1.0
+
+
+class Epochs(Kind):
+    """Epochs of training, of every trial."""
+
+    def cost(self, epochs: int, *, counted: bool) -> int:
+        """What it trained."""
+        return epochs
+
+    def length(self, available: float) -> int:
+        """What is available, up to a full trial."""
+        return max(0, min(self.epochs, int(available)))
+
+    def full_trial(self, seconds: float) -> float:
+        """Its epochs."""
+        return float(self.epochs)
+
+
+class Seconds(Kind):
+    """Wall time, which passes by itself: trials cost nothing besides, and end when it is over."""
+
+    stored = False
+
+    def cost(self, epochs: int, *, counted: bool) -> int:
+        """Nothing."""
+        return 0
+
+    def length(self, available: float) -> int:
+        """A full trial: half a trial is worth nothing, so one that began may use the time kept back."""
+        return self.epochs if available > 0 else 0
+
+    def full_trial(self, seconds: float) -> float:
+        """The time it takes."""
+        return seconds
+
+    def passed(self, since: float) -> float:
+        """The time."""
+        return time.time() - since
+
+    def deadline(self, begun: float, amount: float) -> float:
+        """The amount after the beginning."""
+        return begun + amount
+
+
+KINDS: dict[str, type[Kind]] = {"trials": Trials, "epochs": Epochs, "seconds": Seconds}
+
+
+def kind_of(budget: Budget, epochs: int) -> Kind:
+    """What a budget counts, if a full trial is so many epochs long."""
+    return KINDS[budget.kind](epochs)
