@@ -38,13 +38,13 @@ class Budget:
         """
         if isinstance(text, Budget):
             return text
-        found = str(text).strip().lower()
-        if re.fullmatch(r"[+-]?\d{1,12}", found):
-            return cls("trials", int(found))
-        if match := re.fullmatch(r"(\d{1,12}) ?(?:ep|epochs?)", found):
+        written = str(text).strip().lower()
+        if re.fullmatch(r"[+-]?\d{1,12}", written):
+            return cls("trials", int(written))
+        if match := re.fullmatch(r"(\d{1,12}) ?(?:ep|epochs?)", written):
             return cls("epochs", int(match[1]))
-        match = _TIME.fullmatch(found)
-        if not match or not found:
+        match = _TIME.fullmatch(written)
+        if not match or not written:
             raise InputError(f"{_RULE}; got {str(text)!r}.")
         return cls("seconds", float(sum(float(match[i + 1] or 0) * s for i, s in enumerate(_SECONDS.values()))))
 
@@ -59,12 +59,12 @@ class Budget:
 def parse_seconds(text: str | float, option: str) -> float:
     """Seconds as a number, ``"90"``, ``"5m"`` or ``"1h30m"``; `InputError` names the `option`."""
     try:
-        found = Budget.parse(f"{float(text)}s" if str(text).replace(".", "", 1).isdigit() else str(text))
+        budget = Budget.parse(f"{float(text)}s" if str(text).replace(".", "", 1).isdigit() else str(text))
     except InputError:
-        found = None
-    if found is None or found.kind != "seconds":
+        budget = None
+    if budget is None or budget.kind != "seconds":
         raise InputError(f'{option} is a time above 0, as "300" (seconds), "5m" or "1h30m"; got {str(text)!r}.')
-    return found.amount
+    return budget.amount
 
 
 def duration(seconds: float) -> str:

@@ -22,7 +22,7 @@ WORTHWHILE = 1.1
 """Trials side by side must be worth this many times as much as one after another, see `worth`."""
 ABOUT = 0.85
 """Lanes worth this share of the best number's are as good; then the most are taken, or noise would choose."""
-STARTUP = 10.0
+STARTUP_S = 10.0
 """Seconds that worker processes take to import torch and load the data."""
 
 
@@ -118,9 +118,9 @@ def _measured(objective: TensorObjective, terms: Terms, trials: float, *, asked:
     lanes = [option("lanes", n, speed) for n, speed in sorted(speeds.items())]
     options = [o for o in lanes if o[0] >= ABOUT * max(gain for gain, _ in lanes)][-1:]
     cores = torch.get_num_threads() if terms.device == "cpu" else 1
-    at_best, _ = option("processes", cores, cores * alone, STARTUP)
+    at_best, _ = option("processes", cores, cores * alone, STARTUP_S)
     if at_best > max([WORTHWHILE, *(gain for gain, _ in options)]):
-        options.append(option("processes", cores, crowd_speed(recipe, part, cores), STARTUP))
+        options.append(option("processes", cores, crowd_speed(recipe, part, cores), STARTUP_S))
     told = [f"lanes are not possible ({reason})"] * bool(reason) + [engine.why for _, engine in options]
     why = "; ".join(told) or "lanes are slow here"
     gain, engine = max(options, key=itemgetter(0), default=(0.0, Engine("single", 1, "")))

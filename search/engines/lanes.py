@@ -9,7 +9,8 @@ from optuna.study import Study
 from ...errors import StudyError
 from ...objectives import TensorObjective
 from ..budget.ledger import Allowance
-from ..trial.running import Watch
+from ..results.trial import TrialRecord
+from ..trial.running import RunningTrial, begin_trial
 from ..trial.settings import Terms
 from .engine import Ended, Engine
 
@@ -20,32 +21,30 @@ def run_lanes(
     """A lane that comes free takes the next trial; if training fails, the trials under way are queued again."""
     from ...objectives.lanes import Lanes
 
-    lanes = engine.width
-    pool = Lanes(objective.recipe(), objective.data(terms.device), terms.device, lanes, graph=engine.graph)
-    watches: dict[int, Watch] = {}
+    pool = Lanes(objective.recipe(), objective.data(terms.device), terms.device, engine.width, graph=engine.graph)
+    running: dict[int, RunningTrial] = {}
     reserved: dict[int, Allowance] = {}
     try:
         while True:
             while pool.room and (allowance := reserve()):
-                lane = min(set(range(lanes)) - {w.worker for w in watches.values()})
-                watch = Watch(study, objective, terms, allowance, worker=lane)
-                if watch.withdrawn:
-                    yield allowance, watch.withdrawn
+                lane = min(set(range(engine.width)) - {t.worker for t in running.values()})
+                begun = begin_trial(study, objective, terms, allowance, worker=lane)
+                if isinstance(begun, TrialRecord):
+                    yield allowance, begun
                     continue
-                watches[watch.trial.number], reserved[watch.trial.number] = watch, allowance
-                number, seed = watch.trial.number, watch.seed
-                pool.put(number, watch.schedule, seed=seed, epochs=terms.epochs, test=terms.test)
-            if not watches:
+                number = begun.trial.number
+                running[number], reserved[number] = begun, allowance
+                pool.put(number, begun.schedule, seed=begun.seed, epochs=terms.epochs, test=terms.test)
+            if not running:
                 return
             for number, measurement in pool.run_epoch().items():
-                watch = watches[number]
-                if record := watch.see(measurement):
+                if record := running[number].see(measurement):
                     pool.drop(number)
-                    del watches[number]
+                    del running[number]
                     yield reserved.pop(number), record
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         raise StudyError(f"training in lanes failed ({reason}): try --engine single.") from error
     finally:
-        for watch in watches.values():
-            watch.interrupt("stopped with the other lanes")
+        for trial in running.values():
+            trial.interrupt("stopped with the other lanes")

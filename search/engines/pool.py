@@ -87,8 +87,8 @@ class Worker(Generic[Work, Result]):
             return self._future.result()
         except BrokenProcessPool as error:
             self._pool = None
-            found = _SIGNS.search(str(error))
-            raise WorkerDied(found[1] if found else "it ended without a word") from None
+            signs = _SIGNS.search(str(error))
+            raise WorkerDied(signs[1] if signs else "it ended without a word") from None
         finally:
             self.item = self._future = None
 

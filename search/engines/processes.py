@@ -1,4 +1,4 @@
-"""Worker processes, joblib's loky: kept busy with trials, watched, replaced when they die."""
+"""Worker processes, joblib's loky: kept busy with trials, care, replaced when they die."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from .pool import Worker, WorkerDied, WorkerPool, worker_pool
 from .signals import Interrupts, stop_file_on_interrupt
 from .worker import check_one, settle_in, work_one
 
-POLL = 1.0
+POLL_S = 1.0
 """Seconds between looks at the workers while none has news."""
-STARTUP = 60.0
+STARTUP_S = 60.0
 """Seconds that a worker may take to start."""
-STILLBORN = 6
-"""After so many workers in a row that died before they took a trial, something else is wrong."""
+MOST_UNBEGUN = 6
+"""After this many workers in a row that died before they took a trial, something else is wrong."""
 
 
 def run_processes(
@@ -53,8 +53,8 @@ def run_processes(
     pool = worker_pool(jobs, settle_in)
     try:
         with stop_file_on_interrupt(stop, note) as interrupts:
-            watched = _Watched(study, terms.metric, plan.trial_timeout, interrupts, note)
-            yield from _keep_busy(pool, work, lambda: None if interrupts.asked else reserve(), watched)
+            care = _Care(study, terms.metric, plan.trial_timeout, interrupts, note)
+            yield from _keep_busy(pool, work, lambda: None if interrupts.asked else reserve(), care)
     finally:
         stop.unlink(missing_ok=True)
         for worker, _ in pool.busy:
@@ -65,8 +65,8 @@ def run_processes(
 
 
 @dataclass(frozen=True)
-class _Watched:
-    """What is needed to look after workers."""
+class _Care:
+    """What looking after workers takes: their study, its metric, a time limit, what was asked for, who is told."""
 
     study: Study
     metric: str
@@ -79,10 +79,10 @@ def _keep_busy(
     pool: WorkerPool[Allowance, TrialRecord],
     work: Callable[[Allowance], TrialRecord],
     reserve: Callable[[], Allowance | None],
-    watched: _Watched,
+    care: _Care,
 ) -> Generator[tuple[Allowance, TrialRecord], None, None]:
     """Epochs that a pruned trial gave back are reserved again, so that a budget of epochs is used up."""
-    stillborn = 0
+    unbegun = 0
     while True:
         for worker in pool.free:
             if (allowance := reserve()) is None:
@@ -90,40 +90,40 @@ def _keep_busy(
             worker.start(work, allowance)
         if not pool.busy:
             return
-        if time.time() > watched.interrupts.deadline:
+        if time.time() > care.interrupts.deadline:
             raise KeyboardInterrupt
-        for worker, allowance in pool.wait(POLL):
-            if record := _result(worker, watched):
-                stillborn = 0
+        for worker, allowance in pool.wait(POLL_S):
+            if record := _result(worker, care):
+                unbegun = 0
                 yield allowance, record
                 continue
-            if (stillborn := stillborn + 1) >= STILLBORN:
-                raise StudyError(f"{stillborn} worker processes in a row died before their trial began: try --jobs 1.")
+            if (unbegun := unbegun + 1) >= MOST_UNBEGUN:
+                raise StudyError(f"{unbegun} worker processes in a row died before their trial began: try --jobs 1.")
             worker.start(work, allowance)
         for worker, allowance in pool.busy:
-            if record := _overdue(worker, watched):
+            if record := _overdue(worker, care):
                 yield allowance, record
 
 
-def _result(worker: Worker[Allowance, TrialRecord], watched: _Watched) -> TrialRecord | None:
+def _result(worker: Worker[Allowance, TrialRecord], care: _Care) -> TrialRecord | None:
     """The record of a worker's trial; if it died that is queued again, and there is none if it had not begun one."""
     try:
         return worker.result()
     except WorkerDied as death:
         how = str(death)
-    frozen = _end_trial_of(worker, watched.study, lambda t: bury(watched.study, t))
+    frozen = _end_trial_of(worker, care.study, lambda t: bury(care.study, t))
     if frozen is None:
         return None
-    record = to_record(frozen, watched.metric)
+    record = to_record(frozen, care.metric)
     if record.outcome in ("interrupted", "failed"):
         again = "runs again" if record.outcome == "interrupted" else f"has failed: {record.reason}"
-        watched.note(f"The worker process of trial {record.number} died ({how}); the trial {again}.")
+        care.note(f"The worker process of trial {record.number} died ({how}); the trial {again}.")
     return record
 
 
-def _overdue(worker: Worker[Allowance, TrialRecord], watched: _Watched) -> TrialRecord | None:
+def _overdue(worker: Worker[Allowance, TrialRecord], care: _Care) -> TrialRecord | None:
     """The record of a trial that took too long: it has failed, and its process is ended."""
-    timeout, study = watched.timeout, watched.study
+    timeout, study = care.timeout, care.study
     if timeout is None or time.time() - worker.begun < timeout:
         return None
     taken = _trial_of(worker, study)
@@ -132,7 +132,7 @@ def _overdue(worker: Worker[Allowance, TrialRecord], watched: _Watched) -> Trial
     if not end(study, taken, "failed", f"it took longer than --trial-timeout, {duration(timeout)}"):
         return None
     worker.kill()
-    return to_record(study._storage.get_trial(taken._trial_id), watched.metric)
+    return to_record(study._storage.get_trial(taken._trial_id), care.metric)
 
 
 def _trial_of(worker: Worker[Allowance, TrialRecord], study: Study) -> FrozenTrial | None:
@@ -168,7 +168,7 @@ def check_in_worker(plan: Plan, schedule: Schedule, terms: Terms, timeout: float
     worker: Worker[Schedule, None] = worker_pool(max(1, plan.jobs), settle_in).workers[0]
     worker.start(partial(check_one, plan.objective, replace(terms, told=None)), schedule)
     try:
-        if not worker.wait(timeout + STARTUP):
+        if not worker.wait(timeout + STARTUP_S):
             raise StudyError(
                 f"{plan.objective.name} did not finish its first epoch within --trial-timeout, {duration(timeout)}: "
                 "look for what it waits for, or allow more."

@@ -1,4 +1,4 @@
-"""What keeps a run folder whole: one search at a time, and a Ctrl-C that waits for the epoch's end."""
+"""Signals: a Ctrl-C that waits for the end of the epoch, a SIGTERM like it, and workers that end with their parent."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-HURRY = 5.0
+HURRY_S = 5.0
 """Seconds that running epochs get after SIGTERM."""
-PARENT_CHECK = 0.5
+PARENT_CHECK_S = 0.5
 """Seconds between a worker's looks at its parent."""
 
 
@@ -34,26 +34,26 @@ class Interrupts:
 def stop_file_on_interrupt(stop: Path, note: Callable[[str], None]) -> Iterator[Interrupts]:
     """Turn the first Ctrl-C into a file that workers see at their next epoch; the second one acts at once.
 
-    SIGTERM, if it is passed on to the same handler, gives them `HURRY` seconds: clusters kill half a minute after it.
+    SIGTERM, if it is passed on to the same handler, gives them `HURRY_S` seconds: clusters kill half a minute after it.
     """
-    found = Interrupts()
+    interrupts = Interrupts()
 
     def handle(number: int, frame: Any) -> None:
-        if found.asked:
+        if interrupts.asked:
             raise KeyboardInterrupt
-        found.asked = True
+        interrupts.asked = True
         stop.touch()
         if number == signal.SIGINT:
             note("stopping at the end of the running epochs; press Ctrl-C again to stop at once.")
         else:
-            found.deadline = time.time() + HURRY
+            interrupts.deadline = time.time() + HURRY_S
 
     if threading.current_thread() is not threading.main_thread():
-        yield found
+        yield interrupts
         return
     before = signal.signal(signal.SIGINT, handle)
     try:
-        yield found
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -99,15 +99,15 @@ def on_sigterm(handle: Callable[[int, Any], None]) -> Any:
 def end_with_parent(parent: int, last: Callable[[], object]) -> None:
     """Watch the parent process from a thread; when it has gone, call `last` and end this process.
 
-    An orphan would go on training for nobody.
+    Without its parent it would go on training for nobody.
     """
     if os.getppid() != parent:  # gone while this one started: the thread below might let it begin something
         os._exit(1)
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(PARENT_CHECK)
-        threading.Timer(HURRY, os._exit, [1]).start()  # the storage may be gone as well
+            time.sleep(PARENT_CHECK_S)
+        threading.Timer(HURRY_S, os._exit, [1]).start()  # the storage may be gone as well
         try:
             last()
         finally:

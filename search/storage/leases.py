@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -56,6 +57,15 @@ def take(study: Study, member: str | None = None) -> Trial:
 def let_go(study: Study, trial: AnyTrial) -> None:
     """Renew a trial's lease no more."""
     _HEART.drop(study, trial._trial_id)
+
+
+@contextmanager
+def lease(study: Study, trial: AnyTrial) -> Iterator[None]:
+    """Hold the lease of a trial that was taken; it is renewed no more afterwards."""
+    try:
+        yield
+    finally:
+        let_go(study, trial)
 
 
 def lost(study: Study, trial: FrozenTrial, grace: float = GRACE, *, alone: bool = False) -> bool:

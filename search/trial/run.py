@@ -1,4 +1,4 @@
-"""One trial: run the objective epoch by epoch, report to Optuna, and decide when to stop."""
+"""One trial: take it, and run the objective epoch by epoch until it ends."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ...objectives import Measurement, Objective, train
 from ...spaces import Schedule
 from ..budget.ledger import Allowance
 from ..results.trial import TrialRecord
-from ..storage.leases import let_go
-from .running import Watch
+from ..storage.leases import lease
+from .running import RunningTrial, begin_trial
 from .settings import Terms, metric_of
 
 MAX_REASON = 1000
@@ -101,41 +101,45 @@ def run_trial(
         The record. An exception of the objective makes it "failed"; KeyboardInterrupt ends the trial as interrupted
         and is raised again.
     """
-    watch = Watch(study, objective, terms, allowance, stop)
-    if watch.withdrawn:
-        return watch.withdrawn
+    running = begin_trial(study, objective, terms, allowance, stop)
+    if isinstance(running, TrialRecord):
+        return running
+    with lease(study, running.trial):
+        return _run(running, started)
+
+
+def _run(running: RunningTrial, started: Started | None) -> TrialRecord:
+    """Train the trial until it ends; returns its record."""
     ended: list[TrialRecord] = []
 
     def see(measurement: Measurement) -> bool:
-        if record := watch.see(measurement):
+        if record := running.see(measurement):
             ended.append(record)
         return not ended
 
     try:
-        _train(watch, started, see)
+        _train(running, started, see)
     except KeyboardInterrupt:
-        watch.interrupt("stopped by the user")
+        running.interrupt("stopped by the user")
         raise
     except (StudyError, StorageInternalError):  # the books cannot be kept: the next session runs this trial again
         raise
     except BaseException as error:  # whatever a user's training code raises: sys.exit() too ends its trial alone
-        return ended[0] if ended else watch.end("failed", describe(error))
-    finally:
-        let_go(study, watch.trial)
-    done = len(watch.measurements)
-    return ended[0] if ended else watch.end("failed", EARLY.format(done=done, epochs=terms.epochs))
+        return ended[0] if ended else running.end("failed", describe(error))
+    done, epochs = len(running.measurements), running.terms.epochs
+    return ended[0] if ended else running.end("failed", EARLY.format(done=done, epochs=epochs))
 
 
-def _train(watch: Watch, started: Started | None, see: Callable[[Measurement], bool]) -> None:
+def _train(running: RunningTrial, started: Started | None, see: Callable[[Measurement], bool]) -> None:
     """Train the trial, showing every epoch; goes on with what is started if it is of the same schedule."""
-    if started is None or started.rest is None or started.schedule != watch.schedule:
-        terms = watch.terms
+    if started is None or started.rest is None or started.schedule != running.schedule:
+        terms = running.terms
         train(
-            watch.objective,
-            watch.schedule,
+            running.objective,
+            running.schedule,
             see,
             epochs=terms.epochs,
-            seed=watch.seed,
+            seed=running.seed,
             device=terms.device,
             test=terms.test,
         )

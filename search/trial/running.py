@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
@@ -24,60 +25,41 @@ from ..storage.trial_notes import to_record
 from .divergence import diverged
 from .settings import Terms, metric_of
 
-BACKOFF = 0.05, 0.5
-"""Seconds to wait, at random, before the next try for the last of a shared budget."""
+BACKOFF_S = 0.05, 0.5
+"""Bounds of the random time to wait before the next try for the last of a shared budget."""
 
 
-class Watch:
+@dataclass
+class RunningTrial:
     """A trial under way: it is shown every measurement, reports it to Optuna, and ends the trial when it is time.
 
-    Args:
-        study: The study to ask for a trial.
-        objective: What is trained.
-        terms: What all trials share.
-        allowance: What it may use; a full trial by default.
-        stop: Checked after every epoch; true ends the trial as interrupted.
-        worker: Number of the lane or process; this process by default.
-
     Attributes:
+        study: Its study.
         trial: Optuna's trial.
+        objective: What is trained.
         schedule: The schedule to train with.
-        seed: The seed to train with: the one it was queued with, or the search's.
+        terms: What all trials share.
+        allowance: What it may use.
+        stop: Checked after every epoch; true ends the trial as interrupted.
+        worker: Number of the lane or process.
         measurements: What was seen so far.
-        withdrawn: The trial's record if there was no budget for it, or it has ended elsewhere: it is not to be run.
     """
 
-    def __init__(
-        self,
-        study: Study,
-        objective: Objective,
-        terms: Terms,
-        allowance: Allowance | None = None,
-        stop: Callable[[], bool] = lambda: False,
-        worker: int | None = None,
-    ) -> None:
-        self.worker = os.getpid() if worker is None else worker
-        self.study, self.objective, self.terms = study, objective, terms
-        self.allowance, self.stop = allowance or Allowance(terms.epochs), stop
-        self.measurements: list[Measurement] = []
-        self.pid = os.getpid()
-        self.withdrawn: TrialRecord | None = None
-        self.trial = take(study, terms.quota.member if terms.quota else None)
-        self.seed = int(self.trial.user_attrs.get("seed", terms.seed))
-        try:
-            if terms.quota:
-                self.allowance = terms.quota.admit(study, self.trial, self.allowance)
-            self.schedule = _schedule(self.trial, terms.space)
-            self.trial.set_user_attr("schedule", self.schedule.to_dict())
-        except Withdrawn as why:
-            queued = "schedule" in self.trial.user_attrs
-            self.withdrawn = self.interrupt(str(why)) if queued else self.end("withdrawn", str(why))
-            time.sleep(random.uniform(*BACKOFF))
-        except UpdateFinishedTrialError:  # SQLite may give a queued trial to two at once, and one has ended it
-            self.withdrawn = self._leave()
-        except KeyboardInterrupt:
-            self.interrupt("stopped by the user")
-            raise
+    study: Study
+    trial: Trial
+    objective: Objective
+    schedule: Schedule
+    terms: Terms
+    allowance: Allowance
+    stop: Callable[[], bool]
+    worker: int
+    measurements: list[Measurement] = field(default_factory=list)
+    _pid: int = field(default_factory=os.getpid)
+
+    @property
+    def seed(self) -> int:
+        """The seed to train with: the one it was queued with, or the search's."""
+        return int(self.trial.user_attrs.get("seed", self.terms.seed))
 
     def see(self, m: Measurement) -> TrialRecord | None:
         """Report an epoch; the record if the trial ended with it."""
@@ -126,7 +108,7 @@ class Watch:
 
     def _only_here(self) -> None:
         """A process that the objective forked has come out of its code: it must not touch the study."""
-        if os.getpid() != self.pid:
+        if os.getpid() != self._pid:
             os._exit(0)
 
     def _save(self) -> None:
@@ -145,9 +127,7 @@ class Watch:
         self.trial.set_user_attr("log", notes)  # one write: each costs a flush to the disk
 
     def _leave(self) -> TrialRecord:
-        """Let go of the trial, which has ended; returns its record."""
-        let_go(self.study, self.trial)
-        return to_record(self.study._storage.get_trial(self.trial._trial_id), self.terms.metric)
+        return _left(self.study, self.trial, self.terms.metric)
 
     def _start_loss(self) -> float:
         """The untrained model's loss where known, else the first epoch's largest."""
@@ -155,6 +135,62 @@ class Watch:
             return self.objective.start_loss
         first = self.measurements[0].metrics
         return max((v for k, v in first.items() if "loss" in k and math.isfinite(v)), default=0.0)
+
+
+def begin_trial(
+    study: Study,
+    objective: Objective,
+    terms: Terms,
+    allowance: Allowance | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    worker: int | None = None,
+) -> RunningTrial | TrialRecord:
+    """Take a trial and settle its schedule.
+
+    Args:
+        study: The study to ask for a trial.
+        objective: What is to be trained.
+        terms: What all trials share.
+        allowance: What it may use; a full trial by default.
+        stop: Checked after every epoch; true ends the trial as interrupted.
+        worker: Number of the lane or process; this process by default.
+
+    Returns:
+        The trial, whose lease is renewed until it ends; or, if it is not to be run, its record, which says why: there
+        was no budget for it, or it has ended elsewhere.
+    """
+    allowance, trial = allowance or Allowance(terms.epochs), take(study, terms.quota.member if terms.quota else None)
+    try:
+        if terms.quota:
+            allowance = terms.quota.admit(study, trial, allowance)
+        schedule = _schedule(trial, terms.space)
+        trial.set_user_attr("schedule", schedule.to_dict())
+    except Withdrawn as why:
+        _give_back(study, trial, str(why))
+        time.sleep(random.uniform(*BACKOFF_S))
+        return _left(study, trial, terms.metric)
+    except UpdateFinishedTrialError:  # SQLite may give a queued trial to two at once, and one has ended it
+        return _left(study, trial, terms.metric)
+    except KeyboardInterrupt:
+        end_interrupted(study, trial, "stopped by the user")
+        let_go(study, trial)
+        raise
+    worker = os.getpid() if worker is None else worker
+    return RunningTrial(study, trial, objective, schedule, terms, allowance, stop, worker)
+
+
+def _give_back(study: Study, trial: Trial, reason: str) -> None:
+    """End a trial that there is no budget for; one that was queued is queued again."""
+    if "schedule" in trial.user_attrs:
+        end_interrupted(study, trial, reason)
+    else:
+        end(study, trial, "withdrawn", reason)
+
+
+def _left(study: Study, trial: Trial, metric: str) -> TrialRecord:
+    """The record of a trial that has ended; its lease is renewed no more."""
+    let_go(study, trial)
+    return to_record(study._storage.get_trial(trial._trial_id), metric)
 
 
 def _schedule(trial: Trial, space: ScheduleSpace) -> Schedule:

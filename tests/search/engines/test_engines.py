@@ -227,4 +227,4 @@ def test_lanes_replay_their_step_where_that_pays_and_the_session_says_why(
     monkeypatch.setattr("lrsearch.objectives.lanes.choose_graph", lambda *a: (True, "a graph is fast"))
     result = search(digits("6"))
     assert asked[-1]
-    assert result.sessions[0]["why"] == "2 lanes, as asked for; a graph is fast"
+    assert result.sessions[0]["why"] == "as asked for; a graph is fast"

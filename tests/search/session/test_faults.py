@@ -93,7 +93,7 @@ def test_a_trial_that_hangs_has_failed_and_its_process_is_replaced(faulty: Calla
 def test_a_job_that_never_starts_is_found_before_the_first_trial(
     faulty: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lrsearch.search.engines.processes.STARTUP", 5.0)
+    monkeypatch.setattr("lrsearch.search.engines.processes.STARTUP_S", 5.0)
     with pytest.raises(StudyError, match=r"did not finish its first epoch within --trial-timeout, 1\.0 s"):
         search(faulty("never_starts", trial_timeout=1.0))
 
