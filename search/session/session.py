@@ -114,7 +114,7 @@ class Session:
             self.runner.run(study, self.plan, terms, searching.reserve, partial(self._searched, books))
             while True:
                 busy = self.members.busy_elsewhere(study)  # first: the trials that it finds abandoned make room
-                if books.available >= 1:
+                if self._room_for_one(books):
                     break
                 if not busy:
                     return
@@ -137,7 +137,7 @@ class Session:
         """Run this many queued trials, and wait until all have ended, whoever runs them, or the budget is spent."""
         busy = False
         while trials or busy:
-            if trials and books.available >= 1:
+            if trials and self._room_for_one(books):
                 self._run_queued(queue, books, trials)
             elif busy:
                 time.sleep(POLL_S)
@@ -167,10 +167,14 @@ class Session:
                 queue = optuna.load_study(study_name=name, storage=self.storage, pruner=NopPruner())
             except KeyError:
                 continue
-            if (trials := _waiting(queue)) and books.available >= 1:
+            if (trials := _waiting(queue)) and self._room_for_one(books):
                 self._run_queued(queue, books, trials)
                 return True
         return False
+
+    def _room_for_one(self, books: Books) -> bool:
+        """Whether there is budget for another trial."""
+        return self.ledger.kind.length(books.available) > 0
 
     def _ended(self, books: Books, allowance: Allowance, record: TrialRecord) -> None:
         """Take in how a trial of this session ended."""
