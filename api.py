@@ -256,6 +256,7 @@ def work(
     progress = progress or Silent()
     with failures(storage):
         result = _await(study, storage, parse_seconds(wait, "--wait"), progress)
+    result.space.check_loaded()
     session, device = result.sessions[-1], resolve_device(device)
     plan = Plan(
         objective_again(result, objective, device, task_options or TaskOptions()),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from .errors import InputError
-from .spaces import FAMILIES, Family, add_family, family_set, set_names
+from .errors import InputError, unknown
+from .spaces import FAMILIES, Family, add_family, family_set, is_recorded, set_names
 
 
 def choose_families(names: Iterable[str | Family]) -> tuple[str, ...]:
@@ -29,6 +29,7 @@ def choose_families(names: Iterable[str | Family]) -> tuple[str, ...]:
             of_sets |= {*family_set(name)} - {*found}
             found += [n for n in family_set(name) if n not in found]
         elif name not in of_sets:
+            _check(name)
             found.append(name)
     return tuple(found)
 
@@ -38,6 +39,13 @@ def parameters(family: str | None) -> list[str]:
     if family and ":" in family:
         choose_families([family])
     return list(dict.fromkeys(p.name for found in FAMILIES.values() for p in found.params))
+
+
+def _check(name: str) -> None:
+    if name.endswith(".py"):
+        raise InputError(f"name the family in {name}: write {name}:NAME.")
+    if name not in FAMILIES and not is_recorded(name):
+        raise unknown("family", name, [*FAMILIES, *set_names()])
 
 
 def _load(spec: str) -> str:

@@ -10,6 +10,7 @@ from .families import (
     Range,
     family_set,
     get_family,
+    is_recorded,
     set_names,
 )
 from .one_line import schedule_from_line
@@ -38,6 +39,7 @@ __all__ = [
     "family_set",
     "get_family",
     "is_known",
+    "is_recorded",
     "read_space",
     "schedule_from_line",
     "set_names",

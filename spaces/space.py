@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from .base_lr import BASE_LR, base_lr_range
-from .families import DEFAULT_FAMILIES, Choice, Param, Range, carried, get_family, unpack
+from .families import DEFAULT_FAMILIES, Choice, Param, Range, carried, get_family, is_recorded, unpack
 from .schedule import EPOCHS, Interval, Schedule
 from .warmup import WARMUP_START, WarmupShape, check_warmup_shape
 
@@ -89,6 +89,11 @@ class ScheduleSpace:
     def __reduce__(self) -> tuple[Any, ...]:
         """A space takes its families along to other processes."""
         return _again, (type(self), {f.name: getattr(self, f.name) for f in fields(self)}, carried(self.families))
+
+    def check_loaded(self) -> None:
+        """Raise `InputError` if schedules of a family cannot be drawn, since its own file is not loaded."""
+        if missing := [name for name in self.families if is_recorded(name)]:
+            raise InputError(f"the family {missing[0]!r} is your own: load it with --families FILE.py:{missing[0]}.")
 
     def suggest(self, trial: TrialLike) -> Schedule:
         """Ask an Optuna trial for a schedule; parameters are ``family``, ``base_lr``, ``warmup``, ``exp.gamma``, …

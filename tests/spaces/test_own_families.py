@@ -87,6 +87,8 @@ def test_what_was_stored_is_read_without_the_file() -> None:
     assert all(s.points for s in found)
     assert [s.to_dict() for s in found] == schedules
     assert space_from_dict(space_again).names("two_slopes") == space.names("two_slopes")
+    with pytest.raises(InputError, match=r"'two_slopes' is your own: load it with --families FILE\.py:two_slopes"):
+        space_from_dict(space_again).check_loaded()
     for schedule, curve in zip(found, before, strict=True):
         np.testing.assert_allclose(schedule.curve(30), curve, atol=0.01 * schedule.base_lr)
         assert schedule.stretched(20).rescaled(0.1).curve(15)[-1] < 0.02
@@ -204,3 +206,17 @@ def test_a_damaged_schedule_of_a_family_that_is_not_loaded_is_refused(change: di
     assert Schedule.from_dict(data).curve(2)[10] == pytest.approx(0.05)
     with pytest.raises(InputError):
         Schedule.from_dict({**data, **change})
+
+
+def test_families_are_chosen_by_name_by_set_or_all_and_none_twice() -> None:
+    assert choose_families(["llm"]) == tuple(n for n in FAMILIES if n in ("cosine", "inverse_sqrt", "linear", "wsd"))
+    assert set(choose_families(["vision"])) == {"step", "cosine", "multistep", "onecycle"}
+    assert choose_families(["all"]) == tuple(FAMILIES)
+    assert choose_families(["rex", "llm", "cosine"])[0] == "rex"
+    assert len(set(choose_families(["llm", "vision", "cosine"]))) == len(choose_families(["llm", "vision", "cosine"]))
+    with pytest.raises(InputError, match=r"unknown family 'visoin'\. Did you mean 'vision'\?"):
+        choose_families(["visoin"])
+    with pytest.raises(InputError, match=r"write my\.py:NAME"):
+        choose_families(["my.py"])
+    with pytest.raises(InputError, match="distinct"):
+        default_space(families=choose_families(["exp", "exp"]))

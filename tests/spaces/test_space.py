@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,13 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.pruners import NopPruner
+from optuna.samplers import RandomSampler
+from optuna.storages import InMemoryStorage
 
-from lrsearch.errors import InputError
+from lrsearch.errors import InputError, StudyError
 from lrsearch.search import baselines
+from lrsearch.search.storage.studies import open_study
 from lrsearch.spaces import (
     BASE_LR,
     FAMILIES,
@@ -148,3 +153,77 @@ def test_baselines_are_what_people_use() -> None:
     assert found["cosine to zero"].curve(100)[-1] < 1e-5
     assert space.contains(found["cosine to zero"])
     assert not space.contains(Schedule("linear", 0.1, 10))
+
+
+STORED = """\
+# lrsearch search space, made for 10 epochs. Edit, then: lrsearch run --space FILE
+
+families = ["cosine", "wsd", "poly"]
+interval = "step"  # the rate changes every step or every epoch
+warmup_start = 0.01  # first rate of the warm-up, fraction of base_lr
+base_lr = { low = 0.001, high = 1.0, log = true }
+warmup = { low = 0.0, high = 2.0, step = 0.2 }  # epochs
+
+[cosine]  # half a cosine from base_lr to eta_min over T_max epochs, rising again beyond
+T_max = { low = 5.0, high = 15.0 }  # epochs; from the end of the warm-up to the minimum
+eta_min = { low = 0.0, high = 0.1 }  # fraction of base_lr; smallest rate
+
+[wsd]  # constant, then down to zero over the last `cooldown` epochs (linear or 1-sqrt)
+cooldown = { low = 1.0, high = 8.0 }  # epochs; length of the final decay
+shape = ["linear", "1-sqrt"]  # the cooldown's shape
+
+[poly]  # base_lr * (1 - progress) ** power
+power = { low = 0.3, high = 4.0, log = true }  # 1 is linear, above 1 falls early, below 1 late
+"""
+"""A space as it was stored before families had opt-in parameters."""
+
+
+def test_a_space_that_was_stored_before_families_had_more_parameters_is_todays_default() -> None:
+    stored = {"horizon": 10, "toml": STORED}
+    space = default_space("sgd", 10, ("cosine", "wsd", "poly"))
+    assert space_from_dict(stored) == space
+    assert space.names("cosine") == ["base_lr", "warmup", "cosine.T_max", "cosine.eta_min"]
+    storage, sampler, pruner = InMemoryStorage(), RandomSampler(), NopPruner()
+    settings = {"metric": "val_loss", "maximize": False, "space": stored}
+    open_study(storage, "old", settings, sampler, pruner)
+    open_study(storage, "old", {**settings, "space": space_to_dict(space)}, sampler, pruner)
+    wider = replace(space, ranges={**space.ranges, "wsd.end_factor": Range(0.0, 0.2)})
+    with pytest.raises(StudyError, match="the search space"):
+        open_study(storage, "old", {**settings, "space": space_to_dict(wider)}, sampler, pruner)
+
+
+def test_opt_in_parameters_are_searched_where_a_space_names_them() -> None:
+    text = """
+        families = ["cosine", "wsd"]
+        warmup_shape = "cosine"
+        warmup_start = 0
+        [cosine]
+        after = ["hold"]
+        [wsd]
+        shape = ["cosine", "exponential"]
+        end_factor = { low = 0.05, high = 0.2 }
+    """
+    space = space_from_toml(text, default_space(horizon=40))
+    assert space_from_toml(space_to_toml(space), default_space(horizon=40)) == space
+    found = space.sample(np.random.default_rng(0), 60)
+    assert {s.value("after") for s in found if s.family == "cosine"} == {"hold"}
+    assert {s.params["shape"] for s in found if s.family == "wsd"} == {"cosine", "exponential"}
+    assert all(0.05 <= float(s.value("end_factor")) <= 0.2 for s in found if s.family == "wsd")
+    assert {(s.warmup_shape, s.warmup_start) for s in found} == {("cosine", 0.0)}
+    assert all(space.contains(s) for s in found)
+    assert not default_space(horizon=40, families=("cosine", "wsd")).contains(found[0])
+    for line in space_to_toml(default_space(families=ALL), offers=True).splitlines():
+        assert line.startswith(("# ", "[")) or "=" in line or not line
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("warmup_shape = 'sine'", "warmup_shape must be one of linear, cosine, exponential, got 'sine'"),
+        ("warmup_shape = 'exponential'\nwarmup_start = 0", "cannot start at 0"),
+        ("[cosine]\nafter = ['fall']", "cosine.after must stay within .*rise.*hold"),
+    ],
+)
+def test_a_bad_warmup_or_choice_is_explained(text: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        space_from_toml(text, default_space(horizon=10))
