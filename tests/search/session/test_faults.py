@@ -117,7 +117,7 @@ def test_nothing_but_json_reaches_standard_output(tmp_path: Path, engine: str) -
     words = ["run", job, "--budget", "3", "--epochs", "3", "--out", str(tmp_path), "--json", "--engine", engine]
     done = subprocess.run([sys.executable, "-m", "lrsearch", *words], capture_output=True, text=True, check=True)
     assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == [
-        "start", "note", "trial", "trial", "trial", "note", "result"
+        "start", "note", "note", "trial", "trial", "trial", "note", "result"
     ]  # fmt: skip
     assert all(text in done.stderr for text in ("{}" * 1000, "straight to the file", "from a child"))
 
