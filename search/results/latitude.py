@@ -15,12 +15,12 @@ from .search import SearchResult
 from .trial import TrialRecord
 
 REACH = 3.0
-"""A trial does as well as the others if it is at most so many noise units behind the middle of the good ones."""
-FEWEST = 8
-"""Trials in the range, at least."""
+"""A trial does as well as the others if it is at most so many noise units behind the best quarter."""
+FEWEST, FEWEST_COMPLETE = 8, 5
+"""Trials in the range, at least, and complete ones among them."""
 FEWEST_FREE = 4
 """Degrees of freedom that the noise is estimated with, at least."""
-HELD, DECAYED = 0.5, 0.1
+HELD, DECAYED = 0.5, 0.2
 """Shapes differ enough if one schedule ends at this share of its highest rate or more, and one at that or less."""
 
 
@@ -29,10 +29,10 @@ class Latitude:
     """A range of base_lr in which the schedule hardly matters: whatever its shape, only the seed's luck is seen.
 
     Attributes:
-        low: Lowest base_lr that was tried in the range.
+        low: Lowest base_lr in the range that was trained to the end.
         high: Highest one.
         trials: The search's trials in the range, by number; all do equally well.
-        spread: Standard deviation of their values, in units of the metric.
+        spread: Standard deviation of the values of the complete ones, in units of the metric.
         noise: What the seed alone does to one run, beside what it does to every schedule alike; in the same units.
     """
 
@@ -47,9 +47,10 @@ def latitude(result: SearchResult) -> Latitude | None:
     """The range of base_lr in which the schedule hardly matters.
 
     The range reaches from the recommended trial's base_lr down and up as long as every trial of the search, in the
-    order of base_lr, does as well as the good ones: it is complete and at most `REACH` noise units behind their median.
-    The schedule hardly matters there if shapes that hold their rate and shapes that decay are among them, and the
-    variance of their values is at most twice that of the noise: the schedules differ by no more than the seeds do.
+    order of base_lr, does well: it ends at most `REACH` noise units behind the complete ones' best quartile, or was
+    pruned when it was there already, or no worse than one of those at that epoch. The schedule hardly matters there if
+    shapes that hold their rate and shapes that decay are among the complete ones, and the variance of their values is
+    at most twice that of the noise: the schedules differ by no more than the seeds do.
 
     Returns:
         None if the schedule matters, or if that is unknown: no confirmation, one that finds a difference, a schedule
@@ -61,14 +62,16 @@ def latitude(result: SearchResult) -> Latitude | None:
     noise = seed_noise(confirmation)
     if noise is None:
         return None
-    found = _range(result, noise)
-    if len(found) < FEWEST or not _differ(found):
+    around = _range(result, noise)
+    complete = [t for t in around if t.outcome == "complete"]
+    rates = [_base_lr(t) for t in complete]
+    found = [t.number for t in around if min(rates) <= _base_lr(t) <= max(rates)] if rates else []
+    if len(found) < FEWEST or len(complete) < FEWEST_COMPLETE or not _differ(complete):
         return None
-    spread = float(np.std([t.value or 0.0 for t in found], ddof=1))
+    spread = float(np.std([t.value or 0.0 for t in complete], ddof=1))
     if spread > math.sqrt(2) * noise:
         return None
-    rates = [_base_lr(t) for t in found]
-    return Latitude(min(rates), max(rates), tuple(sorted(t.number for t in found)), spread, noise)
+    return Latitude(min(rates), max(rates), tuple(sorted(found)), spread, noise)
 
 
 def seed_noise(confirmation: Confirmation) -> float | None:
@@ -102,11 +105,14 @@ def _remainder(table: NDArray[np.float64]) -> NDArray[np.float64]:
 def _range(result: SearchResult, noise: float) -> list[TrialRecord]:
     """The trials around the recommended one by base_lr, up to the first on either side that does worse."""
     sign = -1.0 if result.maximize else 1.0
-    good = result.ranking[: max(1, len(result.ranking) // 4)]
-    limit = float(np.median([sign * (t.value or 0.0) for t in good])) + REACH * noise
+    limit = float(np.quantile([sign * (t.value or 0.0) for t in result.ranking], 0.25)) + REACH * noise
+    doing = [t for t in result.ranking if sign * (t.value or 0.0) <= limit]
 
     def does(trial: TrialRecord) -> bool:
-        return trial.outcome == "complete" and trial.value is not None and sign * trial.value <= limit
+        if trial.outcome != "pruned" or not trial.epochs:
+            return any(t.number == trial.number for t in doing)
+        last, *others = (sign * t.metrics[result.metric][trial.epochs - 1] for t in (trial, *doing))
+        return last <= max(limit, *others)
 
     tried = sorted((t for t in result.trials if t.counted and t.schedule), key=_base_lr)
     middle = next((i for i, t in enumerate(tried) if t.number == result.best.number), None)

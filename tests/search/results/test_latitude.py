@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +110,15 @@ def test_the_range_ends_at_a_trial_that_did_not_do(outcome: str) -> None:
     result, found = told()
     inside = sorted((result.trial(n) for n in found.trials), key=lambda t: t.schedule.base_lr if t.schedule else 0)
     last = inside[-1] if inside[-1].number != result.best.number else inside[0]
-    changed = tuple(replace(t, outcome=outcome) if t is last else t for t in result.trials)  # type: ignore[arg-type]
+    bad: Any = {"outcome": outcome, "metrics": {"val_loss": (9.0,) * last.epochs}}
+    changed = tuple(replace(t, **bad) if t is last else t for t in result.trials)
     narrower = latitude(replace(result, trials=changed))
     assert narrower is None or last.number not in narrower.trials
+
+
+def test_a_trial_pruned_when_it_was_no_worse_than_others_does_not_end_the_range() -> None:
+    result, found = told()
+    one = next(n for n in found.trials if n != result.best.number and not result.trial(n).baseline)
+    early: Any = {"outcome": "pruned", "lr": result.trial(one).lr[:3], "metrics": {"val_loss": (2.0, 1.0, 0.1)}}
+    changed = tuple(replace(t, **early) if t.number == one else t for t in result.trials)
+    assert latitude(replace(result, trials=changed)) is not None
