@@ -49,13 +49,15 @@ def _load_families(specs: Sequence[str]) -> None:
 
 
 def _complain(error: Exception, code: int) -> int:
-    print(f"lrsearch: error: {error}", file=sys.stderr)
+    from .reports.terminal.plain import plain
+
+    print(f"lrsearch: error: {plain(error)}", file=sys.stderr)
     return code
 
 
 def _run(args: Namespace) -> int:
     if sys.stderr.isatty() and not args.json:  # PyTorch takes seconds
-        print(f"lrsearch: preparing {args.objective} ...", file=sys.stderr, flush=True)
+        print(f"lrsearch: preparing {args.objective!r} ...", file=sys.stderr, flush=True)
     from rich.console import Console
 
     from .api import run
@@ -103,16 +105,17 @@ def _shown_if_interrupted(args: Namespace) -> Iterator[None]:
 
 
 def _report(args: Namespace) -> int:
+    from .reports.terminal.plain import plain
     from .run_folder import write_report
 
     result = _load(args)
     path = write_report(result, Path(args.output) if args.output else _default_report(result, args))
-    print(f"Report: {path}")
+    print(f"Report: {plain(path)}")
     for kind in ("png", "svg"):
         if target := getattr(args, kind):
             from .reports.images import write_image
 
-            print(f"Image: {write_image(result, Path(target), kind)}")
+            print(f"Image: {plain(write_image(result, Path(target), kind))}")
     if args.open:
         _open(path)
     return OK
@@ -150,6 +153,7 @@ def _transfer(args: Namespace) -> int:
     from .api import transfer
     from .objectives import TaskOptions
     from .reports.facts.longer import longer, text_table
+    from .reports.terminal.plain import plain
     from .reports.terminal.progress import LineProgress
 
     keys = ("objective", "measure", "seeds", "keep_warmup", "storage", "engine", "device")
@@ -163,7 +167,7 @@ def _transfer(args: Namespace) -> int:
     found = longer(result, args.epochs)
     assert found is not None
     print("\n".join([f"{result.metric}, means over {found.seeds} seeds", *text_table(found), *found.sentences]))
-    print(f"Report: {result.folder}/report.html")
+    print(f"Report: {plain(result.folder)}/report.html")
     return OK
 
 
@@ -172,6 +176,8 @@ def _work(args: Namespace) -> int:
 
     from .api import work
     from .objectives import TaskOptions
+    from .reports.facts.numbers import plural
+    from .reports.terminal.plain import plain
     from .reports.terminal.progress import LineProgress
     from .search import sigterm_like_ctrl_c
 
@@ -185,7 +191,8 @@ def _work(args: Namespace) -> int:
             task_options=TaskOptions(data_dir=args.data_dir),
             progress=LineProgress(Console(stderr=True)),
         )
-    print(f"The search is finished: {len(result.trials)} trials. See: lrsearch report {args.study} --storage URL")
+    trials = plural(len(result.trials), "trial")
+    print(f"The search is finished: {trials}. See: lrsearch report {plain(args.study)} --storage URL")
     return OK
 
 

@@ -18,6 +18,7 @@ from lrsearch.reports.facts.headline import Headline, headline
 from lrsearch.reports.facts.numbers import cell, listed, rate, together, two_digits
 from lrsearch.reports.facts.verdict import sureness
 from lrsearch.search import SearchResult
+from lrsearch.search.results.latitude import Latitude
 from lrsearch.spaces import Schedule, space_from_toml
 
 # The verdict.
@@ -287,3 +288,13 @@ def test_columns_keep_their_zeros_and_sentences_two_digits() -> None:
     assert two_digits(-1.34, signed=True) == "-1.3"
     assert rate(0.41941) == "0.42"
     assert [listed(("a", "b", "c")), listed(("a",)), listed(())] == ["a, b and c", "a", ""]
+
+
+def test_where_the_schedule_hardly_matters_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Latitude(0.1, 0.31, tuple(range(12)), 0.01, 0.02)
+    monkeypatch.setattr("lrsearch.reports.facts.headline.latitude", lambda result: found)
+    said = headline(contested()).latitude
+    assert said.startswith("Here the schedule hardly matters beyond base_lr: the 12 schedules that were tried from")
+    assert "from 0.1 to 0.31 differ no more than seeds do" in said
+    monkeypatch.undo()
+    assert headline(made_result(40)).latitude == ""

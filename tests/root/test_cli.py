@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 import lrsearch
+from lrsearch import cli
 from lrsearch.cli import main
 from lrsearch.options import FORMATS
 from lrsearch.spaces import FAMILIES, Family
@@ -318,3 +320,20 @@ def test_what_follows_two_hyphens_is_for_the_script_alone(tmp_path: Path) -> Non
     assert lrsearch.load(tmp_path / "objective").settings["arguments"] == ["--wd", "0.25"]
     assert main([*common, "--", "--wd", "0.5"]) == 1
     assert main(common) == 2
+
+
+def test_escape_codes_in_a_name_do_not_reach_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evil = "\x1b[31mevil\x1b]0;title\x07"
+    main(["report", str(tmp_path / evil)])
+    main(["run", "--study", evil, "--budget", "0", "--out", str(tmp_path)])
+
+    def broken(args: Namespace) -> int:
+        raise lrsearch.LrsearchError(evil)
+
+    monkeypatch.setitem(cli.COMMANDS, "families", broken)
+    assert main(["families"]) == 1
+    out = capsys.readouterr()
+    assert "\x1b" not in out.out + out.err
+    assert "evil" in out.err
