@@ -44,7 +44,7 @@ def base_lr_figure(result: SearchResult) -> Figure | None:
     data = [*_ribbon(result), *(markers(n, [q for q in alive if q.family == n], 8, shown) for n in names(alive))]
     data += _rings(result, alive, shown)
     found = layout(
-        340 if alive else 170,
+        300 if alive else 170,
         xaxis=log_axis("base_lr", min(xs), max(xs), 0.06, anchor="y" if alive else "y2"),
         shapes=[*end_lines(ends, _hit(result)), *_wall_line(wall(result))],
         meta={"off": shown.off, "model": any(t["name"] == "model" for t in data)},

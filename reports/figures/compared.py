@@ -53,7 +53,7 @@ def loss_panel(result: SearchResult) -> Panel | None:
         f"{c.name}: {num(s.mean[-1])} at the end, {num(s.low[-1])} to {num(s.high[-1])}" for c, s in spreads
     )
     values = [v for _, s in spreads for v in (*s.low, *s.high)]
-    y = value_axis(_without_outliers(values))
+    y = value_axis([v for v in values if math.isfinite(v)] or [0.0, 1.0], maximize=result.maximize)
     return Panel(
         f"{result.metric}: {over}", f"{result.metric} over the epochs. {ends}.", _epochs(result), y, tuple(marks)
     )
@@ -79,9 +79,3 @@ def _rates(contender: Contender) -> Curve:
 
 def _epochs(result: SearchResult) -> Axis:
     return Axis(0.0, float(result.epochs), unit="epochs" if result.epochs > 1 else "epoch")
-
-
-def _without_outliers(values: list[float]) -> list[float]:
-    """The finite values."""
-    found = [v for v in values if math.isfinite(v)]
-    return found or [0.0, 1.0]

@@ -25,7 +25,7 @@ def explorer_figure(result: SearchResult) -> Figure | None:
     rows += [text(result.metric)] if any(c.score for c in shown) else []
     data = [trace for c in reversed(shown) for trace in _traces(c, rows, result.metric)]
     found = layout(
-        {1: 280, 2: 400}.get(len(rows), 540),
+        {1: 260, 2: 360}.get(len(rows), 480),
         hovermode="x unified",
         hoversubplots="axis",
         hoverdistance=-1,  # a loss is known once per epoch: show the nearest one

@@ -133,9 +133,9 @@ def span(values: Sequence[float], pad: float = 0.06, *, log: bool = False) -> tu
     return low - pad * (high - low), high + pad * (high - low)
 
 
-def value_axis(values: Sequence[float]) -> Axis:
-    """A vertical axis for losses: logarithmic where the worst is more than 3 times the best."""
-    log = min(values) > 0 and max(values) > 3 * min(values)
+def value_axis(values: Sequence[float], *, maximize: bool = False) -> Axis:
+    """A vertical axis for the metric; logarithmic for losses of which the worst is more than 3 times the best."""
+    log = not maximize and min(values) > 0 and max(values) > 3 * min(values)
     return Axis(*span(values, log=log), log=log)
 
 

@@ -44,7 +44,7 @@ def ranked_figure(result: SearchResult) -> Figure | None:
     top_lr = max(max(c.y) for g in groups for c in g.curves)
     low_lr = max(min(min(c.y) for g in groups for c in g.curves), top_lr * 1e-4)
     found = layout(
-        340,
+        280,
         xaxis=axis("epoch", range=[0, result.epochs]),
         yaxis=log_axis("learning rate", low_lr, top_lr, fixedrange=True),
     )

@@ -69,7 +69,7 @@ def timeline(result: SearchResult) -> Timeline:
     """The trials by worker, device and machine over time; hours between two sessions are cut out."""
     dated = [t for t in result.trials if t.started is not None]
     hosts = len({t.host for t in dated}) > 1
-    lanes = {key: _lane(key, i, hosts) for i, key in enumerate(dict.fromkeys(map(_place, dated)))}
+    lanes: dict[str, None] = {}
     bars: list[Bar] = []
     bounds: list[float] = []
     offset = 0.0
@@ -81,15 +81,17 @@ def timeline(result: SearchResult) -> Timeline:
         spans = [(t, *_span(t)) for t in trials]
         first = min(a for _, a, _ in spans)
         firsts = _first_of_workers(trials)
+        names = {key: _lane(key, i, hosts) for i, key in enumerate(dict.fromkeys(map(_place, trials)))}
+        lanes |= dict.fromkeys(names.values())
         for t, a, b in spans:
             family = t.schedule.family if t.schedule else ""
-            lane = lanes[_place(t)]
+            lane = names[_place(t)]
             start, end = a - first + offset, b - first + offset
             trained = max(start, end - math.fsum(t.seconds)) if t is firsts.get(_place(t)) else start
             bars.append(Bar(t.number, lane, start, trained, end, t.outcome, family))
         offset = max(bar.end for bar in bars)
     kept = bars[:: -(-len(bars) // BARS)] if bars else []
-    return Timeline(tuple(kept), tuple(lanes.values()), tuple(bounds[1:]), len(bars) - len(kept))
+    return Timeline(tuple(kept), tuple(lanes), tuple(bounds[1:]), len(bars) - len(kept))
 
 
 def _first_of_workers(trials: list[TrialRecord]) -> dict[tuple[str, str, str | None, int | None], TrialRecord]:

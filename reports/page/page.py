@@ -29,6 +29,7 @@ from ..facts.numbers import cell, num
 from ..figures import PANELS, figures_of
 from ..figures.base_lr import wall
 from ..figures.contenders import contenders
+from ..figures.longer import longer_panel
 from ..figures.panel import NARROW, WIDE, svg
 from ..figures.parameters import parameters
 from ..figures.response import close_range
@@ -103,8 +104,8 @@ def report_html(result: SearchResult, *, code: str = "", notes: Sequence[str] = 
 
 
 def report_panels(result: SearchResult) -> dict[str, Drawn]:
-    """The panels of the first screen by name, as SVG; those with nothing to show are left out."""
-    found = {name: panel(result) for name, panel in PANELS.items()}
+    """The panels by name, as SVG: those of the first screen and longer trainings; empty ones are left out."""
+    found = {name: panel(result) for name, panel in {**PANELS, "longer": longer_panel}.items()}
     return {
         name: Drawn(p.title, p.note, Markup(svg(p, WIDE)), Markup(svg(p, NARROW)))
         for name, p in found.items()

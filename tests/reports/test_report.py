@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,6 +22,7 @@ from lrsearch.reports.figures.contenders import contenders
 from lrsearch.reports.figures.paired import paired_panel
 from lrsearch.reports.figures.panel import Dot, Text
 from lrsearch.reports.figures.theme import DARK, OUTCOMES, RANKS, family_color, family_symbol
+from lrsearch.reports.figures.timeline import timeline
 from lrsearch.reports.page.page import report_html, write_report
 from lrsearch.search import SearchResult
 from lrsearch.spaces import FAMILIES, ScheduleSpace, default_space
@@ -183,6 +185,40 @@ def test_the_loss_on_the_first_screen_is_the_mean_and_range_over_fresh_seeds() -
     assert found is not None
     ends = [t.metrics[result.metric][-1] for t in best.runs]
     assert (found.low[-1], found.mean[-1], found.high[-1]) == pytest.approx((min(ends), np.mean(ends), max(ends)))
+
+
+def test_what_is_off_a_scale_is_a_triangle_at_the_bad_end_and_counted() -> None:
+    for maximize in (False, True):
+        values = [0.10, 0.11, 0.12, 0.13, 0.14, 5.0] if not maximize else [0.90, 0.89, 0.88, 0.87, 0.86, 0.1]
+        trials = [lr_trial(i, 0.01 * (i + 1), value=v) for i, v in enumerate(values)]
+        figure = figures_of(only(*trials, settings={**made_result(3).settings, "maximize": maximize}))["base_lr"]
+        assert figure["layout"]["meta"]["off"] == 1
+        (points,) = (t for t in figure["data"] if t["name"] == "exp")
+        low, high = figure["layout"]["yaxis"]["range"]
+        assert all(low <= y <= high for y in points["y"])
+        assert points["marker"]["symbol"][-1] == ("triangle-down" if maximize else "triangle-up")
+        assert points["y"][-1] == (min if maximize else max)(points["y"])
+        assert points["text"][-1] == f"{values[-1]:.4g}"
+
+
+def test_the_diverged_strip_is_at_the_bad_end() -> None:
+    for maximize in (False, True):
+        metric = "val_accuracy" if maximize else "val_loss"
+        figure = figures_of(made_result(40, metric=metric, maximize=maximize))["base_lr"]["layout"]
+        assert (figure["yaxis2"]["domain"][0] > figure["yaxis"]["domain"][0]) != maximize
+
+
+def test_a_worker_that_starts_is_drawn_pale_and_only_before_its_first_trial() -> None:
+    made = made_result(6)
+    late = [replace(t, started=t.started and t.started - timedelta(seconds=3 * (t.number == 0))) for t in made.trials]
+    found = timeline(replace(made, trials=tuple(replace(t, seconds=(0.09,) * t.epochs) for t in late)))
+    waits = [b.trained - b.start for b in found.bars]
+    assert waits[0] == pytest.approx(3, abs=0.1)
+    assert waits[1:] == [0.0] * 5
+
+
+def test_a_few_trials_have_no_figures() -> None:
+    assert set(figures_of(made_result(1))) <= {"explorer", "timeline"}
 
 
 def test_large_searches_stay_light() -> None:
