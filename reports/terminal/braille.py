@@ -64,8 +64,14 @@ def sparkline(curve: npt.ArrayLike, width: int = 16) -> str:
 def lr_plot(
     schedules: Sequence[Schedule], labels: Sequence[str], console: Console, epochs: float | None = None
 ) -> Text:
-    """Curves of schedules in braille, with the top rate, the horizon in epochs and, for several, a legend."""
+    """Curves of schedules in braille, with the top rate, the horizon in epochs and, for several, a legend.
+
+    Where there are no colours to tell several curves apart, each has a plot of its own under its label.
+    """
     length = epochs or max(s.horizon for s in schedules)
+    if len(schedules) > 1 and not console.color_system:
+        plots = zip(labels, schedules, strict=True)
+        return Text("\n").join(Text(f"{name}\n") + lr_plot([s], [name], console, length) for name, s in plots)
     steps = max(1, int(np.ceil(PLOT_POINTS / length)))
     curves = [s.curve(steps, length) for s in schedules]
     top = max(float(c.max()) for c in curves)

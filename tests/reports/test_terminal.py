@@ -14,6 +14,7 @@ from rich.console import Console
 
 from lrsearch.errors import StudyError
 from lrsearch.reports.export import write_best
+from lrsearch.reports.terminal.braille import lr_plot
 from lrsearch.reports.terminal.json_output import JsonProgress
 from lrsearch.reports.terminal.plain import plain
 from lrsearch.reports.terminal.progress import LineProgress, LiveProgress, start_line
@@ -22,6 +23,7 @@ from lrsearch.reports.terminal.summary import print_summary
 from lrsearch.search import Budget, SearchResult, Tally
 from lrsearch.search.budget.ledger import Ledger
 from lrsearch.search.engines.engine import Engine
+from lrsearch.spaces import Schedule
 
 
 def shown(result: SearchResult, width: int = 80, *, terminal: bool = True) -> str:
@@ -213,3 +215,14 @@ def test_a_run_that_cannot_be_read_is_a_row_that_says_why(tmp_path: Path) -> Non
 def test_no_line_begins_with_a_per_cent_sign() -> None:
     for width in range(60, 100):
         assert not any(line.startswith("%") for line in shown(contested(0.05), width).splitlines())
+
+
+def test_without_colours_every_curve_has_a_plot_of_its_own() -> None:
+    schedules = [Schedule("exp", 0.1, 10), Schedule("cosine", 0.1, 10)]
+    plain_console = Console(file=io.StringIO(), width=80, color_system=None)
+    text = lr_plot(schedules, ["one", "two"], plain_console).plain
+    assert text.startswith("one\n")
+    assert "\ntwo\n" in text
+    assert text.count("epochs") == 2
+    coloured = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="standard")
+    assert lr_plot(schedules, ["one", "two"], coloured).plain.count("epochs") == 1
