@@ -14,7 +14,7 @@ from .objectives import (
     TaskOptions,
     resolve_device,
 )
-from .planning import context, larger_is_better, make_plan, objective_again
+from .planning import context, larger_is_better, make_plan, objective_again, sources_of
 from .run_folder import load, write_outputs, write_what_there_is
 from .search import (
     DEFAULT_ENGINE,
@@ -31,6 +31,7 @@ from .search import (
     load_result,
     open_storage,
     parse_seconds,
+    put_aside,
     search,
     search_on,
     train_longer,
@@ -71,6 +72,8 @@ def run(
     backend: str | None = None,
     address: str | None = None,
     arguments: Sequence[str] = (),
+    fresh: bool = False,
+    accept_changes: bool = False,
     progress: Progress | bool | Callable[[str], object] | None = None,
     begun: float | None = None,
 ) -> SearchResult:
@@ -105,6 +108,8 @@ def run(
         backend: "ray" or "dask" to train on such a cluster's workers, `jobs` of them, and none of it in this process.
         address: The cluster's address; by default what Ray's or Dask's environment variables say.
         arguments: What the objective's script finds in ``sys.argv`` after its own name.
+        fresh: Start the study anew; the run folder of before is kept as NAME-1.
+        accept_changes: Go on with a study although the objective's code has changed since it was begun.
         progress: Who to tell; False for nobody, True or a function such as `print` for lines of text. By default a
             terminal or a notebook is told.
         begun: ``time.time()`` from which a wall-clock budget counts; now by default.
@@ -145,8 +150,11 @@ def run(
         trial_timeout=None if trial_timeout is None else parse_seconds(trial_timeout, "--trial-timeout"),
         confirm=confirm,
         baseline=baseline,
+        accept_changes=accept_changes,
         context=context(),
     )
+    if fresh:
+        _put_aside(plan, told)
     try:
         elsewhere = replace(plan, device=device)  # a cluster's machines may have other devices than this one
         result = search_on(cluster, elsewhere, told, begun) if cluster else search(plan, told, begun)
@@ -157,6 +165,14 @@ def run(
         raise
     write_outputs(result)
     return result
+
+
+def _put_aside(plan: Plan, progress: Progress) -> None:
+    """Make room for a study that is to start anew under the name of another."""
+    if plan.storage:
+        raise InputError("--fresh renames a run folder, not what lies in a database: choose another name with --study.")
+    if kept := put_aside(plan.folder):
+        progress.note(f"The run of before is kept in {kept}.")
 
 
 def transfer(
@@ -212,6 +228,7 @@ def transfer(
         engine=engine,
         device=device,
         seed=int(result.settings["seed"]),
+        sources=sources_of(objective),
     )
     made = train_longer(plan, horizons, seeds, progress or Silent(), keep_warmup=keep_warmup)
     write_outputs(made)
@@ -276,6 +293,7 @@ def work(
         confirm=session["confirm"],
         baseline=session["baseline"] and Schedule.from_dict(session["baseline"]),
         joins=True,
+        sources=sources_of(objective),
     )
     return search(plan, progress)
 

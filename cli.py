@@ -70,7 +70,7 @@ def _run(args: Namespace) -> int:
 
     keys = ("budget", "epochs", "families", "space", "interval", "study", "out", "storage", "engine", "jobs", "device")
     more = ("sampler", "pruner", "metric", "maximize", "seed", "optimizer", "trial_timeout", "confirm", "baseline")
-    cluster = ("backend", "address", "arguments")
+    cluster = ("backend", "address", "arguments", "fresh", "accept_changes")
     options = ("model", "batch_size", "data_dir", "download", "subset", "bf16")
     with _shown_if_interrupted(args), sigterm_like_ctrl_c(), stdout_for_json() if args.json else nullcontext() as out:
         result = run(

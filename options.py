@@ -23,6 +23,7 @@ examples:
 
 _OBJECTIVE = "a task, train.py:objective or module:objective; what follows -- are the script's own arguments"
 _BASELINE = "your present schedule, to be compared with: cosine:base_lr=0.1,warmup=1 or a JSON file that export wrote"
+_ACCEPT = "go on with a study although your code has changed since it was begun"
 _CONFIRM = "judge the winner against tuned baselines on up to so many fresh seeds; 0 for none (default 9)"
 
 
@@ -104,6 +105,8 @@ def _add_run(p: argparse.ArgumentParser) -> None:
     p.add_argument("--space", metavar="FILE", help="search space as TOML; see: lrsearch families --toml")
     p.add_argument("--interval", choices=("step", "epoch"), help="when the rate changes (default step)")
     p.add_argument("--study", metavar="NAME", help="the study's name (default: the objective's)")
+    p.add_argument("--fresh", action="store_true", help="start the study anew; its run of before is kept as NAME-1")
+    p.add_argument("--accept-changes", action="store_true", help=_ACCEPT)
     p.add_argument("--out", metavar="DIR", default="runs", help="where run folders go (default runs)")
     _add_storage(p, "Optuna storage (default: a journal file in the run folder)")
     p.add_argument("--engine", default="auto", help="auto, lanes, processes or single (default auto: measured)")

@@ -22,6 +22,8 @@ from .objectives import (
     TaskOptions,
     TensorObjective,
     UserObjective,
+    file_sources,
+    function_sources,
     get_task,
     load_function,
     resolve_device,
@@ -80,7 +82,23 @@ def make_plan(
     if not name.strip() or len(name) > 200:
         raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")
     own = make_baseline(baseline, found_space)
-    return Plan(objective=found, space=found_space, study=name, device=device, baseline=own, **rest)
+    return Plan(
+        objective=found,
+        space=found_space,
+        study=name,
+        device=device,
+        baseline=own,
+        sources=sources_of(objective),
+        **rest,
+    )
+
+
+def sources_of(objective: Any) -> dict[str, str]:
+    """Fingerprints of the code of a user's objective, once it is loaded; empty for what has none of its own."""
+    given = (objective.spec or objective.function) if isinstance(objective, UserObjective) else objective
+    if isinstance(given, str):
+        return file_sources(given) if ":" in given else {}
+    return function_sources(given) if callable(given) and not hasattr(given, "run") else {}
 
 
 def larger_is_better(metric: str) -> bool:

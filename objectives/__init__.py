@@ -8,6 +8,7 @@ from .objective import Measurement, Objective
 from .optimizer import TrainedOptimizer
 from .reports import TrialEnded, train
 from .run import Run
+from .sources import file_sources, function_sources
 from .task import OPTIMIZERS, Task, TaskObjective, TaskOptions
 from .tasks import DEFAULT_TASK, TASKS, get_task
 from .tensor_task import TensorObjective, TensorTask
@@ -29,6 +30,8 @@ __all__ = [
     "TrialEnded",
     "UserObjective",
     "device_count",
+    "file_sources",
+    "function_sources",
     "get_task",
     "load_function",
     "resolve_device",

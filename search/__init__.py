@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .plan import DEFAULT_ENGINE, ENGINES, Plan
+from .results.code_changes import changed_between
 from .results.confirmation import Confirmation
 from .results.paired_tests import ALPHA, DEFAULT_SEEDS, Duel
 from .results.search import SearchResult
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from .storage.opening import failures, open_storage
     from .storage.passwords import redact
     from .storage.reading import load_result
-    from .storage.run_folder import folder_name
+    from .storage.run_folder import folder_name, put_aside
 
 __all__ = [
     "ALPHA",
@@ -60,6 +61,7 @@ __all__ = [
     "Transfer",
     "TrialRecord",
     "baselines",
+    "changed_between",
     "damage",
     "duration",
     "failures",
@@ -69,6 +71,7 @@ __all__ = [
     "make_sampler",
     "open_storage",
     "parse_seconds",
+    "put_aside",
     "redact",
     "search",
     "search_on",
@@ -91,7 +94,7 @@ _HOME = {
     "storage.opening": ("failures", "open_storage"),
     "storage.passwords": ("redact",),
     "storage.reading": ("load_result",),
-    "storage.run_folder": ("folder_name",),
+    "storage.run_folder": ("folder_name", "put_aside"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -45,6 +45,8 @@ class Plan:
         confirm: Most fresh seeds that the winner is judged on; 0 for no confirmation.
         baseline: The user's own schedule, to be compared with.
         joins: Whether it helps a search that another process has begun.
+        sources: Fingerprints of the objective's code, by file or function; empty if they are not known.
+        accept_changes: Whether a study whose code has changed is resumed.
         context: Notes for the report: the command line, versions.
     """
 
@@ -67,6 +69,8 @@ class Plan:
     confirm: int = DEFAULT_SEEDS
     baseline: Schedule | None = None
     joins: bool = False
+    sources: Mapping[str, str] = field(default_factory=dict)
+    accept_changes: bool = False
     context: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

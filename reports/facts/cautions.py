@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...search import SearchResult, TrialRecord
+from ...search import SearchResult, TrialRecord, changed_between
 from .edges import edges_of
 from .marks import finalist, recommended
 from .numbers import num, plural
@@ -18,7 +18,7 @@ class Caution(NamedTuple):
     """One thing to be careful about.
 
     Attributes:
-        kind: "test", "diverges", "edge".
+        kind: "code", "test", "diverges", "edge".
         text: One or two sentences.
         toml: A line for a space file that mends it; empty if none does.
     """
@@ -34,7 +34,18 @@ def cautions(result: SearchResult) -> tuple[Caution, ...]:
     if best is None:
         return ()
     tests = [Caution("test", f.text, "") for f in checks_on_test_data(result) if f.contradicts]
-    return (*tests, *_divergence(result, best), *_edges(result))
+    return (*_code(result), *tests, *_divergence(result, best), *_edges(result))
+
+
+def _code(result: SearchResult) -> list[Caution]:
+    """Whether the trials ran different versions of the objective's code."""
+    changed = changed_between(result)
+    if not changed:
+        return []
+    text = (
+        f"The code was changed between the sessions of this search ({', '.join(changed)}): its trials may not compare."
+    )
+    return [Caution("code", text, "")]
 
 
 def _divergence(result: SearchResult, best: TrialRecord) -> list[Caution]:

@@ -18,6 +18,7 @@ from ..engines.choice import choose_engine
 from ..engines.run import run_trials
 from ..plan import Plan
 from ..progress import Progress
+from ..results.code_changes import LONGER, check_code
 from ..results.search import SearchResult
 from ..results.transfer import FACTORS, Transfer
 from ..storage.access import open_access
@@ -50,6 +51,7 @@ def train_longer(
     with open_access(plan.where, plan.folder, studies, progress.note, shared=shared) as access:
         storage = access.storage
         known = Transfer(load_result(storage, plan.study))
+        check_code(known.result, plan.sources, LONGER)
         known.seeds = known.judging[:seeds]
         study = _study(storage, plan)
         for horizon in (plan.epochs, *sorted(horizons)):

@@ -55,6 +55,7 @@ def note_session(study: Study, plan: Plan, begun: float, deadline: float, engine
         "engine": engine.name,
         "width": engine.width,
         "why": engine.why,
+        "sources": dict(plan.sources),
     }
     study.set_user_attr(SESSION + uuid4().hex, session)  # a list would lose what others write meanwhile
 

@@ -22,6 +22,7 @@ from ..finals.confirm import Confirmer, needs_confirmation
 from ..finals.size import SHARE, held_back, too_small
 from ..plan import Plan
 from ..progress import Progress, Tally
+from ..results.code_changes import HELPING, RESUMING, changed_code, check_code
 from ..results.search import SearchResult
 from ..results.trial import TrialRecord
 from ..storage.access import Access
@@ -248,11 +249,21 @@ class Session:
         if not self.tally.outcomes or (plan.joins and self._unfinished()):
             first = next(iter(baselines(plan.space, plan.baseline).values()))
             self.runner.prove(plan, first, self.terms)
+        self._check_code()
         study, skipped = begin_study(self.storage, plan, alone=not self.members.at_work())
         self.terms = replace(self.terms, skipped=skipped)
         if cut := self.access.recovered:
             self.progress.note(f"{cut} trial(s) were cut off when the last session ended; they run again.")
         return study
+
+    def _check_code(self) -> None:
+        """Mix the trials of two versions of the code only if that was asked for."""
+        if self.known is None:
+            return
+        if not self.plan.accept_changes:
+            check_code(self.known, self.plan.sources, HELPING if self.plan.joins else RESUMING)
+        elif changed := changed_code(self.known, self.plan.sources):
+            self.progress.note(f"Earlier trials ran other code; since then has changed: {', '.join(changed)}.")
 
     def _warn(self) -> None:
         """Say at once that the budget is too small for a confirmation; of wall time that is known later."""

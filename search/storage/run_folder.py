@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,26 @@ def make_folder(folder: Path) -> None:
         raise InputError(
             f"the run folder {str(folder)!r} cannot be written ({error.strerror}): "
             "pass --out DIR with a folder that can."
+        ) from None
+
+
+def put_aside(folder: Path) -> Path | None:
+    """Rename a run folder to NAME-1, or the first such name that is free; returns it, None if there was no folder.
+
+    Raises:
+        InputError: It cannot be renamed.
+        StudyError: A search is using it.
+    """
+    if not folder.exists():
+        return None
+    with only_one(folder):
+        pass
+    free = next(f for n in itertools.count(1) if not (f := folder.with_name(f"{folder.name}-{n}")).exists())
+    try:
+        return folder.rename(free)
+    except OSError as error:
+        raise InputError(
+            f"the run folder {str(folder)!r} cannot be renamed ({error.strerror}): choose another name with --study."
         ) from None
 
 
