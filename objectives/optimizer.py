@@ -25,8 +25,9 @@ class TrainedOptimizer:
 
     Attributes:
         name: Its class with its package, e.g. ``"torch.optim.AdamW"``.
-        options: The options that differ from the class's defaults, but for the rate, e.g. ``{"momentum": 0.9}``:
-            numbers, truth values, words, and tuples of numbers.
+        options: The options that differ from the class's defaults, e.g. ``{"momentum": 0.9}``: numbers, truth
+            values, words, and tuples of numbers. A schedule replaces ``lr``, so it is there only for groups of
+            different rates, since some may take it.
         ratios: Each parameter group's rate as a fraction of the highest one.
 
     Raises:
@@ -50,8 +51,10 @@ class TrainedOptimizer:
         usual = {n: p.default for n, p in inspect.signature(kind.__init__).parameters.items()}
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in optimizer.defaults.items() if k in usual}
         options = {k: v for k, v in given.items() if k != "lr" and _is_plain(v) and v != usual[k]}
-        package = "torch.optim" if kind.__module__.startswith("torch.optim.") else kind.__module__
         (ratios,) = group_ratios(optimizer)
+        if any(ratio != 1 for ratio in ratios):
+            options = {"lr": float(optimizer.defaults["lr"]), **options}
+        package = "torch.optim" if kind.__module__.startswith("torch.optim.") else kind.__module__
         name = f"{package}.{kind.__name__}"
         return cls(name if _DOTTED.fullmatch(name) else kind.__name__, options, tuple(ratios))
 

@@ -142,7 +142,7 @@ def test_code_for_one_rate_refuses_groups_that_would_share_a_smallest_rate() -> 
         (lambda p: torch.optim.Adadelta(p), "torch.optim.Adadelta(model.parameters(), lr=BASE_LR)"),
         (
             lambda p: torch.optim.AdamW([{"params": p[:1], "lr": 1e-4}, {"params": p[1:]}], weight_decay=0.1),
-            "torch.optim.AdamW(groups, weight_decay=0.1)  # the groups of the search, with their rates",
+            "torch.optim.AdamW(groups, lr=0.001, weight_decay=0.1)  # the groups of the search, with their rates",
         ),
     ],
 )
@@ -151,6 +151,18 @@ def test_code_shows_the_optimizer_that_was_trained(optimizer: Any, says: str) ->
     record = record_of(Schedule("exp", 0.3, 5), made)
     assert all(says in export(record, None, name) for name in ("torch", "timm"))
     assert says.replace("model.", "self.") in export(record, None, "lightning")
+
+
+def test_the_call_that_code_shows_gives_groups_the_ratio_of_the_search() -> None:
+    def groups() -> list[dict[str, Any]]:
+        return [{"params": [torch.nn.Parameter(torch.zeros(1))], **own} for own in ({"lr": 1e-4}, {})]
+
+    record = record_of(Schedule("exp", 0.3, 5), torch.optim.AdamW(groups(), lr=5e-4))
+    code = export(record, None, "torch")
+    (call,) = (line.partition("=")[2] for line in code.splitlines() if line.startswith("    optimizer = "))
+    optimizer = eval(call, {"torch": torch, "groups": groups()})
+    run_code(code)["build_scheduler"](optimizer, STEPS)
+    assert rates_of(optimizer) == pytest.approx([0.06, 0.3])
 
 
 @pytest.mark.parametrize(
