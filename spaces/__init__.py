@@ -18,12 +18,13 @@ from .own import add_family, family
 from .schedule import Interval, Schedule
 from .space import ScheduleSpace, default_space
 from .toml import read_space, space_from_dict, space_from_toml, space_to_dict, space_to_toml
-from .warmup import WarmupShape
+from .warmup import WARMUP_START, WarmupShape
 
 __all__ = [
     "BASE_LR",
     "DEFAULT_FAMILIES",
     "FAMILIES",
+    "WARMUP_START",
     "Choice",
     "Family",
     "Interval",

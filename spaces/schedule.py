@@ -251,8 +251,10 @@ class Schedule:
     def describe(self) -> str:
         """One line in words, e.g. ``cosine, base_lr 0.1, T_max 9, eta_min 0, warmup 1 of 10 epochs``."""
         shown = "".join(f", {k} {v if isinstance(v, str) else f'{v:.4g}'}" for k, v in self.params.items())
-        shape = "" if self.warmup_shape == "linear" else f" ({self.warmup_shape})"
-        warmup = f", warmup {self.warmup:.4g}{shape}" if self.warmup else ", no warmup"
+        shape = "" if self.warmup_shape == "linear" else f"{self.warmup_shape} "
+        usual = self.warmup_start == WARMUP_START and not shape
+        how = "" if usual else f" ({shape}from {self.warmup_start:.4g} of base_lr)"
+        warmup = f", warmup {self.warmup:.4g}{how}" if self.warmup else ", no warmup"
         return f"{self.family}, base_lr {self.base_lr:.4g}{shown}{warmup}, {self.horizon:g} epochs"
 
     def _ticks(self, steps_per_epoch: float) -> _Ticks:

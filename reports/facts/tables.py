@@ -7,7 +7,7 @@ from statistics import median
 from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord
-from ...spaces import Schedule, get_family
+from ...spaces import WARMUP_START, Schedule, get_family
 from .marks import lowest_in_search, recommended
 from .numbers import num as num
 
@@ -74,6 +74,9 @@ def settings(schedule: Schedule) -> tuple[Setting, ...]:
         rows.append(Setting(p.name, shown, p.summary))
     warmup = f"{num(schedule.warmup)} epochs" if schedule.warmup else "none"
     rows.append(Setting("warmup", warmup, f"of {schedule.horizon:g} epochs in all"))
+    if schedule.warmup and (schedule.warmup_start, schedule.warmup_shape) != (WARMUP_START, "linear"):
+        start = f"first rate as a fraction of base_lr, then {schedule.warmup_shape}"
+        rows.append(Setting("warmup_start", num(schedule.warmup_start), start))
     return tuple(rows)
 
 

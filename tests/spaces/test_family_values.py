@@ -160,3 +160,9 @@ def test_warmups_have_three_shapes_and_may_start_at_zero() -> None:
     assert Schedule("constant", 0.2, 8, warmup=4, warmup_shape="cosine").curve(1)[1] == pytest.approx(
         0.2 * (0.01 + 0.99 * (1 - math.cos(math.pi / 4)) / 2)
     )
+
+
+def test_a_schedule_in_words_tells_an_unusual_warmup() -> None:
+    assert Schedule("rex", 0.1, 10, warmup=1).describe() == "rex, base_lr 0.1, warmup 1, 10 epochs"
+    unusual = Schedule("rex", 0.1, 10, warmup=1, warmup_start=0, warmup_shape="cosine")
+    assert unusual.describe() == "rex, base_lr 0.1, warmup 1 (cosine from 0 of base_lr), 10 epochs"

@@ -138,6 +138,11 @@ def test_exported_code_holds_the_function_or_without_the_file_its_points() -> No
     assert "def smooth(x, rounding, share):" in text
     assert "POWER = 2" in text
     assert "import math\n\nimport numpy as np\nfrom torch" in text
+    for name in ("timm", "transformers"):
+        with pytest.raises(
+            InputError, match=rf"{name} has no smooth decay\. Formats that can: torch, lightning, json, yaml"
+        ):
+            export(make_record(schedule), None, name)
     stored, curve = schedule.to_dict(), schedule.curve(7)
     forget()
     without = export(make_record(Schedule.from_dict(stored)), None, "torch")
