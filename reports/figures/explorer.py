@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ...search import SearchResult
 from ..facts.curves import Line, Phase, TrialCurves, curves, drops, phases
 from ..facts.marks import recommended
@@ -15,7 +17,7 @@ PHASES = {"warm-up": "warm-up", "decay": "decay", "rise": "back up", "hold": "co
 def explorer_figure(result: SearchResult) -> Figure | None:
     """The recommended trial's lr above its losses over one epoch axis; others can be switched on. None without one.
 
-    Traces carry ``meta.group``: "winner", "train", "top" or "baseline"; the last two start hidden.
+    Traces carry ``meta.group``: "recommended", "train", "top" or "baseline"; the last two start hidden.
     """
     best, shown = recommended(result), curves(result)
     if best is None or best.schedule is None or not shown:
@@ -62,8 +64,8 @@ def _log_ticks(data: list[Figure], yaxis: str) -> Figure:
 
 def _traces(c: TrialCurves, rows: list[str], metric: str) -> list[Figure]:
     """A schedule's lines; over the epochs one row of the hover label tells of each but the recommended one."""
-    group = {"recommended": "winner", "baseline": "baseline"}.get(c.role, "top")
-    quiet = {} if group == "winner" else {"hoverinfo": "skip", "hovertemplate": None}
+    group = {"recommended": "recommended", "baseline": "baseline"}.get(c.role, "top")
+    quiet = {} if group == "recommended" else {"hoverinfo": "skip", "hovertemplate": None}
     found = [{**_curve(c, c.lr, "y", group, f"{c.label} lr"), **quiet}]
     for line in c.losses:
         train = c.role == "recommended" and "train" in line.name.lower()
@@ -84,11 +86,20 @@ def _curve(c: TrialCurves, line: Line, yaxis: str, group: str, name: str) -> Fig
         "x": list(line.x),
         "y": [None if v != v or abs(v) == float("inf") else v for v in line.y],
         "yaxis": yaxis,
-        "visible": group in ("winner", "train"),
-        "line": {"color": family_color(c.family), "width": 3 if group == "winner" else 1.8, "dash": dash},
+        "visible": group in ("recommended", "train"),
+        "line": {"color": family_color(c.family), "width": 3 if group == "recommended" else 1.8, "dash": dash},
         "opacity": 0.75 if group == "top" else 1,
         "meta": {"group": group, "label": f"{c.label} ({c.family})"},
-        "hovertemplate": "%{y:.4g}" if yaxis == "y" else "%{y:.4g} after epoch %{x}",
+        **({"hovertemplate": "%{y:.4g}"} if yaxis == "y" else _hover(c, line)),
+    }
+
+
+def _hover(c: TrialCurves, line: Line) -> Figure:
+    """A row that says the value with the rate at the end of that epoch."""
+    rates = np.interp(line.x, c.lr.x, c.lr.y)
+    return {
+        "text": [f"{rate:.3g}" for rate in rates.tolist()],
+        "hovertemplate": "%{y:.4g} after epoch %{x}, lr %{text}",
     }
 
 

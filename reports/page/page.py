@@ -61,7 +61,7 @@ def write_report(
     Args:
         result: The search.
         path: The HTML file; its folder is made.
-        code: Python that builds the winner's scheduler, to be shown and copied.
+        code: Python that builds the recommended scheduler, to be shown and copied.
         notes: Further sentences for the answer.
 
     Returns:

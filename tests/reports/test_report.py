@@ -187,6 +187,14 @@ def test_the_loss_on_the_first_screen_is_the_mean_and_range_over_fresh_seeds() -
     assert (found.low[-1], found.mean[-1], found.high[-1]) == pytest.approx((min(ends), np.mean(ends), max(ends)))
 
 
+def test_the_hover_label_has_one_row_for_each_of_the_other_schedules() -> None:
+    shown = [t for t in figures_of(made_result(40))["explorer"]["data"] if t.get("hoverinfo") != "skip"]
+    others = [t for t in shown if t["meta"]["group"] in ("baseline", "top")]
+    assert len(others) == len({t["meta"]["label"] for t in others}) > 3
+    assert all("lr %{text}" in t["hovertemplate"] for t in others)
+    assert [t["meta"]["group"] for t in shown].count("recommended") == 2  # its rate and its loss
+
+
 def test_what_is_off_a_scale_is_a_triangle_at_the_bad_end_and_counted() -> None:
     for maximize in (False, True):
         values = [0.10, 0.11, 0.12, 0.13, 0.14, 5.0] if not maximize else [0.90, 0.89, 0.88, 0.87, 0.86, 0.1]

@@ -147,7 +147,7 @@
   });
   addEventListener("afterprint", () => { printing = false; repaint(); });
 
-  // The switches of the winner's figure.
+  // The switches of the explorer.
   document.querySelectorAll(".controls").forEach((bar) => {
     const element = bar.parentElement.querySelector(".plot");
     bar.addEventListener("click", async (event) => {
