@@ -27,7 +27,7 @@
   function unfold() {
     const target = location.hash && document.getElementById(location.hash.slice(1));
     if (!target) return;
-    const folded = target.matches("section") ? target.querySelector(":scope > details") : target.closest("details");
+    const folded = target.matches("section") ? target.querySelector(":scope > h2 + details") : target.closest("details");
     if (folded) folded.open = true;
   }
   addEventListener("hashchange", unfold);
