@@ -50,7 +50,8 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need a database server or a browser are slow ones."""
+    """Tests that need a database server, a browser or a deep network are slow ones."""
     for item in items:
-        if "postgres_url" in getattr(item, "fixturenames", ()) or item.get_closest_marker("browser"):
+        needs = "postgres_url" in getattr(item, "fixturenames", ()) or item.get_closest_marker("browser")
+        if needs or "resnet18" in item.name:
             item.add_marker("slow")

@@ -18,6 +18,8 @@ from lrsearch.search import Plan, load_result, open_storage, search
 from lrsearch.search.session.draws import skipped_numbers
 from lrsearch.search.storage.ending import end, end_interrupted
 
+pytestmark = pytest.mark.slow
+
 MakePlan = Callable[..., Plan]
 
 

@@ -31,6 +31,8 @@ from lrsearch.search.session.members import Members
 from lrsearch.search.storage.leases import reap, take
 from lrsearch.search.storage.studies import CONFIRMATION, TEAM, open_study
 
+pytestmark = pytest.mark.slow
+
 MakePlan = Callable[..., Plan]
 
 
