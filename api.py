@@ -15,7 +15,7 @@ from .objectives import (
     resolve_device,
 )
 from .planning import context, larger_is_better, make_plan, objective_again, sources_of
-from .run_folder import load, write_outputs, write_what_there_is
+from .run_folder import elsewhere, load, write_outputs, write_what_there_is
 from .search import (
     DEFAULT_ENGINE,
     DEFAULT_PRUNER,
@@ -199,7 +199,7 @@ def transfer(
         measure: Horizons to train; by default twice and four times the search's, as far as they are below `epochs`.
         seeds: On how many of the confirmation's seeds, >= 2.
         keep_warmup: Keep the warm-up's length in epochs instead of stretching it.
-        storage: An Optuna URL; the run folder's journal by default.
+        storage: An Optuna URL; by default where the run folder says.
         engine: How trials are run.
         device: Torch device, or "auto".
         task_options: Options of a built-in task; only where its data lie matters, the rest is the search's.
@@ -209,7 +209,7 @@ def transfer(
         InputError: Wrong use.
         StudyError: The winner is not confirmed, or the study is in use.
     """
-    result = load(path, storage=storage)
+    result, storage = load(path, storage=storage), elsewhere(path, storage)
     if not isinstance(result, SearchResult) or result.folder is None:
         raise InputError(f"{path} is no run folder: give the one that the search wrote.")
     device = resolve_device(device)

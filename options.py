@@ -142,7 +142,7 @@ def _add_run(p: argparse.ArgumentParser) -> None:
 
 def _add_run_argument(p: argparse.ArgumentParser) -> None:
     p.add_argument("run", help="a run folder, or a study's name under runs/")
-    _add_storage(p, "Optuna storage, if not the run folder's journal")
+    _add_storage(p, "Optuna storage (default: where the run folder says)", of_a_run=True)
     p.add_argument("--study", metavar="NAME", help="the study's name, if the storage has several")
 
 
@@ -175,7 +175,7 @@ def _add_transfer(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--seeds", type=int, default=3, help="on how many of the confirmation's seeds (default 3)")
     p.add_argument("--keep-warmup", action="store_true", help="do not stretch the warm-up: keep its length in epochs")
-    _add_storage(p, "Optuna storage, if not the run folder's journal")
+    _add_storage(p, "Optuna storage (default: where the run folder says)", of_a_run=True)
     p.add_argument("--engine", default="auto", help="auto, lanes, processes or single (default auto: measured)")
     p.add_argument("--device", default="auto", help="torch device (default auto: CUDA if there is one)")
     p.add_argument("--data-dir", default="data", help="folder with the datasets (default data)")
@@ -213,10 +213,11 @@ def _add_preview(p: argparse.ArgumentParser, family_params: Sequence[str]) -> No
         more.add_argument(flag, dest=f"value:{name}", type=_number_or_name, action="append", metavar="X")
 
 
-def _add_storage(p: argparse.ArgumentParser, text: str) -> None:
-    """Other users of the machine see a command's arguments, but not its environment."""
+def _add_storage(p: argparse.ArgumentParser, text: str, *, of_a_run: bool = False) -> None:
+    """Other users of the machine see a command's arguments, but not its environment; a typed run comes before that."""
+    default = None if of_a_run else os.environ.get(STORAGE) or None
     text += f"; better in ${STORAGE} if it holds a password"
-    p.add_argument("--storage", metavar="URL", default=os.environ.get(STORAGE) or None, help=text)
+    p.add_argument("--storage", metavar="URL", default=default, help=text)
 
 
 def _number_or_name(text: str) -> float | str:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, StudyError
-from .search import JOURNAL, Plan, SearchResult, damage, failures, folder_name, load_result, open_storage
+from .search import JOURNAL, Plan, SearchResult, damage, failures, folder_name, load_result, open_storage, whereabouts
 
 if TYPE_CHECKING:
     from os import PathLike
+
+STORAGE = "LRSEARCH_STORAGE"
+"""The environment variable that holds the storage of runs without a folder; `options` has the same."""
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +26,7 @@ def load(path: str | PathLike[str], study: str | None = None, storage: str | Non
     Args:
         path: A run folder, a ``journal.log``, a ``best.json``, or a study's name under ``runs/``.
         study: The study's name where a storage holds several.
-        storage: An Optuna URL, instead of the run folder's journal.
+        storage: An Optuna URL; by default where the run folder says, or $LRSEARCH_STORAGE if there is no such folder.
 
     Raises:
         InputError: There is no such run.
@@ -34,9 +37,12 @@ def load(path: str | PathLike[str], study: str | None = None, storage: str | Non
     where = Path(path)
     if where.suffix == ".json":
         return read_best(where)
-    if storage is not None:
-        with failures(storage):
-            return load_result(open_storage(storage), study or where.name, str(where) if os.path.isdir(where) else None)
+    folder = _folder(path)
+    if stored := elsewhere(path, storage):
+        noted = whereabouts(folder)
+        name = noted.study if noted and noted.matches(stored) else where.name
+        with failures(stored):
+            return load_result(open_storage(stored), study or name, str(folder) if os.path.isdir(folder) else None)
     journal = Path(locate(path))
     if cut := damage(str(journal)):
         _log.warning("%s", cut)
@@ -44,17 +50,40 @@ def load(path: str | PathLike[str], study: str | None = None, storage: str | Non
 
 
 def locate(path: str | PathLike[str], storage: str | None = None) -> str:
-    """Where a run's study is stored: the URL given, or its journal; raises `InputError` if there is none."""
+    """Where a run's study is stored: the URL given, where its folder says, its journal, or $LRSEARCH_STORAGE.
+
+    Raises:
+        InputError: There is no such run, or a password is needed.
+    """
     if storage is not None:
         return storage
-    folder = Path(path) if os.path.exists(path) else Path("runs") / folder_name(str(path))
+    folder, fallback = _folder(path), os.environ.get(STORAGE)
+    if noted := whereabouts(folder):
+        if noted.complete:
+            return noted.storage
+        if fallback and noted.matches(fallback):
+            return fallback
+        raise InputError(f"the study of {str(folder)!r} lies in {noted.storage}: give that URL in ${STORAGE}.")
     journal = folder if os.path.isfile(folder) else folder / JOURNAL
+    if fallback and not os.path.isfile(journal):
+        return fallback
     if not os.path.isfile(journal):  # unlike Path.is_file, false for a name that is too long
         raise InputError(
             f"there is no run at {str(path)!r} (looked for {str(journal)!r}): give a run folder, "
             "or --storage URL with the study's name; lrsearch runs lists those here."
         )
     return str(journal)
+
+
+def elsewhere(path: str | PathLike[str], storage: str | None) -> str | None:
+    """Where a run's study is stored if that is not its folder's own journal; see `locate`."""
+    found = locate(path, storage)
+    return found if storage is not None or "://" in found or whereabouts(_folder(path)) else None
+
+
+def _folder(path: str | PathLike[str]) -> Path:
+    """The run folder that a path or a study's name means, whether or not it is there."""
+    return Path(path) if os.path.exists(path) else Path("runs") / folder_name(str(path))
 
 
 def write_outputs(result: SearchResult) -> None:

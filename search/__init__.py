@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .storage.passwords import redact
     from .storage.reading import load_result
     from .storage.run_folder import folder_name, put_aside
+    from .storage.whereabouts import WHEREABOUTS, whereabouts
 
 __all__ = [
     "ALPHA",
@@ -45,6 +46,7 @@ __all__ = [
     "JOURNAL",
     "PRUNERS",
     "SAMPLERS",
+    "WHEREABOUTS",
     "Budget",
     "Cluster",
     "Confirmation",
@@ -77,6 +79,7 @@ __all__ = [
     "search_on",
     "sigterm_like_ctrl_c",
     "train_longer",
+    "whereabouts",
 ]
 
 _HOME = {
@@ -94,6 +97,7 @@ _HOME = {
     "storage.opening": ("failures", "open_storage"),
     "storage.passwords": ("redact",),
     "storage.reading": ("load_result",),
+    "storage.whereabouts": ("WHEREABOUTS", "whereabouts"),
     "storage.run_folder": ("folder_name", "put_aside"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ...errors import LrsearchError
-from ...search import JOURNAL, SearchResult
+from ...search import JOURNAL, WHEREABOUTS, SearchResult
 from ..facts.headline import headline
 from ..facts.marks import recommended
 from ..facts.numbers import cell, plural
@@ -41,8 +41,9 @@ def run_rows(folder: Path, load: Callable[[Path], SearchResult]) -> list[RunRow]
         folder: Where the run folders lie.
         load: Reads a search from its journal.
     """
-    found = folder.glob(f"*/{JOURNAL}") if os.path.isdir(folder) else ()
-    return sorted((_row(journal, load) for journal in found), key=lambda row: (row.when, row.folder))
+    found = folder.glob("*/") if os.path.isdir(folder) else ()
+    stored = {run: run / name for run in found for name in (JOURNAL, WHEREABOUTS) if os.path.isfile(run / name)}
+    return sorted((_row(path, load) for path in stored.values()), key=lambda row: (row.when, row.folder))
 
 
 def print_runs(rows: list[RunRow], console: Console) -> None:
@@ -67,7 +68,7 @@ def _row(journal: Path, load: Callable[[Path], SearchResult]) -> RunRow:
     if data is not None and "study" in data:
         return _from_best(folder, written, data)
     try:
-        return _from_result(folder, written, load(journal))
+        return _from_result(folder, written, load(journal.parent))
     except LrsearchError as error:
         return RunRow(folder, written, "", "", "", str(error))
 

@@ -17,6 +17,7 @@ from ..plan import Plan
 from ..sampling.pruners import make_pruner
 from ..sampling.samplers import make_sampler
 from ..storage.studies import SESSION, open_study
+from ..storage.whereabouts import note_whereabouts
 from .draws import skipped_numbers
 
 
@@ -33,6 +34,8 @@ def begin_study(storage: BaseStorage, plan: Plan, *, alone: bool) -> tuple[Study
     """
     study = open_study(storage, plan.study, plan.settings(), *_guides(plan, 0))
     skipped = skipped_numbers(study, alone=alone)
+    if not plan.joins:
+        note_whereabouts(plan.folder, plan.storage, plan.study)
     study.sampler, study.pruner = _guides(plan, skipped)
     _queue_baselines(study, plan)
     return study, skipped

@@ -29,6 +29,7 @@ from lrsearch.planning import make_objective
 from lrsearch.reports.dashboard.server import make_server
 from lrsearch.reports.export import FORMATS, export
 from lrsearch.reports.page.page import report_html
+from lrsearch.run_folder import locate
 from lrsearch.search import Plan, SearchResult, failures, open_storage, redact, search
 from lrsearch.search.storage.passwords import scrub
 
@@ -214,7 +215,7 @@ def test_a_password_reaches_no_file_and_no_line(
 def test_the_storage_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRSEARCH_STORAGE", "sqlite:///a.db")
     assert parse(["run"]).storage == "sqlite:///a.db"
-    assert parse(["report", "x"]).storage == "sqlite:///a.db"
+    assert locate("x") == "sqlite:///a.db"
     assert parse(["run", "--storage", "sqlite:///b.db"]).storage == "sqlite:///b.db"
     monkeypatch.setenv("LRSEARCH_STORAGE", "")
     assert parse(["run"]).storage is None
