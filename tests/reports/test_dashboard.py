@@ -305,6 +305,7 @@ def test_serving_ends_with_ctrl_c(run: SearchResult) -> None:
         [sys.executable, "-c", code, str(run.folder)], stderr=subprocess.PIPE, text=True, preexec_fn=heard
     )
     assert server.stderr is not None
+    assert server.stderr.readline() == "Preparing the notes for the dashboard ...\n"
     line = server.stderr.readline()
     assert line.startswith("Dashboard: http://127.0.0.1:")
     url = line.split()[1].rstrip(";")

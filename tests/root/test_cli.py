@@ -279,7 +279,7 @@ def test_a_live_bar_on_a_terminal(tmp_path: Path, job: str) -> None:
     text = seen.decode()
     assert "Study objective: 4 trials" in text
     assert "left" in text
-    assert "best val_loss" in text
+    assert "lowest val_loss so far" in text
     assert "base_lr" in text
 
 

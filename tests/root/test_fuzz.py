@@ -28,7 +28,7 @@ from lrsearch.options import FORMATS
 from lrsearch.planning import make_objective
 from lrsearch.reports.export import export
 from lrsearch.search import Budget, Plan, baselines, search
-from lrsearch.search.session import session
+from lrsearch.search.session import runner
 from lrsearch.spaces import FAMILIES, ScheduleSpace, default_space, space_from_dict, space_to_dict
 from lrsearch.spaces.toml import space_from_toml, space_to_toml
 
@@ -288,8 +288,10 @@ def test_a_command_line_ends_with_an_exit_code_and_a_line(
     assert code in (0, 1, 2), (code, err)
     assert "Traceback" not in err
     if code and "usage:" not in err:
-        assert err.startswith("lrsearch: error: "), err
-        assert_short(err)
+        told, mark, error = err.partition("lrsearch: error: ")
+        assert mark, err
+        assert not told or told.startswith("Study "), "only a search that has begun says more than what was wrong"
+        assert_short(error)
     assert code or out or err
 
 
@@ -361,8 +363,8 @@ def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
         raise StudyError("here training would begin.")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "start", lambda *args: None)
-        patch.setattr(session, "choose_engine", stop)
+        patch.setattr(runner, "start", lambda *args: None)
+        patch.setattr(runner, "choose_engine", stop)
         yield patch
 
 
