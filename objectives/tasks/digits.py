@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..task import Task, TaskOptions
 
@@ -12,17 +17,33 @@ if TYPE_CHECKING:
     from ..training import Splits
 
 
+Array = NDArray[Any]
 SIDE = 8
 MEAN = 0.3  # of the pixels in [0, 1], about
 
 
+def images_and_labels() -> tuple[Array, Array]:
+    """What ``sklearn.datasets.load_digits(return_X_y=True)`` gives: ``(1797, 64)`` and ``(1797,)``.
+
+    The file is read without importing scikit-learn, which takes as long as a dozen trials.
+    """
+    spec = find_spec("sklearn")
+    folder = Path(spec.origin).parent if spec and spec.origin else Path()
+    if not (file := folder / "datasets" / "data" / "digits.csv.gz").is_file():  # it has moved
+        from sklearn.datasets import load_digits
+
+        found: tuple[Array, Array] = load_digits(return_X_y=True)
+        return found
+    table = np.loadtxt(file, delimiter=",")
+    return table[:, :-1], table[:, -1].astype(int)
+
+
 def _load(options: TaskOptions) -> Splits:
     import torch
-    from sklearn.datasets import load_digits
 
     from ..data import split, with_test
 
-    images, labels = load_digits(return_X_y=True)
+    images, labels = images_and_labels()
     x = torch.from_numpy(images).float() / 16 - MEAN
     rest, test = split(x, torch.from_numpy(labels).long(), held_out=360)
     return with_test(rest.x, rest.y, test, held_out=360, subset=options.subset)

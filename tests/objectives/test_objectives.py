@@ -17,6 +17,7 @@ import torch
 from lrsearch.errors import DataError, InputError, ObjectiveError
 from lrsearch.objectives import TASKS, Run, TaskObjective, TaskOptions, UserObjective, get_task, resolve_device
 from lrsearch.objectives.tasks.cifar10 import crop_and_flip
+from lrsearch.objectives.tasks.digits import images_and_labels
 from lrsearch.spaces import Schedule
 
 Made = Callable[[str], str]
@@ -328,3 +329,11 @@ def test_what_cannot_be_loaded_is_explained(tmp_path: Path) -> None:
     number.write_text("objective = 3\n")
     with pytest.raises(ObjectiveError, match="objective is of type int, not a function"):
         UserObjective(f"{number}:objective")
+
+
+def test_the_digits_are_scikit_learns() -> None:
+    from sklearn.datasets import load_digits
+
+    for ours, theirs in zip(images_and_labels(), load_digits(return_X_y=True), strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)

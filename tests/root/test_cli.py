@@ -283,31 +283,6 @@ def test_a_live_bar_on_a_terminal(tmp_path: Path, job: str) -> None:
     assert "base_lr" in text
 
 
-def test_help_and_preview_never_import_torch_or_optuna() -> None:
-    code = """
-import sys
-from lrsearch.cli import main
-for words in (["--help"], ["run", "--help"], ["preview", "--family", "exp"], ["families", "--toml"], ["tasks"]):
-    try:
-        main(words)
-    except SystemExit:
-        pass
-assert not {"torch", "optuna", "plotly", "sklearn"} & set(sys.modules), sorted(sys.modules)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-
-
-def test_export_and_report_never_import_torch(digits_run: lrsearch.SearchResult, tmp_path: Path) -> None:
-    code = f"""
-import sys
-from lrsearch.cli import main
-assert main(["export", {str(digits_run.folder)!r}]) == 0
-assert main(["report", {str(digits_run.folder)!r}, "--output", {str(tmp_path / "r.html")!r}]) == 0
-assert "torch" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-
-
 def test_what_follows_two_hyphens_is_for_the_script_alone(tmp_path: Path) -> None:
     job = tmp_path / "decays.py"
     job.write_text(

@@ -1,0 +1,72 @@
+"""What each command may import: a person waits for all of it before anything happens."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {
+    *("torch", "torch._dynamo", "torchvision", "optuna", "plotly", "sklearn", "pandas", "scipy", "scipy.stats"),
+    *("sqlalchemy", "optuna_dashboard", "joblib", "jinja2", "numpy", "rich", "optuna.importance"),
+}
+READING = {"optuna", "numpy", "scipy"}
+GOLDEN = Path(__file__).parents[1] / "golden"
+CODE = """
+import json, sys
+from lrsearch.cli import main
+try:
+    code = main(json.loads(sys.argv[1]))
+except SystemExit as end:
+    code = end.code
+print(json.dumps([code or 0, [name for name in json.loads(sys.argv[2]) if name in sys.modules]]), file=sys.stderr)
+"""
+
+
+def imported(*words: str) -> set[str]:
+    """The heavy modules that a command imports."""
+    command = [sys.executable, "-W", "ignore", "-c", CODE, json.dumps(words), json.dumps(sorted(HEAVY))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    code, found = json.loads(done.stderr.strip().splitlines()[-1])
+    assert code == 0, done.stderr
+    return set(found)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A finished run's folder."""
+    folder = tmp_path_factory.mktemp("runs") / "golden"
+    folder.mkdir()
+    (folder / "journal.log").write_bytes(gzip.decompress((GOLDEN / "journal.log.gz").read_bytes()))
+    (folder / "best.json").write_bytes((GOLDEN / "best.json").read_bytes())
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    [
+        (["--help"], set()),
+        (["run", "--help"], set()),
+        (["tasks"], {"numpy"}),
+        (["families"], {"numpy", "scipy", "rich"}),
+        (["families", "--toml"], {"numpy"}),
+        (["preview", "--family", "exp"], {"numpy", "rich"}),
+        (["runs", "FOLDER"], {*READING, "rich"}),
+        (["export", "RUN"], READING),
+        (["report", "RUN", "--output", "REPORT"], {*READING, "plotly", "jinja2"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_command_imports_no_more_than_it_needs(run: str, words: list[str], allowed: set[str]) -> None:
+    places = {"RUN": run, "FOLDER": str(Path(run).parent), "REPORT": f"{run}/other.html"}
+    assert imported(*(places.get(word, word) for word in words)) <= allowed
+
+
+@pytest.mark.slow
+def test_a_search_of_a_built_in_task_imports_no_scikit_learn_before_it_needs_it(tmp_path: Path) -> None:
+    found = imported("run", "digits", "--budget", "1", "--epochs", "1", "--out", str(tmp_path))
+    assert not found & {"sklearn", "pandas", "scipy.stats", "sqlalchemy", "torchvision", "optuna_dashboard"}
