@@ -18,7 +18,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ...search import SearchResult, duration
-from ...search.results.importance import importance
+from ...search.results.importance import NOTED_FROM, importance
 from ..facts import rows, spending, tables
 from ..facts.answer import answer
 from ..facts.curves import phases
@@ -35,9 +35,6 @@ from ..figures.parameters import parameters
 from ..figures.response import close_range
 from ..figures.theme import DARK, OUTCOMES, RANKS, STARTING, SYMBOLS, Figure, family_color, family_symbol
 from ..figures.waterfall import waterfall
-
-IMPORTANCE_FROM = 30
-"""Complete trials from which on the page says which parameters mattered: fewer say little about a dozen of them."""
 
 
 class Drawn(NamedTuple):
@@ -149,12 +146,12 @@ def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]
 
 def _importance(result: SearchResult) -> dict[str, Any]:
     """The shares of the shared parameters and the recommended family's own, and what the others have."""
-    shares = importance(result) if len(result.ranking) >= IMPORTANCE_FROM else {}
+    shares = importance(result) if len(result.ranking) >= NOTED_FROM else {}
     best = recommended(result)
     own = best.schedule.family if best is not None and best.schedule is not None else ""
     shown = {name: share for name, share in shares.items() if name.partition(".")[0] == own or "." not in name}
     left = sum(shares.values()) - sum(shown.values())
-    return {"importance": shown, "importance_left": left if left >= 0.005 else 0, "importance_from": IMPORTANCE_FROM}
+    return {"importance": shown, "importance_left": left if left >= 0.005 else 0, "importance_from": NOTED_FROM}
 
 
 @lru_cache(maxsize=1)

@@ -26,6 +26,7 @@ class SearchResult:
         folder: The run folder, if the search has one.
         confirmation: What runs on fresh seeds say of the winner, if there are any.
         transfer: Runs over longer horizons, if there are any.
+        noted_shares: What `importance` found when the search ended, and of how many complete trials; None if nothing.
     """
 
     name: str
@@ -35,6 +36,7 @@ class SearchResult:
     folder: str | None = None
     confirmation: Confirmation | None = None
     transfer: tuple[TrialRecord, ...] = ()
+    noted_shares: Any = None
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {outcome}" for outcome, n in self.counts().items()) or "no trials"

@@ -23,12 +23,13 @@ from ..finals.size import SHARE, held_back, too_small
 from ..plan import Plan
 from ..progress import Progress, Tally
 from ..results.code_changes import HELPING, RESUMING, changed_code, check_code
+from ..results.importance import NOTED_FROM, importance
 from ..results.search import SearchResult
 from ..results.trial import TrialRecord
 from ..storage.access import Access
 from ..storage.leases import clear_unsigned
 from ..storage.reading import load_result
-from ..storage.studies import CONFIRMATION
+from ..storage.studies import CONFIRMATION, SHARES
 from ..trial.settings import Terms
 from .beginning import begin_study, note_session
 from .books import Books, OwnBooks, Queued, Searching
@@ -85,7 +86,12 @@ class Session:
                 clear_unsigned(study, self.access.grace)
             finally:
                 self.progress.stop()
-        return self._result()
+        result = self._result()
+        if not self.plan.joins and len(result.ranking) >= NOTED_FROM:
+            noted = {"complete": len(result.ranking), "shares": importance(result)}
+            study.set_user_attr(SHARES, noted)
+            return replace(result, noted_shares=noted)
+        return result
 
     def _spend(self, study: Study) -> None:
         """Search, then confirm: as the leader, or by running what the leader has queued."""

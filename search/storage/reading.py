@@ -14,7 +14,7 @@ from ...errors import StudyError
 from ..results.confirmation import Confirmation, Contest
 from ..results.search import SearchResult
 from ..results.trial import TrialRecord
-from .studies import CONFIRMATION, SESSION, TEAM, TRANSFER
+from .studies import CONFIRMATION, SESSION, SHARES, TEAM, TRANSFER
 from .trial_notes import outcome_of, to_record
 
 
@@ -43,7 +43,7 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
             optuna.load_study(study_name=name + CONFIRMATION, storage=storage), metric, records
         )
     sessions = sorted((v for k, v in attrs.items() if k.startswith(SESSION)), key=itemgetter("started"))
-    return SearchResult(name, attrs["settings"], sessions, records, folder, confirmation, transfer)
+    return SearchResult(name, attrs["settings"], sessions, records, folder, confirmation, transfer, attrs.get(SHARES))
 
 
 def load_confirmation(study: Study, metric: str, searched: Iterable[TrialRecord] = ()) -> Confirmation | None:

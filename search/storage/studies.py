@@ -22,6 +22,8 @@ TRANSFER = ":transfer"
 """Ends the name of the study that holds the runs over longer horizons."""
 TEAM = ":team"
 """Ends the name of the study that holds a trial for every process which took part in a shared search."""
+SHARES = "importance"
+"""Name of a study's note of how much each parameter mattered, and of how many complete trials."""
 SESSION = "session:"
 """Begins the name of a study's note of one session."""
 

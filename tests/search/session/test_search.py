@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,10 +13,12 @@ from typing import Any
 import optuna
 import pytest
 from bowl import Bowl, Slow, StopAfter
+from results import made_result
 
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import Measurement, Run, TaskObjective, UserObjective, get_task
 from lrsearch.search import PRUNERS, SAMPLERS, Plan, SearchResult, load_result, open_storage, search
+from lrsearch.search.results.importance import NOTED_FROM, importance
 from lrsearch.spaces import Schedule, ScheduleSpace, default_space
 from lrsearch.spaces.space import TrialLike
 
@@ -332,3 +335,32 @@ def test_the_trials_are_real_optuna_trials(make_plan: MakePlan) -> None:
     complete = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
     finite = [t for t in complete if math.isfinite(t.values[0])]
     assert all(len(t.intermediate_values) == 5 for t in finite)
+
+
+def test_a_search_notes_which_parameters_mattered_and_reading_takes_the_note(
+    make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan("40", sampler="random", pruner="none", confirm=0)
+    result = search(plan)
+    assert len(result.ranking) >= NOTED_FROM
+    computed = importance(replace(result, noted_shares=None))
+    assert computed
+    assert reload(plan).noted_shares == {"complete": len(result.ranking), "shares": computed}
+    monkeypatch.setitem(sys.modules, "optuna.importance", None)  # importing it would raise
+    assert importance(reload(plan)) == computed
+
+
+@pytest.mark.parametrize(
+    "noted",
+    [None, 3, [], {}, {"complete": 2, "shares": {}}, {"complete": -1, "shares": {"base_lr": 1.0}}, {"shares": 1}],
+)
+def test_a_note_that_does_not_fit_is_left_aside(noted: object) -> None:
+    result = made_result(40)
+    assert importance(replace(result, noted_shares=noted)) == importance(result)
+
+
+@pytest.mark.parametrize("share", [{"<b>": 0.5}, {"base_lr": 7.0}, {"base_lr": "<b>"}])
+def test_shares_that_a_stranger_noted_are_left_aside(share: dict[str, object]) -> None:
+    result = made_result(40)
+    noted = {"complete": len(result.ranking), "shares": share}
+    assert importance(replace(result, noted_shares=noted)) == importance(result)
