@@ -31,7 +31,7 @@ def startup(words: list[str], times: int = 7) -> list[float]:
     for number in range(times):
         begun = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "lrsearch", *(w.replace("NUMBER", str(number)) for w in words)],
+            [sys.executable, *(w.replace("NUMBER", str(number)) for w in words)],
             check=True,
             capture_output=True,
         )
@@ -64,19 +64,24 @@ def books(sampler: str, trials: int, folder: Path) -> dict[str, list[float]]:
     return found
 
 
+def _line(what: str, times: list[float]) -> str:
+    return f"{what:<20} median {statistics.median(times):.2f} s, {times[0]:.2f} to {times[-1]:.2f}, n={len(times)}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--samplers", default="random,qmc,tpe", help="gp takes minutes at 1,000 trials")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        run = ["run", "--budget", "1", "--epochs", "1", "--out", f"{name}/NUMBER"]
-        for words in (["--help"], ["preview", "--family", "exp"], ["tasks"], run):
-            times = startup(words)
-            print(
-                f"{words[0]:<10} median {statistics.median(times):.2f} s, "
-                f"{times[0]:.2f} to {times[-1]:.2f}, n={len(times)}"
-            )
+        finished = f"{name}/finished"
+        startup(["-m", "lrsearch", "run", "digits", "--budget", "40", "--out", finished], 1)
+        one = ["run", "digits", "--budget", "1", "--epochs", "1", "--out", f"{name}/NUMBER"]
+        reading = ["report", f"{finished}/digits"], ["export", f"{finished}/digits"], ["runs", finished]
+        print(_line("import optuna", startup(["-c", "import optuna"])))
+        print(_line("import torch, optuna", startup(["-c", "import torch, optuna"])))
+        for words in (["--help"], ["preview", "--family", "exp"], ["tasks"], *reading, one):
+            print(_line(words[0], startup(["-m", "lrsearch", *words])))
         for sampler in args.samplers.split(","):
             found = books(sampler, args.trials, Path(name))
             shown = ", ".join(f"{k} {statistics.median(v):.1f}" for k, v in found.items())
