@@ -43,11 +43,11 @@ def books(sampler: str, trials: int, folder: Path) -> dict[str, list[float]]:
     """Milliseconds of ask, of one report, and of tell, with `trials` trials of one report each in the study."""
     settings = {"metric": "val_loss", "maximize": False, "space": space_to_dict(SPACE)}
     storage = open_storage(str(folder / f"{sampler}.log"))
-    study = open_study(storage, sampler, settings, make_sampler("random", 0), make_pruner("median", 20))
+    study = open_study(storage, sampler, settings, make_sampler("random", 0, SPACE), make_pruner("median", SPACE))
     found: dict[str, list[float]] = {"ask": [], "report": [], "tell": []}
     for number in range(trials + COUNT):
         if number == trials:
-            study.sampler = make_sampler(sampler, 0)
+            study.sampler = make_sampler(sampler, 0, SPACE)
         begun = time.perf_counter()
         trial = study.ask()
         schedule = SPACE.suggest(trial)
