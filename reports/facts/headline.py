@@ -121,7 +121,8 @@ def hardly_matters(result: SearchResult) -> str:
         return ""
     return (
         f"Here the schedule hardly matters beyond base_lr: the {len(found.trials)} schedules that were tried from "
-        f"{rate(found.low)} to {rate(found.high)} differ no more than seeds do, whatever their shape. Any of them does."
+        f"{rate(found.low)} to {rate(found.high)}, some that hold their rate and some that decay, differ "
+        "little more than seeds do."
     )
 
 

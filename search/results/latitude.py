@@ -21,7 +21,11 @@ FEWEST, FEWEST_COMPLETE = 8, 5
 FEWEST_FREE = 4
 """Degrees of freedom that the noise is estimated with, at least."""
 HELD, DECAYED = 0.5, 0.2
-"""Shapes differ enough if one schedule ends at this share of its highest rate or more, and one at that or less."""
+"""Shapes differ enough if two schedules end at this share of their highest rate or more, and two at that or less: one
+may have been lucky."""
+SPREAD = 1.5
+"""How many times as much as seeds schedules may differ at most, since both are estimated from a few runs, and
+some of the schedules are poor ones."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,8 @@ def latitude(result: SearchResult) -> Latitude | None:
     The range reaches from the recommended trial's base_lr down and up as long as every trial of the search, in the
     order of base_lr, does well: it ends at most `REACH` noise units behind the complete ones' best quartile, or was
     pruned when it was there already, or no worse than one of those at that epoch. The schedule hardly matters there if
-    shapes that hold their rate and shapes that decay are among the complete ones, and the variance of their values is
-    at most twice that of the noise: the schedules differ by no more than the seeds do.
+    shapes that hold their rate and shapes that decay are among the complete ones, and their values differ little more
+    than the seeds make one schedule's differ (`SPREAD`).
 
     Returns:
         None if the schedule matters, or if that is unknown: no confirmation, one that finds a difference, a schedule
@@ -69,7 +73,7 @@ def latitude(result: SearchResult) -> Latitude | None:
     if len(found) < FEWEST or len(complete) < FEWEST_COMPLETE or not _differ(complete):
         return None
     spread = float(np.std([t.value or 0.0 for t in complete], ddof=1))
-    if spread > math.sqrt(2) * noise:
+    if spread > SPREAD * noise:
         return None
     return Latitude(min(rates), max(rates), tuple(sorted(found)), spread, noise)
 
@@ -128,6 +132,6 @@ def _base_lr(trial: TrialRecord) -> float:
 
 
 def _differ(trials: Sequence[TrialRecord]) -> bool:
-    """Whether one schedule holds its rate and another one decays."""
+    """Whether some schedules hold their rate and others decay."""
     ends = [t.lr[-1] / max(t.lr) for t in trials if t.lr and max(t.lr) > 0]
-    return bool(ends) and max(ends) >= HELD and min(ends) <= DECAYED
+    return min(sum(end >= HELD for end in ends), sum(end <= DECAYED for end in ends)) >= 2

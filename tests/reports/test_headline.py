@@ -295,6 +295,6 @@ def test_where_the_schedule_hardly_matters_that_is_said(monkeypatch: pytest.Monk
     monkeypatch.setattr("lrsearch.reports.facts.headline.latitude", lambda result: found)
     said = headline(contested()).latitude
     assert said.startswith("Here the schedule hardly matters beyond base_lr: the 12 schedules that were tried from")
-    assert "from 0.1 to 0.31 differ no more than seeds do" in said
+    assert "from 0.1 to 0.31, some that hold their rate and some that decay, differ little more than seeds do" in said
     monkeypatch.undo()
     assert headline(made_result(40)).latitude == ""
