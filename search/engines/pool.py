@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing.util import Finalize
 from typing import Any, Generic, TypeVar
 
+import psutil
 from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor
 
@@ -52,12 +54,19 @@ class Worker(Generic[Work, Result]):
     @property
     def done(self) -> bool:
         """Whether its work has ended, or it has."""
-        return self._future is not None and self._future.done()
+        return self._future is not None and (self._future.done() or self._deserted)
+
+    @property
+    def _deserted(self) -> bool:
+        """Whether loky's thread that watches the process has ended: its work would never be done."""
+        watching = None if self._pool is None else self._pool._executor_manager_thread
+        return watching is not None and not watching.is_alive()
 
     def start(self, work: Callable[[Work], Result], item: Work) -> None:
         """Hand it work."""
         self.item, self.begun = item, time.time()
-        self._pool = self._pool or self._process()
+        if self._pool is None or self._deserted:
+            self._pool = self._process()
         try:
             self._future = self._pool.submit(work, item)
         except BrokenProcessPool:  # it was killed while it had none
@@ -84,6 +93,9 @@ class Worker(Generic[Work, Result]):
         """
         assert self._future is not None
         try:
+            if not self._future.done() and self._deserted:
+                self._abandon()
+                raise WorkerDied("what watched it has ended")
             return self._future.result()
         except BrokenProcessPool as error:
             self._pool = None
@@ -91,6 +103,13 @@ class Worker(Generic[Work, Result]):
             raise WorkerDied(signs[1] if signs else "it ended without a word") from None
         finally:
             self.item = self._future = None
+
+    def _abandon(self) -> None:
+        """End the process of a pool that cannot be shut down any more."""
+        pool, self._pool = self._pool, None
+        for pid in list(pool._processes) if pool is not None else ():
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
 
     def kill(self) -> None:
         """End the process and those it started, at once."""

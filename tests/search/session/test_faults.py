@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import UserObjective
 from lrsearch.search import Plan, parse_seconds, search
 from lrsearch.search.budget.ledger import Ledger
-from lrsearch.search.engines.pool import Worker
+from lrsearch.search.engines.pool import Worker, WorkerDied
 
 pytestmark = pytest.mark.slow
 
@@ -127,6 +128,21 @@ def test_a_time_is_seconds_or_has_units() -> None:
     for wrong in ("0", "-3", "5 parsecs", "", "9ep"):
         with pytest.raises(InputError, match="--x is a time above 0"):
             parse_seconds(wrong, "--x")
+
+
+def test_a_worker_whose_watching_thread_has_ended_counts_as_dead_and_is_replaced() -> None:
+    worker: Worker[float, None] = Worker(1, print)
+    worker.start(time.sleep, 100.0)
+    assert not worker.wait(0.1)
+    assert worker._pool is not None
+    worker._pool._executor_manager_thread = threading.Thread()  # never started: not alive
+    assert worker.wait(0.1)
+    with pytest.raises(WorkerDied, match="what watched it has ended"):
+        worker.result()
+    worker.start(time.sleep, 0.0)
+    assert worker.wait(60)
+    worker.result()
+    worker.kill()
 
 
 def test_a_worker_that_is_killed_while_it_has_no_work_is_replaced() -> None:
