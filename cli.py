@@ -1,18 +1,21 @@
-"""The command line: wires and prints. What a command does is in the layers below; its options in `arguments`."""
+"""The command line: wires and prints. What a command does is in the layers below; its options in `commands`."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import commands
 from .errors import InputError, Interrupted, LrsearchError
-from .options import STORAGE, parse
+from .keywords import RunOptions, TransferOptions, WorkOptions
+from .options import STORAGE, keywords
+from .parser import parse
 
 if TYPE_CHECKING:
     from .search import SearchResult
@@ -55,31 +58,21 @@ def _complain(error: Exception, code: int) -> int:
     return code
 
 
-def _run(args: Namespace) -> int:
+def _run(args: commands.Run) -> int:
     if sys.stderr.isatty() and not args.json:  # PyTorch takes seconds
         print(f"lrsearch: preparing {args.objective!r} ...", file=sys.stderr, flush=True)
     from rich.console import Console
 
     from .api import run
-    from .objectives import TaskOptions
     from .reports.terminal.json_output import print_json
     from .reports.terminal.progress import make_progress
     from .reports.terminal.streams import stdout_for_json
     from .reports.terminal.summary import print_summary
     from .search import sigterm_like_ctrl_c
 
-    keys = ("budget", "epochs", "families", "space", "interval", "study", "out", "storage", "engine", "jobs", "device")
-    more = ("sampler", "pruner", "metric", "maximize", "seed", "optimizer", "trial_timeout", "confirm", "baseline")
-    cluster = ("backend", "address", "arguments", "fresh", "accept_changes")
-    options = ("model", "batch_size", "data_dir", "download", "subset", "bf16")
     with _shown_if_interrupted(args), sigterm_like_ctrl_c(), stdout_for_json() if args.json else nullcontext() as out:
-        result = run(
-            args.objective,
-            **{k: getattr(args, k) for k in (*keys, *more, *cluster)},
-            task_options=TaskOptions(**{k: getattr(args, k) for k in options}),
-            progress=make_progress(as_json=args.json, out=out),
-            begun=_BEGUN,
-        )
+        asked = replace(args, progress=make_progress(as_json=args.json, out=out), begun=_BEGUN)
+        result = run(**keywords(RunOptions, asked))
     if args.json:
         print_json(result)
     else:
@@ -90,7 +83,7 @@ def _run(args: Namespace) -> int:
 
 
 @contextmanager
-def _shown_if_interrupted(args: Namespace) -> Iterator[None]:
+def _shown_if_interrupted(args: commands.Run) -> Iterator[None]:
     """Print what there is after Ctrl-C."""
     try:
         yield
@@ -104,7 +97,7 @@ def _shown_if_interrupted(args: Namespace) -> Iterator[None]:
         raise
 
 
-def _report(args: Namespace) -> int:
+def _report(args: commands.Report) -> int:
     from .reports.terminal.plain import plain
     from .run_folder import write_report
 
@@ -121,13 +114,13 @@ def _report(args: Namespace) -> int:
     return OK
 
 
-def _default_report(result: SearchResult, args: Namespace) -> Path:
+def _default_report(result: SearchResult, args: commands.Report) -> Path:
     from .search import folder_name
 
     return Path(result.folder or f"runs/{folder_name(result.name)}") / "report.html"
 
 
-def _export(args: Namespace) -> int:
+def _export(args: commands.Export) -> int:
     from .reports.export import export
 
     result = _load(args)
@@ -147,23 +140,16 @@ def _export(args: Namespace) -> int:
     return OK
 
 
-def _transfer(args: Namespace) -> int:
+def _transfer(args: commands.Transfer) -> int:
     from rich.console import Console
 
     from .api import transfer
-    from .objectives import TaskOptions
     from .reports.facts.longer import longer, text_table
     from .reports.terminal.plain import plain
     from .reports.terminal.progress import LineProgress
 
-    keys = ("objective", "measure", "seeds", "keep_warmup", "storage", "engine", "device")
-    result = transfer(
-        args.run,
-        args.epochs,
-        **{k: getattr(args, k) for k in keys},
-        task_options=TaskOptions(data_dir=args.data_dir),
-        progress=LineProgress(Console(stderr=True)),
-    )
+    asked = replace(args, progress=LineProgress(Console(stderr=True)))
+    result = transfer(**keywords(TransferOptions, asked))
     found = longer(result, args.epochs)
     assert found is not None
     print("\n".join([f"{result.metric}, means over {found.seeds} seeds", *text_table(found), *found.sentences]))
@@ -171,11 +157,10 @@ def _transfer(args: Namespace) -> int:
     return OK
 
 
-def _work(args: Namespace) -> int:
+def _work(args: commands.Worker) -> int:
     from rich.console import Console
 
     from .api import work
-    from .objectives import TaskOptions
     from .reports.facts.numbers import plural
     from .reports.terminal.plain import plain
     from .reports.terminal.progress import LineProgress
@@ -184,19 +169,14 @@ def _work(args: Namespace) -> int:
     if args.storage is None:
         raise InputError(f"say with --storage (or ${STORAGE}) which database the search uses.")
     with sigterm_like_ctrl_c():
-        result = work(
-            args.study,
-            args.storage,
-            **{k: getattr(args, k) for k in ("objective", "engine", "jobs", "device", "wait")},
-            task_options=TaskOptions(data_dir=args.data_dir),
-            progress=LineProgress(Console(stderr=True)),
-        )
+        asked = replace(args, progress=LineProgress(Console(stderr=True)))
+        result = work(**keywords(WorkOptions, asked))
     trials = plural(len(result.trials), "trial")
     print(f"The search is finished: {trials}. See: lrsearch report {plain(args.study)} --storage URL")
     return OK
 
 
-def _dashboard(args: Namespace) -> int:
+def _dashboard(args: commands.Dashboard) -> int:
     from .reports.dashboard.server import serve
     from .run_folder import locate
 
@@ -205,14 +185,14 @@ def _dashboard(args: Namespace) -> int:
     return OK
 
 
-def _preview(args: Namespace) -> int:
+def _preview(args: commands.Preview) -> int:
     from rich.console import Console
 
     from .families import choose_families
     from .reports.preview import GALLERY, variants, write_preview
     from .reports.terminal.braille import lr_plot
 
-    values = {k.removeprefix("value:"): v for k, v in vars(args).items() if k.startswith("value:") and v}
+    values = dict(args.values)
     wanted: Sequence[tuple[str, dict[str, Any]]] = GALLERY
     if args.family:
         wanted = [(name, values) for name in choose_families([args.family])]
@@ -233,7 +213,7 @@ def _preview(args: Namespace) -> int:
     return OK
 
 
-def _families(args: Namespace) -> int:
+def _families(args: commands.Families) -> int:
     from .families import choose_families
     from .spaces import DEFAULT_FAMILIES, default_space, space_to_toml
 
@@ -248,7 +228,7 @@ def _families(args: Namespace) -> int:
     return OK
 
 
-def _tasks(args: Namespace) -> int:
+def _tasks(args: commands.Tasks) -> int:
     from .objectives import TASKS
 
     for name, task in TASKS.items():
@@ -257,7 +237,7 @@ def _tasks(args: Namespace) -> int:
     return OK
 
 
-def _runs(args: Namespace) -> int:
+def _runs(args: commands.Runs) -> int:
     from rich.console import Console
 
     from .reports.terminal.run_list import print_runs, run_rows
@@ -270,7 +250,7 @@ def _runs(args: Namespace) -> int:
     return OK
 
 
-def _load(args: Namespace) -> SearchResult:
+def _load(args: commands.OfAStudy) -> SearchResult:
     from .run_folder import load
     from .search import SearchResult
 
@@ -294,7 +274,7 @@ def _open(path: Path) -> None:
     webbrowser.open(path.resolve().as_uri())
 
 
-COMMANDS: dict[str, Callable[[Namespace], int]] = {
+COMMANDS: dict[str, Callable[[Any], int]] = {
     "run": _run,
     "report": _report,
     "export": _export,

@@ -7,7 +7,7 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
 from .families import choose_families
+from .keywords import RunOptions
 from .objectives import (
     TASKS,
     Objective,
     TaskObjective,
-    TaskOptions,
     TensorObjective,
     UserObjective,
     file_sources,
@@ -28,7 +28,8 @@ from .objectives import (
     load_function,
     resolve_device,
 )
-from .search import ENGINES, PRUNERS, SAMPLERS, Plan, SearchResult, redact
+from .options import SearchOptions, TaskOptions, keywords, notes
+from .search import Budget, Plan, SearchResult, parse_seconds, redact
 from .spaces import (
     DEFAULT_FAMILIES,
     Family,
@@ -54,42 +55,30 @@ LARGER = {
 _PACKAGES = ("lrsearch", "torch", "torchvision", "optuna", "numpy", "plotly", "joblib")
 
 
-def make_plan(
-    objective: str | Callable[..., Any] | Objective,
-    *,
-    space: ScheduleSpace | str | PathLike[str] | None,
-    families: Sequence[str | Family] | None,
-    epochs: int | None,
-    interval: Interval | None,
-    optimizer: str | None,
-    study: str | None,
-    task_options: TaskOptions | None,
-    device: str,
-    arguments: Sequence[str] = (),
-    baseline: Schedule | str | PathLike[str] | None = None,
-    **rest: Any,
-) -> Plan:
+def make_plan(asked: RunOptions) -> Plan:
     """Resolve names, files and defaults into a `Plan`; raises `InputError`."""
-    for kind, names in (("sampler", SAMPLERS), ("pruner", PRUNERS), ("engine", ENGINES)):
-        if not isinstance(rest[kind], str):
-            raise InputError(f"{kind} is a name, one of {', '.join(names)}; got {rest[kind]!r}.")
-    if epochs is not None and (epochs != int(epochs) or epochs < 1):
-        raise InputError(f"epochs must be a whole number of at least 1, got {epochs}.")
-    device = resolve_device(device)
-    found = make_objective(objective, optimizer, epochs, device, task_options, arguments)
-    found_space = make_space(space, families, epochs or found.epochs, interval, found.optimizer)
-    name = study or found.name
+    device = resolve_device(asked.device)
+    objective = make_objective(
+        asked.objective, asked.optimizer, asked.epochs, device, asked.task_options, asked.arguments
+    )
+    epochs = asked.epochs or objective.epochs
+    space = make_space(asked.space, asked.families, epochs, asked.interval, objective.optimizer)
+    name = asked.study or objective.name
     if not name.strip() or len(name) > 200:
         raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")
-    own = make_baseline(baseline, found_space)
+    timeout, as_asked = asked.trial_timeout, keywords(SearchOptions, asked)
     return Plan(
-        objective=found,
-        space=found_space,
-        study=name,
-        device=device,
-        baseline=own,
-        sources=sources_of(objective),
-        **rest,
+        objective,
+        space,
+        Budget.parse(asked.budget),
+        name,
+        str(asked.out),
+        maximize=larger_is_better(asked.metric) if asked.maximize is None else asked.maximize,
+        trial_timeout=None if timeout is None else parse_seconds(timeout, "--trial-timeout"),
+        baseline=make_baseline(asked.baseline, space),
+        sources=sources_of(asked.objective),
+        context={**notes(asked), **context()},
+        **{**as_asked, "device": device},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lrsearch.options import make_parser
+from lrsearch.parser import make_parser
 
 HEAD = """# Command line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..options import OPTIMIZERS, TaskOptions
 from .device import device_count, resolve_device
 from .loading import load_function
 from .objective import Measurement, Objective
@@ -9,7 +10,7 @@ from .optimizer import TrainedOptimizer
 from .reports import TrialEnded, train
 from .run import Run
 from .sources import file_sources, function_sources
-from .task import OPTIMIZERS, Task, TaskObjective, TaskOptions
+from .task import Task, TaskObjective
 from .tasks import DEFAULT_TASK, TASKS, get_task
 from .tensor_task import TensorObjective, TensorTask
 from .user import UserObjective

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, MissingPartError
-from .task import TaskOptions
+from ..options import TaskOptions
 from .training import Split, Splits
 
 SPLIT_SEED = 0

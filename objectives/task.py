@@ -9,37 +9,13 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, unknown
+from ..options import OPTIMIZERS, TaskOptions
 from .tensor_task import TensorObjective
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from .training import Recipe, Splits
-
-OPTIMIZERS = ("sgd", "adamw")
-
-
-@dataclass(frozen=True)
-class TaskOptions:
-    """What a person may change about a built-in task; an empty name or 0 takes the task's default.
-
-    Attributes:
-        model: Name of one of the task's models.
-        optimizer: ``"sgd"`` or ``"adamw"``.
-        batch_size: Samples in a step.
-        data_dir: Folder with the datasets, laid out as torchvision does.
-        download: Whether torchvision may download what is missing.
-        subset: Train on this many samples only; 0 for all.
-        bf16: Autocast to bfloat16.
-    """
-
-    model: str = ""
-    optimizer: str = ""
-    batch_size: int = 0
-    data_dir: str = "data"
-    download: bool = False
-    subset: int = 0
-    bf16: bool = False
 
 
 @dataclass(frozen=True)

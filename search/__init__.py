@@ -8,10 +8,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .plan import DEFAULT_ENGINE, ENGINES, Plan
+from ..options import ENGINES, PRUNERS, SAMPLERS
+from .plan import Plan
 from .results.code_changes import changed_between
 from .results.confirmation import Confirmation
-from .results.paired_tests import ALPHA, DEFAULT_SEEDS, Duel
+from .results.paired_tests import ALPHA, Duel
 from .results.search import SearchResult
 from .results.transfer import Outlook, Transfer
 from .results.trial import Outcome, TrialRecord
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from .finals.baselines import BASELINES, baselines
     from .finals.transfer import train_longer
     from .progress import Progress, Silent, Tally
-    from .sampling.pruners import DEFAULT_PRUNER, PRUNERS, make_pruner
-    from .sampling.samplers import DEFAULT_SAMPLER, SAMPLERS, make_sampler
+    from .sampling.pruners import make_pruner
+    from .sampling.samplers import make_sampler
     from .session.cluster import BACKENDS, Cluster, search_on
     from .session.search import search
     from .storage.dashboard_notes import DashboardNotes, FolderStore
@@ -38,10 +39,6 @@ __all__ = [
     "ALPHA",
     "BACKENDS",
     "BASELINES",
-    "DEFAULT_ENGINE",
-    "DEFAULT_PRUNER",
-    "DEFAULT_SAMPLER",
-    "DEFAULT_SEEDS",
     "ENGINES",
     "JOURNAL",
     "PRUNERS",
@@ -88,8 +85,8 @@ _HOME = {
     "finals.baselines": ("BASELINES", "baselines"),
     "finals.transfer": ("train_longer",),
     "progress": ("Progress", "Silent", "Tally"),
-    "sampling.pruners": ("DEFAULT_PRUNER", "PRUNERS", "make_pruner"),
-    "sampling.samplers": ("DEFAULT_SAMPLER", "SAMPLERS", "make_sampler"),
+    "sampling.pruners": ("make_pruner",),
+    "sampling.samplers": ("make_sampler",),
     "session.cluster": ("BACKENDS", "Cluster", "search_on"),
     "session.search": ("search",),
     "storage.dashboard_notes": ("DashboardNotes", "FolderStore"),

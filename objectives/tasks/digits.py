@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..task import Task, TaskOptions
+from ...options import TaskOptions
+from ..task import Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

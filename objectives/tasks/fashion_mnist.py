@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..task import Task, TaskOptions
+from ...options import TaskOptions
+from ..task import Task
 
 if TYPE_CHECKING:
     from torch import nn

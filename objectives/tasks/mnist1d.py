@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..task import Task, TaskOptions
+from ...options import TaskOptions
+from ..task import Task
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import DataError
-from ..task import Task, TaskOptions
+from ...options import TaskOptions
+from ..task import Task
 
 if TYPE_CHECKING:
     from torch import nn

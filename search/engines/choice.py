@@ -11,7 +11,7 @@ from joblib import cpu_count
 
 from ...errors import InputError, unknown
 from ...objectives import Objective, TensorObjective, device_count
-from ..plan import ENGINES
+from ...options import ENGINES
 from ..trial.settings import Terms
 from .engine import Engine
 

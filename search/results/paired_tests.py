@@ -20,6 +20,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
+from ...options import FEWEST_SEEDS
+
 ALPHA = 0.05
 """The level of all confirmations of a study together, for "better" and for "worse" each."""
 CONTEST_SHARE = 0.25
@@ -27,8 +29,7 @@ CONTEST_SHARE = 0.25
 LOOKS = ((0.67, 0.05), (1.0, 0.95))
 """Looks at a comparison: after which share of the seeds, with which share of the confirmation's level. The first is
 strict: it ends clear cases early."""
-DEFAULT_SEEDS = 9
-FEWEST = 3
+FEWEST = FEWEST_SEEDS
 """Seeds of the first look, at least: two differences say next to nothing about their spread."""
 
 Result = Literal["better", "worse", "open"]

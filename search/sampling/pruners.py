@@ -8,6 +8,7 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner,
 from optuna.samplers import BaseSampler
 
 from ...errors import unknown
+from ...options import PRUNERS
 from ...spaces import ScheduleSpace
 
 
@@ -25,8 +26,6 @@ def _hyperband(epochs: int) -> BasePruner:
     return HyperbandPruner(min_resource=max(1, epochs // 9), max_resource=epochs, reduction_factor=3)
 
 
-PRUNERS: tuple[str, ...] = ("auto", "median", "halving", "hyperband", "none")
-DEFAULT_PRUNER = "auto"
 _OPTUNAS: dict[str, Callable[[int], BasePruner]] = {
     "median": _median,
     "halving": _halving,

@@ -14,10 +14,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from ...errors import unknown
+from ...options import SAMPLERS
 from ...spaces import ScheduleSpace
 
-SAMPLERS: tuple[str, ...] = ("curve", "tpe", "gp", "random", "qmc")
-DEFAULT_SAMPLER = "curve"
 _OPTUNAS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed),
     "gp": lambda seed: GPSampler(seed=seed, warn_independent_sampling=False),

@@ -11,6 +11,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
 
+from ...options import notes
 from ..engines.engine import Engine
 from ..finals.baselines import baselines
 from ..plan import Plan
@@ -45,16 +46,13 @@ def note_session(study: Study, plan: Plan, begun: float, deadline: float, engine
     """Note in the study what this session was asked for and how it runs; times are ``time.time()``."""
     session: dict[str, Any] = {
         **plan.context,
+        **notes(plan),
         "started": begun,
         "budget": str(plan.budget),
         "limit": [plan.budget.kind, plan.budget.amount],
         "deadline": deadline if math.isfinite(deadline) else None,
-        "confirm": plan.confirm,
         "baseline": plan.baseline and plan.baseline.to_dict(),
         "trial_timeout": plan.trial_timeout,
-        "sampler": plan.sampler,
-        "pruner": plan.pruner,
-        "device": plan.device,
         "engine": engine.name,
         "width": engine.width,
         "why": engine.why,

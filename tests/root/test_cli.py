@@ -20,7 +20,7 @@ import pytest
 import lrsearch
 from lrsearch import cli
 from lrsearch.cli import main
-from lrsearch.options import FORMATS
+from lrsearch.commands import FORMATS
 from lrsearch.spaces import FAMILIES, Family
 
 COMMAND = [sys.executable, "-m", "lrsearch"]

@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 import lrsearch
 from lrsearch.cli import main
+from lrsearch.commands import FORMATS
 from lrsearch.errors import InputError, LrsearchError, StudyError
 from lrsearch.families import parameters
-from lrsearch.options import FORMATS
 from lrsearch.planning import make_objective
 from lrsearch.reports.export import export
 from lrsearch.search import Budget, Plan, baselines, search

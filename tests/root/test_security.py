@@ -24,7 +24,7 @@ import lrsearch
 from lrsearch.cli import main
 from lrsearch.errors import InputError, LrsearchError, StudyError
 from lrsearch.objectives.loading import _load
-from lrsearch.options import parse
+from lrsearch.parser import parse
 from lrsearch.planning import make_objective
 from lrsearch.reports.dashboard.server import make_server
 from lrsearch.reports.export import FORMATS, export
@@ -214,11 +214,11 @@ def test_a_password_reaches_no_file_and_no_line(
 
 def test_the_storage_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRSEARCH_STORAGE", "sqlite:///a.db")
-    assert parse(["run"]).storage == "sqlite:///a.db"
+    assert vars(parse(["run"]))["storage"] == "sqlite:///a.db"
     assert locate("x") == "sqlite:///a.db"
-    assert parse(["run", "--storage", "sqlite:///b.db"]).storage == "sqlite:///b.db"
+    assert vars(parse(["run", "--storage", "sqlite:///b.db"]))["storage"] == "sqlite:///b.db"
     monkeypatch.setenv("LRSEARCH_STORAGE", "")
-    assert parse(["run"]).storage is None
+    assert vars(parse(["run"]))["storage"] is None
 
 
 def test_a_plan_that_is_printed_hides_its_storage(make_plan: Callable[..., Plan]) -> None:
@@ -228,7 +228,7 @@ def test_a_plan_that_is_printed_hides_its_storage(make_plan: Callable[..., Plan]
 def test_the_dashboard_listens_on_this_machine_only(make_plan: Callable[..., Plan]) -> None:
     plan = make_plan("3", sampler="random")
     search(plan)
-    assert parse(["dashboard", "x"]).host == "127.0.0.1"
+    assert vars(parse(["dashboard", "x"]))["host"] == "127.0.0.1"
     with make_server(plan.where, plan.folder, port=0) as server:
         assert server.socket.getsockname()[0] == "127.0.0.1"
         others = {str(a[4][0]) for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}

@@ -1,0 +1,164 @@
+"""The keywords of the Python API, which are the commands' options, too. A new one is a field here.
+
+What reaches the search as it was asked for is in `lrsearch.options.search`; here is what must first be made into
+something else: a file into a space, a name into an objective.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any
+
+from .options import (
+    JUDGED,
+    KEPT,
+    OPTIMIZERS,
+    PASSWORD,
+    RUNS,
+    STORAGE,
+    WHAT,
+    EngineOptions,
+    Options,
+    SearchOptions,
+    TaskOptions,
+    WorkerOptions,
+    option,
+)
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from .objectives import Objective
+    from .search import Budget, Progress
+    from .spaces import Family, Interval, Schedule, ScheduleSpace
+
+_WHOLE = (lambda n: n == int(n) and n >= 1), "must be a whole number of at least 1"
+_DATA = ("data_dir",)
+
+
+@dataclass(frozen=True)
+class RunOptions(SearchOptions):
+    """Everything that `lrsearch.run` takes."""
+
+    objective: str | Callable[..., Any] | Objective = option(
+        "digits",
+        "a task, train.py:objective or module:objective; on the command line its own arguments follow --",
+        in_python="Also a generator function, or an `Objective`.",
+        positional=True,
+        noted=False,
+    )
+    _: KW_ONLY
+    budget: str | int | Budget = option(60, 'trials "60", time "30m", or epochs "500ep"', group=WHAT)
+    epochs: int | None = option(None, "length of a trial (default: the task's)", group=WHAT, metavar="N", rule=_WHOLE)
+    families: Sequence[str | Family] | None = option(
+        None,
+        "schedule families, all, llm, vision, or your own as FILE.py:NAME (default exp,step,cosine)",
+        in_python="Also such a family itself; where a space is given, its families are the default.",
+        group=WHAT,
+    )
+    space: ScheduleSpace | str | PathLike[str] | None = option(
+        None,
+        "search space as TOML; see: lrsearch families --toml",
+        in_python="Also a `ScheduleSpace`.",
+        group=WHAT,
+        metavar="FILE",
+        noted=False,
+    )
+    interval: Interval | None = option(
+        None, "when the rate changes (default step)", group=WHAT, choices=("step", "epoch")
+    )
+    optimizer: str | None = option(
+        None,
+        "a task's optimizer; sets the base_lr range",
+        in_python="Another class's name for an objective of your own, whose optimizer is found out by default.",
+        group=WHAT,
+        choices=OPTIMIZERS,
+    )
+    maximize: bool | None = option(None, "larger is better (default: of accuracy, f1, ...)", group=JUDGED)
+    baseline: Schedule | str | PathLike[str] | None = option(
+        None,
+        "your present schedule, to be compared with: cosine:base_lr=0.1,warmup=1 or a JSON file that export wrote",
+        in_python="Also a `Schedule`.",
+        group=JUDGED,
+        metavar="SCHEDULE",
+    )
+    study: str | None = option(None, "the study's name (default: the objective's)", group=KEPT, metavar="NAME")
+    fresh: bool = option(False, "start the study anew; its run of before is kept as NAME-1", group=KEPT)
+    out: str | PathLike[str] = option("runs", "where run folders go", group=KEPT, metavar="DIR")
+    trial_timeout: str | float | None = option(
+        None, 'a trial that takes longer, as "300" (s) or "5m", has failed', group=RUNS, metavar="TIME"
+    )
+    backend: str | None = option(
+        None, "train on the workers of such a cluster, --jobs of them", group=RUNS, choices=("ray", "dask")
+    )
+    address: str | None = option(
+        None, "the cluster's address (default: from Ray's or Dask's environment variables)", group=RUNS
+    )
+    arguments: Sequence[str] = option(
+        (), "what the objective's script finds in sys.argv after its own name; on the command line, after --", flag=""
+    )
+    task_options: TaskOptions | None = option(
+        None,
+        "options of a built-in task",
+        parts=("model", "batch_size", "data_dir", "download", "subset", "bf16"),
+        noted=False,
+    )
+    progress: Progress | bool | Callable[[str], object] | None = option(
+        None,
+        "who to tell; False for nobody, True or a function such as print for lines of text; by default a terminal or "
+        "a notebook is told",
+        flag="",
+        noted=False,
+    )
+    begun: float | None = option(
+        None, "the time.time() from which a wall-clock budget counts; now by default", flag="", noted=False
+    )
+
+
+@dataclass(frozen=True)
+class OfARun(Options):
+    """A run that is there."""
+
+    run: str | PathLike[str] = option(..., "a run folder, or a study's name under runs/", positional=True)
+    _: KW_ONLY
+    storage: str | None = option(
+        None, f"Optuna storage (default: where the run folder says); {PASSWORD}", metavar="URL", secret=True
+    )
+
+
+@dataclass(frozen=True)
+class TransferOptions(OfARun, EngineOptions):
+    """Everything that `lrsearch.api.transfer` takes."""
+
+    epochs: int = option(..., "length of the real training")
+    _: KW_ONLY
+    objective: str | Callable[..., Any] | Objective | None = option(
+        None, "train.py:objective, unless a built-in task was searched", metavar="SPEC"
+    )
+    measure: Sequence[int] | None = option(None, "horizons to train (default 2, 4 times the search's)", metavar="E,E")
+    seeds: int = option(3, "on how many of the confirmation's seeds, at least 2")
+    keep_warmup: bool = option(False, "do not stretch the warm-up: keep its length in epochs")
+    task_options: TaskOptions | None = option(
+        None, "options of a built-in task, of which only data_dir matters: the rest is the search's", parts=_DATA
+    )
+    progress: Progress | None = option(None, "who to tell", flag="")
+
+
+@dataclass(frozen=True)
+class WorkOptions(WorkerOptions):
+    """Everything that `lrsearch.work` takes."""
+
+    study: str = option(..., "the search's name", metavar="NAME")
+    storage: str = option(
+        ..., f"the search's database, as an Optuna URL; {PASSWORD}", metavar="URL", env=STORAGE, secret=True
+    )
+    _: KW_ONLY
+    objective: str | Callable[..., Any] | Objective | None = option(
+        None, "train.py:objective, unless a built-in task is searched", metavar="SPEC"
+    )
+    wait: str | float = option("10m", "how long to wait for the search to begin", metavar="TIME")
+    task_options: TaskOptions | None = option(
+        None, "options of a built-in task, of which only data_dir matters: the rest is the search's", parts=_DATA
+    )
+    progress: Progress | None = option(None, "who to tell", flag="")
