@@ -27,6 +27,7 @@ from .objectives import (
     get_task,
     load_function,
     resolve_device,
+    same_objective,
 )
 from .options import SearchOptions, TaskOptions, keywords, notes
 from .search import Budget, Plan, SearchResult, parse_seconds, redact
@@ -175,9 +176,11 @@ def objective_again(result: SearchResult, given: Any, device: str, options: Task
         kept = {k: stored[k] for k in ("model", "optimizer", "batch_size", "subset", "bf16")}
         given = TaskObjective(get_task(stored["objective"]), replace(options, **kept))
     found = make_objective(given, stored.get("optimizer"), result.epochs, device, None, stored.get("arguments", ()))
-    if differing := [k for k, v in found.settings().items() if stored.get(k) != v]:
+    now = found.settings()
+    same = {"objective"} if same_objective(now["objective"], stored["objective"]) else set()
+    if differing := [k for k, v in now.items() if stored.get(k) != v and k not in same]:
         raise InputError(
-            f"this is not what was searched: {differing[0]} is {found.settings()[differing[0]]!r} now, "
+            f"this is not what was searched: {differing[0]} is {now[differing[0]]!r} now, "
             f"{stored.get(differing[0])!r} in the study."
         )
     return found

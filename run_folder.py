@@ -87,12 +87,13 @@ def _folder(path: str | PathLike[str]) -> Path:
 
 
 def write_outputs(result: SearchResult) -> None:
-    """Write the report, and ``best.json`` and ``best.py`` if a trial is complete, into the run folder.
+    """Write into the run folder the report and, if a trial is complete, code, JSON and the space to search next.
 
     Raises:
         StudyError: The disk is full, or the folder cannot be written; older files are as they were.
     """
     from .reports.export import write_best
+    from .reports.export.wider import write_wider_space
 
     assert result.folder is not None
     folder = Path(result.folder)
@@ -100,6 +101,7 @@ def write_outputs(result: SearchResult) -> None:
         _write_report(result, folder / "report.html")
         if result.ranking:
             write_best(result, folder)
+            write_wider_space(result)
     except OSError as error:
         raise StudyError(
             f"the run folder {str(folder)!r} cannot be written ({error.strerror}): every trial is kept; "

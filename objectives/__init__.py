@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..options import OPTIMIZERS, TaskOptions
 from .device import device_count, resolve_device
-from .loading import load_function
+from .loading import load_function, same_objective
 from .objective import Measurement, Objective
 from .optimizer import TrainedOptimizer
 from .reports import TrialEnded, train
@@ -36,5 +36,6 @@ __all__ = [
     "get_task",
     "load_function",
     "resolve_device",
+    "same_objective",
     "train",
 ]

@@ -64,6 +64,25 @@ def absolute(spec: str) -> str:
     return f"{os.path.abspath(where)}:{name}" if where.endswith(".py") else spec
 
 
+def same_objective(one: str, other: str) -> bool:
+    """Whether two specs may name the same function: paths to one file, ``./a/train.py`` and ``train.py`` for example.
+
+    A file is known by as much of its path as both tell: the folder in which a spec was typed is not known.
+    """
+    (first, name), (second, other_name) = (_parts(spec) for spec in (one, other))
+    shared = min(len(first), len(second))
+    return name == other_name and shared > 0 and first[-shared:] == second[-shared:]
+
+
+def _parts(spec: str) -> tuple[tuple[str, ...], str]:
+    """A file's path in parts, without those that lead to where one is, and the function's name."""
+    where, _, name = spec.rpartition(":")
+    if not where.endswith(".py"):
+        return (where,), name
+    parts = os.path.normpath(where).replace(os.sep, "/").split("/")
+    return tuple(part for part in parts if part != ".."), name
+
+
 def _load_file(path: Path) -> ModuleType:
     if not os.path.isfile(path):  # unlike Path.is_file, false for a name that is too long
         raise ObjectiveError(f"there is no file {str(path)!r}: give the objective as path/to/train.py:name.")

@@ -19,6 +19,7 @@ from .schedule import Interval, Schedule
 from .space import ScheduleSpace, default_space
 from .toml import read_space, space_from_dict, space_from_toml, space_to_dict, space_to_toml
 from .warmup import WARMUP_START, WarmupShape
+from .widening import changes
 
 __all__ = [
     "BASE_LR",
@@ -35,6 +36,7 @@ __all__ = [
     "WarmupShape",
     "add_family",
     "base_lr_range",
+    "changes",
     "default_space",
     "family",
     "family_set",

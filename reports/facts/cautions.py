@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord, changed_between
-from .edges import edges_of
-from .marks import finalist, recommended
+from .edges import every_edge
+from .marks import recommended
 from .numbers import num, plural
 from .verdict import checks_on_test_data
 
@@ -33,8 +33,9 @@ def cautions(result: SearchResult) -> tuple[Caution, ...]:
     best = recommended(result)
     if best is None:
         return ()
+    edges = [Caution("edge", edge.text, edge.toml) for edge in every_edge(result)]
     tests = [Caution("test", f.text, "") for f in checks_on_test_data(result) if f.contradicts]
-    return (*_code(result), *tests, *_divergence(result, best), *_edges(result))
+    return (*_code(result), *tests, *_divergence(result, best), *edges)
 
 
 def _code(result: SearchResult) -> list[Caution]:
@@ -76,13 +77,3 @@ def _factors(result: SearchResult, best: TrialRecord) -> list[float]:
     diverged = [t for t in result.transfer if t.confirms == best.number and t.outcome == "diverged" and t.schedule]
     factors = {float(f"{t.schedule.base_lr / best.schedule.base_lr:.2g}") for t in diverged if t.schedule}
     return sorted(f for f in factors if f > 1)
-
-
-def _edges(result: SearchResult) -> list[Caution]:
-    """The recommended trial and, where that is a baseline, the finalist at an end of a range."""
-    named = {t.number: t for t in (recommended(result), finalist(result)) if t is not None}
-    found: dict[str, Caution] = {}
-    for trial in named.values():
-        for edge in edges_of(result, trial):
-            found.setdefault(edge.parameter, Caution("edge", edge.text, edge.toml))
-    return list(found.values())

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from ...search import SearchResult, TrialRecord
-from ...spaces import Range, get_family
-from .marks import recommended, title
+from ...spaces import Range, ScheduleSpace, get_family
+from .marks import finalist, recommended, title
 from .numbers import num
 
 EDGE = 0.02
@@ -31,6 +31,7 @@ class Edge(NamedTuple):
         limit: The range's end.
         text: All this in a sentence.
         toml: What a space file says to search a wider range.
+        wide: That range.
     """
 
     parameter: str
@@ -39,12 +40,35 @@ class Edge(NamedTuple):
     limit: float
     text: str
     toml: str
+    wide: Range
 
 
 def edges(result: SearchResult) -> tuple[Edge, ...]:
     """Parameters of the recommended trial at the end of a range that could be widened."""
     best = recommended(result)
     return () if best is None else edges_of(result, best)
+
+
+def every_edge(result: SearchResult) -> tuple[Edge, ...]:
+    """Those of the recommended trial and, where that is a baseline, of the finalist; one for each parameter."""
+    named = {t.number: t for t in (recommended(result), finalist(result)) if t is not None}
+    found: dict[str, Edge] = {}
+    for trial in named.values():
+        for edge in edges_of(result, trial):
+            found.setdefault(edge.parameter, edge)
+    return tuple(found.values())
+
+
+def wider_space(result: SearchResult) -> ScheduleSpace | None:
+    """The space with more room at every edge; None if there is no edge."""
+    wide = {edge.parameter: edge.wide for edge in every_edge(result)}
+    if not wide:
+        return None
+    space = result.space
+    ranges = {name: wide.get(name, span) for name, span in space.ranges.items()}
+    return replace(
+        space, base_lr=wide.get("base_lr", space.base_lr), warmup=wide.get("warmup", space.warmup), ranges=ranges
+    )
 
 
 def edges_of(result: SearchResult, trial: TrialRecord) -> tuple[Edge, ...]:
@@ -72,7 +96,7 @@ def _edge(result: SearchResult, trial: TrialRecord, name: str, value: float | st
         f"In trial {trial.number} ({title(trial)}), {name} = {num(value)} lies at the {side} end of its range "
         f"({num(span.low)} to {num(span.high)}): better values may lie beyond it."
     )
-    return Edge(name, value, side, limit, text, _toml(name, wide))
+    return Edge(name, value, side, limit, text, _toml(name, wide), wide)
 
 
 def position(span: Range, value: float) -> float:
@@ -96,13 +120,13 @@ def domain(result: SearchResult, name: str) -> Range:
 
 
 def wider(span: Range, side: Side, limits: Range) -> Range:
-    """The range with more room at one side, as far as the limits allow."""
+    """The range with more room at one side, as far as the limits allow, and on its own grid."""
     length = span.high - span.low
-    low = span.low / WIDER if span.log else span.low - length
-    high = span.high * WIDER if span.log else span.high + length
+    low = max(span.low / WIDER if span.log else span.low - length, limits.low)
+    high = min(span.high * WIDER if span.log else span.high + length, limits.high)
     if side == "lower":
-        return replace(span, low=_rounded(min(span.low, max(low, limits.low))))
-    return replace(span, high=_rounded(max(span.high, min(high, limits.high))))
+        return replace(span, low=_rounded(span.low - max(0.0, _whole(span.low - low, span.step))))
+    return replace(span, high=_rounded(span.high + max(0.0, _whole(high - span.high, span.step))))
 
 
 def _toml(name: str, span: Range) -> str:
@@ -111,6 +135,11 @@ def _toml(name: str, span: Range) -> str:
     extra = ", log = true" if span.log else f", step = {span.step!r}" if span.step else ""
     line = f"{short} = {{ low = {float(span.low)!r}, high = {float(span.high)!r}{extra} }}"
     return f"[{family}]\n{line}" if family else line
+
+
+def _whole(distance: float, step: float | None) -> float:
+    """The distance in whole steps of a grid, if there is one."""
+    return distance if step is None else step * math.floor(distance / step + 1e-9)
 
 
 def _rounded(value: float) -> float:

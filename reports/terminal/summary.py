@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...search import SearchResult, TrialRecord
+from ..export.wider import wider_space_file
 from ..facts.answer import tally
 from ..facts.confirmed import ConfirmedRow, confirmed_rows
 from ..facts.headline import headline
@@ -50,10 +51,14 @@ def _answer(result: SearchResult, console: Console) -> None:
     for test in found.tests:
         if not test.contradicts:
             _say(console, test.text)
+    wider = wider_space_file(result)
     for caution in found.cautions:
         _say(console, f"! {caution.text}", "yellow")
-        if caution.toml:
-            _say(console, f"  In a space file (--space FILE, a new study): {' '.join(caution.toml.split())}", "yellow")
+        if caution.toml and not wider:
+            _say(console, f"  In a file for --space: {' '.join(caution.toml.split())}", "yellow")
+    if wider:
+        file = shlex.quote(plain(wider))
+        _say(console, f"  To search on beyond: the same command with --space {file} and a larger --budget", "yellow")
     if found.gain:
         _say(console, found.gain.sentence)
     console.print()

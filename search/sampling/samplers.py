@@ -25,6 +25,8 @@ _OPTUNAS: dict[str, Callable[[int], BaseSampler]] = {
         seed=seed, scramble=True, warn_independent_sampling=False, warn_asynchronous_seeding=False
     ),
 }
+FIXED_RANGES = ("gp", "qmc")
+"""These draw a parameter jointly with the others only while its range is what it was in the first trials."""
 _SEQUENCES = ("qmc",)  # these need one seed throughout: the position in the sequence is kept in the study
 
 

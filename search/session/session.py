@@ -12,7 +12,8 @@ from optuna.pruners import NopPruner
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from ...errors import StudyError
+from ...errors import InputError, StudyError
+from ...spaces import changes
 from ..budget.kinds import kind_of
 from ..budget.ledger import Allowance, Ledger
 from ..budget.pace import Pace, time_spent
@@ -26,6 +27,7 @@ from ..results.code_changes import HELPING, RESUMING, changed_code, check_code
 from ..results.importance import NOTED_FROM, importance
 from ..results.search import SearchResult
 from ..results.trial import TrialRecord
+from ..sampling.samplers import FIXED_RANGES
 from ..storage.access import Access
 from ..storage.leases import clear_unsigned
 from ..storage.reading import load_result
@@ -74,8 +76,8 @@ class Session:
 
     def run(self) -> SearchResult:
         """Spend the budget; returns the whole study."""
-        study = self._open()
         self.ledger.kept_back = self._kept_back()
+        study = self._open()
         if self._unfinished():
             self.progress.start(self.plan.study, self.tally)
             try:
@@ -256,11 +258,29 @@ class Session:
             first = next(iter(baselines(plan.space, plan.baseline).values()))
             self.runner.prove(plan, first, self.terms)
         self._check_code()
-        study, skipped = begin_study(self.storage, plan, alone=not self.members.at_work())
+        at_work = self.members.at_work()
+        wider = self._wider(at_work)
+        study, skipped = begin_study(self.storage, plan, alone=not at_work)
+        if wider:
+            self.progress.note(f"The search space is wider now: {', '.join(wider)}.")
         self.terms = replace(self.terms, skipped=skipped)
         if cut := self.access.recovered:
             self.progress.note(f"{cut} trial(s) were cut off when the last session ended; they run again.")
         return study
+
+    def _wider(self, at_work: int) -> tuple[str, ...]:
+        """What the study's space gets more of; raises `InputError` if it can get nothing now."""
+        wider = changes(self.known.space, self.plan.space).wider if self.known else ()
+        if wider and self.plan.sampler in FIXED_RANGES:
+            raise InputError(
+                f"the sampler {self.plan.sampler} keeps to the ranges that a study began with: search a wider space "
+                "with --sampler curve, or under another name with --study."
+            )
+        if wider and at_work:
+            raise InputError("other processes search in the present space: give a wider one when they have ended.")
+        if wider and not self._trials_left():
+            raise InputError("the budget is spent: to search the wider space, give a larger --budget with it.")
+        return wider
 
     def _check_code(self) -> None:
         """Mix the trials of two versions of the code only if that was asked for."""

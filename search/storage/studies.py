@@ -14,7 +14,8 @@ from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 
 from ...errors import StudyError
-from ...spaces import space_from_dict
+from ...objectives import same_objective
+from ...spaces import changes, space_from_dict
 
 CONFIRMATION = ":confirmation"
 """Ends the name of the study that holds the runs on fresh seeds."""
@@ -35,7 +36,7 @@ def open_study(
     sampler: BaseSampler,
     pruner: BasePruner,
 ) -> Study:
-    """The study of that name, made if it is new.
+    """The study of that name, made if it is new; a wider space than it has becomes its own.
 
     Raises:
         StudyError: It exists with other settings, so that its trials cannot be compared with new ones, or was made by
@@ -62,25 +63,27 @@ def open_study(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names([settings["metric"]])
-    elif differing := [k for k in sorted({*stored, *settings}) if not _same(k, stored.get(k), settings.get(k))]:
+    elif differing := _differences(stored, settings):
         raise StudyError(
-            f"the study {name!r} has other settings ({_differences(stored, settings, differing)}): "
+            f"the study {name!r} has other settings ({'; '.join(differing)}): "
             "use the same ones to resume it, or another name with --study."
         )
+    elif space_from_dict(stored["space"]) != space_from_dict(settings["space"]):
+        study.set_user_attr("settings", {**stored, "space": settings["space"]})
     return study
 
 
-def _same(key: str, stored: Any, asked: Any) -> bool:
-    """Whether two values of a setting mean the same: a space may be written with other comments."""
+def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """What keeps a study from going on with other settings, in words."""
+    found = {key: _difference(key, stored.get(key), asked.get(key)) for key in sorted({*stored, *asked})}
+    return [text for key, text in found.items() if text and not (key == "space" and found["epochs"])]
+
+
+def _difference(key: str, stored: Any, asked: Any) -> str:
+    """What keeps a study with one value of a setting from going on with the other; empty if nothing does."""
+    if stored == asked or (key == "objective" and same_objective(str(stored), str(asked))):
+        return ""
     if key == "space" and stored and asked:
-        return stored == asked or space_from_dict(stored) == space_from_dict(asked)
-    return bool(stored == asked)
-
-
-def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any], keys: list[str]) -> str:
-    def shown(key: str) -> str:
-        if key == "space":
-            return "the search space"
-        return f"{key}: {stored.get(key)} there, {asked.get(key)} now"
-
-    return "; ".join(shown(key) for key in keys)
+        refused = changes(space_from_dict(stored), space_from_dict(asked)).refused
+        return f"the search space may become wider only: {', '.join(refused)}" if refused else ""
+    return f"{key}: {stored} there, {asked} now"
