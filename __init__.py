@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .api import run, work
     from .errors import DataError, InputError, LrsearchError, MissingPartError, ObjectiveError, StudyError
     from .objectives import Measurement, Objective, Run, TaskOptions, TensorTask, UserObjective
+    from .objectives.adapters import LightningCallback, attach
     from .run_folder import load
     from .search import Budget, SearchResult, TrialRecord
     from .search.sampling.curve_sampler import CurvePruner, CurveSampler
@@ -26,6 +27,7 @@ __all__ = [
     "CurveSampler",
     "DataError",
     "InputError",
+    "LightningCallback",
     "LrsearchError",
     "Measurement",
     "MissingPartError",
@@ -41,6 +43,7 @@ __all__ = [
     "TensorTask",
     "TrialRecord",
     "UserObjective",
+    "attach",
     "default_space",
     "family",
     "load",
@@ -53,6 +56,7 @@ _HOME = {
     "errors": ("DataError", "InputError", "LrsearchError", "MissingPartError", "ObjectiveError", "StudyError"),
     "run_folder": ("load",),
     "objectives": ("Measurement", "Objective", "Run", "TaskOptions", "TensorTask", "UserObjective"),
+    "objectives.adapters": ("LightningCallback", "attach"),
     "search": ("Budget", "SearchResult", "TrialRecord"),
     "search.sampling.curve_sampler": ("CurvePruner", "CurveSampler"),
     "spaces": ("Choice", "Range", "Schedule", "ScheduleSpace", "default_space", "family"),

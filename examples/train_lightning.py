@@ -1,4 +1,4 @@
-"""A PyTorch Lightning training as an objective: Lightning owns the loop, so every epoch is reported, not yielded.
+"""A PyTorch Lightning training as an objective: a callback puts the trial's scheduler in, and reports every epoch.
 
 Run it with:  lrsearch run examples/train_lightning.py:objective --budget 20 --epochs 8
 """
@@ -15,11 +15,10 @@ import lrsearch
 
 
 class Digits(pl.LightningModule):
-    """A small network for handwritten digits, with the scheduler of a trial."""
+    """A small network for handwritten digits, which knows nothing of the search."""
 
-    def __init__(self, run: lrsearch.Run) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.run = run
         self.net = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
 
     def training_step(self, batch: Any, index: int) -> torch.Tensor:
@@ -32,19 +31,8 @@ class Digits(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(self.parameters())
-        steps = self.trainer.estimated_stepping_batches / (self.trainer.max_epochs or 1)
-        scheduler = self.run.scheduler(optimizer, steps)  # in the place of the module's own
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-class Report(pl.Callback):
-    """Tells the search how every epoch went, and ends the training when it is told to."""
-
-    def __init__(self, run: lrsearch.Run) -> None:
-        self.run = run
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        trainer.should_stop = not self.run.report(trainer.current_epoch, val_loss=trainer.callback_metrics["val_loss"])
+        scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)  # the trial's takes its place
+        return [optimizer], [scheduler]
 
 
 def objective(run: lrsearch.Run) -> None:
@@ -54,7 +42,5 @@ def objective(run: lrsearch.Run) -> None:
     train = DataLoader(TensorDataset(x[:1200], y[:1200]), batch_size=64, shuffle=True)
     val = DataLoader(TensorDataset(x[1200:1500], y[1200:1500]), batch_size=300)
     quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
-    trainer = pl.Trainer(
-        max_epochs=run.epochs, accelerator="cpu", num_sanity_val_steps=0, callbacks=[Report(run)], **quiet
-    )
-    trainer.fit(Digits(run), train, val)
+    callbacks = [lrsearch.LightningCallback(run)]
+    pl.Trainer(max_epochs=run.epochs, accelerator="cpu", callbacks=callbacks, **quiet).fit(Digits(), train, val)

@@ -1,4 +1,4 @@
-"""A training by transformers' Trainer as an objective: the Trainer owns the loop, so every evaluation is reported.
+"""A training by transformers' Trainer as an objective: the trial's scheduler is put in, and evaluations are reported.
 
 Run it with:  lrsearch run examples/train_transformers.py:objective --budget 20 --epochs 8
 """
@@ -9,11 +9,9 @@ from typing import Any
 import torch
 from sklearn.datasets import load_digits
 from torch.utils.data import Dataset
-from transformers import Trainer, TrainerCallback, TrainingArguments, ViTConfig, ViTForImageClassification, set_seed
+from transformers import Trainer, TrainingArguments, ViTConfig, ViTForImageClassification, set_seed
 
 import lrsearch
-
-BATCH = 64
 
 
 class Digits(Dataset[dict[str, Any]]):
@@ -30,44 +28,22 @@ class Digits(Dataset[dict[str, Any]]):
         return {"pixel_values": self.x[index], "labels": int(self.y[index])}
 
 
-class Report(TrainerCallback):
-    """Tells the search how every epoch went, and ends the training when it is told to."""
-
-    def __init__(self, run: lrsearch.Run) -> None:
-        self.run = run
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **rest: Any) -> None:
-        go_on = self.run.report(round(state.epoch), val_loss=metrics["eval_loss"])
-        control.should_training_stop = not go_on
-
-
 def objective(run: lrsearch.Run) -> None:
     set_seed(run.seed)  # the same weights and batches in every trial
     size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     model = ViTForImageClassification(ViTConfig(image_size=8, patch_size=2, num_channels=1, num_labels=10, **size))
     train, val = Digits(slice(0, 1200)), Digits(slice(1200, 1500))
-    optimizer = torch.optim.AdamW(model.parameters())
-    scheduler = run.scheduler(optimizer, -(-len(train) // BATCH))  # in the place of the Trainer's own
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             folder,
             num_train_epochs=run.epochs,
-            per_device_train_batch_size=BATCH,
+            per_device_train_batch_size=64,
             per_device_eval_batch_size=300,
-            eval_strategy="epoch",
             save_strategy="no",
-            logging_strategy="no",
             report_to="none",
             disable_tqdm=True,
             use_cpu=True,
             dataloader_pin_memory=False,
             seed=run.seed,
         )
-        Trainer(
-            model,
-            arguments,
-            train_dataset=train,
-            eval_dataset=val,
-            optimizers=(optimizer, scheduler),
-            callbacks=[Report(run)],
-        ).train()
+        lrsearch.attach(Trainer(model, arguments, train_dataset=train, eval_dataset=val), run).train()

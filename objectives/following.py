@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
 from ..spaces import Schedule
+from .optimizer import unwrapped
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -46,13 +48,13 @@ class Follower:
         self._last_position = -1
         self._skipped: Any = 0
         self._wrong = ""
-        self._optimizer = _inner(optimizer)
+        self._optimizer = unwrapped(optimizer)
         self._hook = self._optimizer.register_step_post_hook(self._after_step)
         _count_skipped_steps()
 
     def yields_to(self, optimizer: Optimizer) -> bool:
         """Whether it is the same optimizer, which gets another scheduler: it is followed no more."""
-        if self._optimizer is not _inner(optimizer):
+        if self._optimizer is not unwrapped(optimizer):
             return False
         self._hook.remove()
         return True
@@ -116,6 +118,7 @@ class Follower:
 def check_accumulation(followers: list[Follower], name: str, epoch: int) -> None:
     """Raise `ObjectiveError` if the scheduler is stepped for every batch, the optimizers for every few alone."""
     for follower in followers:
+        _check_processes(follower, name, epoch)
         taken = max(f.steps + f.skipped for f in followers if f.scheduler is follower.scheduler)
         done = int(follower.scheduler.last_epoch)
         if follower.interval == "step" and done >= 2 * taken > 0:
@@ -126,11 +129,17 @@ def check_accumulation(followers: list[Follower], name: str, epoch: int) -> None
             )
 
 
-def _inner(optimizer: Any) -> Any:
-    """The optimizer that really steps: accelerate and Lightning wrap it."""
-    while not hasattr(optimizer, "_optimizer_step_post_hooks") and hasattr(optimizer, "optimizer"):
-        optimizer = optimizer.optimizer
-    return optimizer
+def _check_processes(follower: Follower, name: str, epoch: int) -> None:
+    """Raise `ObjectiveError` if accelerate steps the scheduler, which it does once for every process."""
+    state = sys.modules.get("accelerate.state")
+    processes = 1 if state is None else int(state.PartialState._shared_state.get("num_processes", 1))
+    done = int(follower.scheduler.last_epoch)
+    if processes > 1 and follower.steps and done == processes * follower.steps:
+        raise ObjectiveError(
+            f"{name} called scheduler.step() {done} times and optimizer.step() {follower.steps} times in {epoch} "
+            f"epoch(s): accelerate's prepared scheduler steps once for each of {processes} processes. Leave it out of "
+            "accelerator.prepare, and step it after every optimizer.step()."
+        )
 
 
 def _count_skipped_steps() -> None:
@@ -143,7 +152,7 @@ def _count_skipped_steps() -> None:
 
     @wraps(step)
     def counted(self: GradScaler, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        hooks = getattr(_inner(optimizer), "_optimizer_step_post_hooks", {}).values()
+        hooks = getattr(unwrapped(optimizer), "_optimizer_step_post_hooks", {}).values()
         before = {f: f.steps for h in hooks if isinstance(f := getattr(h, "__self__", None), Follower)}
         found = step(self, optimizer, *args, **kwargs)
         for follower, steps in before.items():

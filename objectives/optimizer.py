@@ -47,6 +47,7 @@ class TrainedOptimizer:
     @classmethod
     def of(cls, optimizer: Optimizer) -> TrainedOptimizer:
         """What there is to tell of an optimizer, before a scheduler has set its rates."""
+        optimizer = unwrapped(optimizer)
         kind = type(optimizer)
         usual = {n: p.default for n, p in inspect.signature(kind.__init__).parameters.items()}
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in optimizer.defaults.items() if k in usual}
@@ -75,6 +76,13 @@ class TrainedOptimizer:
     def grouped(self) -> bool:
         """Whether its groups have different rates."""
         return any(ratio != 1 for ratio in self.ratios)
+
+
+def unwrapped(optimizer: Any) -> Any:
+    """The optimizer that really steps: accelerate and Lightning wrap it."""
+    while not hasattr(optimizer, "_optimizer_step_post_hooks") and hasattr(optimizer, "optimizer"):
+        optimizer = optimizer.optimizer
+    return optimizer
 
 
 def range_name(optimizer: str) -> str:

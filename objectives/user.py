@@ -14,7 +14,7 @@ from ..errors import ObjectiveError
 from ..spaces import Schedule
 from .loading import absolute, arguments_of, load_function
 from .objective import Measurement
-from .optimizer import TrainedOptimizer, range_name
+from .optimizer import TrainedOptimizer, range_name, unwrapped
 from .reports import Reports, TrialEnded
 from .run import Run
 
@@ -208,7 +208,7 @@ class _Probe(Run):
         self._thread = threading.get_ident()
 
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: float) -> LRScheduler:
-        self.kind = range_name(type(optimizer).__name__)
+        self.kind = range_name(type(unwrapped(optimizer)).__name__)
         self.end()
         return super().scheduler(optimizer, steps_per_epoch)
 

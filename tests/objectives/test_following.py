@@ -229,3 +229,36 @@ def test_several_optimizers_at_once_are_told_to_ask_one_by_one() -> None:
 
     with pytest.raises(ObjectiveError, match=r"takes one optimizer, got list: with several, call it once for each"):
         train(both)
+
+
+def test_the_optimizer_behind_accelerates_is_what_is_told_of() -> None:
+    accelerate: Any = pytest.importorskip("accelerate")
+    run = Run(Schedule("linear", 0.1, 3), 3, 0, "cpu")
+    run.scheduler(accelerate.Accelerator(cpu=True).prepare(line(momentum=0.9)[1]), N)
+    assert run.optimizer is not None
+    assert (run.optimizer.name, run.optimizer.options) == ("torch.optim.SGD", {"momentum": 0.9})
+
+
+def test_accelerates_scheduler_which_steps_once_for_every_process_is_recognised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accelerate: Any = pytest.importorskip("accelerate")
+
+    def prepared(run: Run) -> Iterator[float]:
+        accelerator = accelerate.Accelerator(cpu=True)
+        model, optimizer = line()
+        model, optimizer = accelerator.prepare(model, optimizer)
+        scheduler = accelerator.prepare(run.scheduler(optimizer, N))
+        for _ in range(run.epochs):
+            for _ in range(N):
+                backward(model)
+                optimizer.step()
+                scheduler.step()
+            yield 1.0
+
+    assert len(train(prepared)) == 3
+    monkeypatch.setitem(accelerate.state.PartialState._shared_state, "num_processes", 2)
+    with pytest.raises(
+        ObjectiveError, match=r"10 times and optimizer\.step\(\) 5 .* Leave it out of accelerator\.prepare"
+    ):
+        train(prepared)

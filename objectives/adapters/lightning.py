@@ -1,0 +1,144 @@
+"""PyTorch Lightning: a callback that puts a trial's scheduler into the Trainer, and reports its epochs."""
+
+from __future__ import annotations
+
+import math
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from ...errors import MissingPartError, ObjectiveError
+from ..run import Run
+
+_PACKAGES = ("lightning.pytorch", "pytorch_lightning")
+
+
+class LightningCallback:
+    """Lightning's callback for a trial: ``Trainer(max_epochs=run.epochs, callbacks=[LightningCallback(run)])``.
+
+    The trial's scheduler takes the place of the module's own before the first step. What was logged is reported after
+    every training epoch, under the names of ``trainer.callback_metrics``; of several validations in an epoch the last
+    one counts. A training that goes on from a checkpoint begins the schedule there: its ``max_epochs`` are the
+    checkpoint's epochs and ``run.epochs`` more.
+
+    With manual optimization, make the scheduler in ``configure_optimizers`` by ``run.scheduler`` and step it after
+    every ``optimizer.step()``; the callback then only reports.
+
+    Args:
+        run: What the objective was given.
+
+    Raises:
+        MissingPartError: Neither ``lightning`` nor ``pytorch_lightning`` is installed.
+        ObjectiveError: During ``fit``: the training cannot follow the schedule, or did not validate in an epoch.
+    """
+
+    def __new__(cls, run: Run) -> LightningCallback:
+        """A callback of every Lightning that is in use: a Trainer takes only those of its own package."""
+        bases = [import_module(package).Callback for package in _packages()]
+        found: LightningCallback = object.__new__(type(cls.__name__, (cls, *bases), {}))
+        return found
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._epochs = 0
+        self._steps = math.nan
+        self._begin = 0
+        self._validated = False
+
+    def on_train_start(self, trainer: Any, module: Any) -> None:
+        """Put the scheduler in: by now the optimizer and the module's own schedulers have their checkpoint's state."""
+        _check_strategy(trainer)
+        self._begin = trainer.global_step
+        if self.run.steps_per_epoch is not None:  # the module has called run.scheduler
+            return
+        if not module.automatic_optimization:
+            raise ObjectiveError(
+                "with manual optimization Lightning steps no scheduler: make it in configure_optimizers by "
+                "run.scheduler(optimizer, steps_per_epoch), and step it after every optimizer.step()."
+            )
+        self._steps = _steps_per_epoch(trainer)
+        _check_length(trainer, self._steps, self.run.epochs)
+        scheduler = self.run.scheduler(trainer.optimizers[0], self._steps)
+        config = import_module(f"{_packages()[0]}.utilities.types").LRSchedulerConfig
+        trainer.strategy.lr_scheduler_configs = [config(scheduler, interval=self.run.schedule.interval)]
+
+    def on_validation_end(self, trainer: Any, module: Any) -> None:
+        """Note that the metrics are this epoch's."""
+        self._validated = not trainer.sanity_checking
+
+    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+        """Report the epoch, and end the training if the search has seen enough."""
+        if self._begin and not self._epochs and not self._began_here(trainer):
+            return
+        self._epochs += 1
+        if trainer.enable_validation and not self._validated:
+            raise ObjectiveError(
+                f"Lightning did not validate in epoch {self._epochs}, and the search compares trials after every one: "
+                "use check_val_every_n_epoch=1, and no val_check_interval of more batches than an epoch has."
+            )
+        self._validated = False
+        metrics = {name: value for name, value in trainer.callback_metrics.items() if name not in ("self", "epoch")}
+        go_on = self.run.report(self._epochs, **metrics)
+        trainer.should_stop = trainer.should_stop or not go_on
+
+    def _began_here(self, trainer: Any) -> bool:
+        """Whether the first epoch that ends after a checkpoint was loaded began after that, too."""
+        taken = trainer.global_step - self._begin
+        if 0 < taken < self._steps:
+            raise ObjectiveError(
+                f"the checkpoint is from the middle of an epoch, {self._steps - taken:g} steps after its beginning: "
+                "resume from one that was saved at the end of an epoch."
+            )
+        return bool(taken)
+
+
+def _packages() -> list[str]:
+    """The Lightnings that are in use, or else an installed one."""
+    found = [package for package in _PACKAGES if package in sys.modules]
+    found = found or [package for package in _PACKAGES if find_spec(package.partition(".")[0])][:1]
+    if not found:
+        raise MissingPartError("LightningCallback needs Lightning: pip install lightning")
+    return found
+
+
+def _check_strategy(trainer: Any) -> None:
+    kind = type(trainer.strategy).__name__
+    if "DeepSpeed" in kind:
+        raise ObjectiveError("DeepSpeed steps a scheduler of its own: train with another strategy, e.g. 'auto'.")
+    if trainer.world_size > 1:
+        raise ObjectiveError(
+            f"{kind} trains in {trainer.world_size} processes, of which the search sees one: pass Trainer(devices=1). "
+            "To train several trials at once use --jobs."
+        )
+
+
+def _steps_per_epoch(trainer: Any) -> int:
+    """Optimizer steps in an epoch: Lightning makes one at an epoch's end whatever has been accumulated."""
+    changing = [c for c in trainer.callbacks if type(c).__name__ == "GradientAccumulationScheduler"]
+    if changing:
+        raise ObjectiveError(
+            "GradientAccumulationScheduler changes the number of steps in an epoch, which no schedule can follow: use "
+            "Trainer(accumulate_grad_batches=...)."
+        )
+    if trainer.num_training_batches == math.inf:
+        raise ObjectiveError(
+            "the number of batches in an epoch is unknown: pass Trainer(limit_train_batches=...), as a whole number."
+        )
+    return math.ceil(int(trainer.num_training_batches) / int(trainer.accumulate_grad_batches))
+
+
+def _check_length(trainer: Any, steps: float, epochs: int) -> None:
+    """Raise `ObjectiveError` if the Trainer will end before the schedule does; if after, the search ends it."""
+    begun = trainer.current_epoch
+    after = f"{begun} + " if begun else ""
+    if -1 < trainer.max_epochs < begun + epochs:
+        raise ObjectiveError(
+            f"Trainer(max_epochs={trainer.max_epochs}) ends before the {epochs} epochs of the search: pass "
+            f"max_epochs={after}run.epochs, or search with --epochs {max(1, trainer.max_epochs - begun)}."
+        )
+    if -1 < trainer.max_steps < trainer.global_step + epochs * steps:
+        raise ObjectiveError(
+            f"Trainer(max_steps={trainer.max_steps}) ends before the {epochs} epochs of {steps:g} steps of the search: "
+            "pass max_epochs=run.epochs instead."
+        )

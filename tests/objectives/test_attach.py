@@ -1,0 +1,225 @@
+"""In transformers' Trainer, and trl's, every step has the trial's rate, and every epoch is reported once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rates import assert_follows, recorded_rates
+
+import lrsearch
+from lrsearch.errors import ObjectiveError
+from lrsearch.objectives import Measurement, Run, UserObjective, train
+from lrsearch.spaces import Schedule
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # the libraries' own
+]
+transformers: Any = pytest.importorskip("transformers")
+pytest.importorskip("accelerate", reason="transformers' Trainer needs accelerate")
+EPOCHS, BATCHES, BATCH = 4, 10, 2
+
+
+class Line(torch.nn.Module):
+    """A linear regression, as transformers trains models."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = torch.nn.Linear(2, 1)
+
+    def forward(self, x: torch.Tensor, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        out = self.line(x)
+        return {"loss": (out - 1).square().mean(), "logits": out}
+
+
+class Points(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
+    """As many random points as wanted."""
+
+    def __init__(self, n: int = BATCHES * BATCH) -> None:
+        self.x = torch.randn(n, 2)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return {"x": self.x[index], "labels": torch.ones(1)}
+
+
+class Stream(torch.utils.data.IterableDataset[dict[str, torch.Tensor]]):
+    """Points without end or length."""
+
+    def __iter__(self) -> Any:
+        return iter(lambda: {"x": torch.randn(2), "labels": torch.ones(1)}, None)
+
+
+def make_trainer(folder: Path, data: Any = None, eval_data: Any = None, **options: Any) -> Any:
+    given = {
+        "num_train_epochs": EPOCHS,
+        "per_device_train_batch_size": BATCH,
+        "per_device_eval_batch_size": 20,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "use_cpu": True,
+        "dataloader_pin_memory": False,
+        "logging_steps": 1,
+        "warmup_steps": 5,  # which belong to the Trainer's own schedule
+        **{k: v for k, v in options.items() if k not in ("optimizers", "compute_metrics", "callbacks")},
+    }
+    more = {k: options[k] for k in ("optimizers", "compute_metrics", "callbacks") if k in options}
+    return transformers.Trainer(
+        Line(),
+        transformers.TrainingArguments(str(folder), **given),
+        train_dataset=data or Points(),
+        eval_dataset=eval_data or Points(20),
+        **more,
+    )
+
+
+def fit(job: Callable[[Run], Any], until: int = 99, interval: Any = "step") -> tuple[list[float], list[Measurement]]:
+    """The rates of all steps, and what was reported; the search says no after `until` epochs."""
+    found: list[Measurement] = []
+
+    def report(measurement: Measurement) -> bool:
+        found.append(measurement)
+        return len(found) < until
+
+    with recorded_rates() as rates:
+        train(UserObjective(job, "adamw"), make_schedule(interval), report, epochs=EPOCHS, seed=0, device="cpu")
+    return rates, found
+
+
+def make_schedule(interval: Any = "step") -> Schedule:
+    return Schedule("cosine", 0.05, EPOCHS, warmup=1, interval=interval)
+
+
+@pytest.mark.parametrize("strategy", ["no", "epoch", "steps"])
+@pytest.mark.parametrize("accumulation", [1, 3])
+def test_every_step_has_the_trials_rate_and_every_epoch_one_report(
+    strategy: str, accumulation: int, tmp_path: Path
+) -> None:
+    options = {"eval_strategy": strategy, "eval_steps": 3, "gradient_accumulation_steps": accumulation}
+    rates, found = fit(lambda run: lrsearch.attach(make_trainer(tmp_path, **options), run).train())
+    assert_follows(rates, make_schedule(), 10 if accumulation == 1 else 4)
+    assert [m.epoch for m in found] == [1, 2, 3, 4]
+    assert set(found[0].metrics) == {"train_loss", "val_loss"}
+    assert len({m.metrics["val_loss"] for m in found}) == EPOCHS
+
+
+@pytest.mark.parametrize(("steps", "data"), [(40, None), (30, None), (13, None), (30, Stream)], ids=str)
+@pytest.mark.parametrize("strategy", ["no", "epoch", "steps"])
+def test_max_steps_are_divided_into_the_searchs_epochs(steps: int, data: Any, strategy: str, tmp_path: Path) -> None:
+    options = {"max_steps": steps, "eval_strategy": strategy, "eval_steps": 5}
+    rates, found = fit(lambda run: lrsearch.attach(make_trainer(tmp_path, data and data(), **options), run).train())
+    assert_follows(rates, make_schedule(), steps / EPOCHS)
+    assert [m.epoch for m in found] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("options", [{"eval_strategy": "epoch"}, {"max_steps": 12, "eval_strategy": "epoch"}], ids=str)
+def test_a_stopped_trial_ends_at_once_and_is_not_evaluated_again(options: dict[str, Any], tmp_path: Path) -> None:
+    evaluated: list[int] = []
+
+    class Counting(transformers.TrainerCallback):  # type: ignore[misc]
+        def on_evaluate(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+            evaluated.append(state.global_step)
+
+    def job(run: Run) -> None:
+        lrsearch.attach(make_trainer(tmp_path, callbacks=[Counting()], **options), run).train()
+
+    rates, found = fit(job, until=2)
+    steps = options.get("max_steps", 40) // EPOCHS
+    assert len(found) == 2
+    assert evaluated == [steps, 2 * steps]
+    assert_follows(rates, make_schedule(), steps, epochs=2)
+
+
+def test_a_trainer_of_more_epochs_ends_with_the_search_and_may_evaluate_afterwards(tmp_path: Path) -> None:
+    def job(run: Run) -> None:
+        trainer = lrsearch.attach(make_trainer(tmp_path, num_train_epochs=6.5), run)
+        trainer.train()
+        trainer.evaluate()
+
+    rates, found = fit(job)
+    assert len(found) == EPOCHS
+    assert_follows(rates, make_schedule(), BATCHES)
+
+
+def test_a_scheduler_that_was_given_is_replaced_and_groups_keep_their_ratio(tmp_path: Path) -> None:
+    told: list[Any] = []
+
+    def job(run: Run) -> None:
+        model = Line()
+        groups: list[dict[str, Any]] = [{"params": [model.line.weight]}, {"params": [model.line.bias], "lr": 1.0}]
+        optimizer = torch.optim.SGD(groups, lr=2.0)
+        given = optimizer, torch.optim.lr_scheduler.StepLR(optimizer, 1)
+        trainer = make_trainer(tmp_path, optimizers=given)
+        trainer.model.load_state_dict(model.state_dict())
+        trainer.model.line.weight, trainer.model.line.bias = model.line.weight, model.line.bias
+        lrsearch.attach(trainer, run).train()
+        told.append(run.optimizer)
+
+    rates, _ = fit(job)
+    assert (told[0].name, told[0].ratios) == ("torch.optim.SGD", (1.0, 0.5))
+    assert_follows(rates, make_schedule(), BATCHES)
+
+
+def test_several_datasets_and_metrics_of_ones_own_come_in_one_report(tmp_path: Path) -> None:
+    def compute(found: Any) -> dict[str, Any]:
+        return {"accuracy": float(found.predictions.mean()), "table": [1, 2]}
+
+    data = {"near": Points(20), "far": Points(20)}
+    _, found = fit(
+        lambda run: lrsearch.attach(make_trainer(tmp_path, None, data, compute_metrics=compute), run).train()
+    )
+    names = {f"val_{part}_{metric}" for part in data for metric in ("loss", "accuracy")}
+    assert [set(m.metrics) for m in found] == [{"train_loss", *names}] * EPOCHS
+
+
+def resumed(run: Run, folder: Path) -> None:
+    make_trainer(folder, save_strategy="epoch", num_train_epochs=1).train()
+    lrsearch.attach(make_trainer(folder, num_train_epochs=9), run).train(resume_from_checkpoint=True)
+
+
+def deep_speed(run: Run, folder: Path) -> None:
+    trainer = make_trainer(folder)
+    trainer.is_deepspeed_enabled = True
+    lrsearch.attach(trainer, run)
+
+
+class Sets(transformers.TrainerCallback):  # type: ignore[misc]
+    """Sets a rate by hand."""
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, optimizer: Any = None, **rest: Any) -> None:
+        optimizer.param_groups[0]["lr"] = 0.7
+
+
+REFUSED: dict[str, Callable[[Run, Path], Any]] = {
+    r"num_train_epochs=3\) ends before the 4 epochs of the search: pass num_train_epochs=run": lambda run, folder: (
+        lrsearch.attach(make_trainer(folder, num_train_epochs=3), run).train()
+    ),
+    r"max_steps=3 are fewer than the 4 epochs": lambda run, folder: lrsearch.attach(
+        make_trainer(folder, max_steps=3), run
+    ).train(),
+    r"goes on from step 10 of a checkpoint, .* load the checkpoint's weights": resumed,
+    r"DeepSpeed steps a scheduler of its own": deep_speed,
+    r"attach takes a transformers\.Trainer, got Line": lambda run, folder: lrsearch.attach(Line(), run),
+    r"step 1 the rate was 0\.7, not .* Remove what else sets": lambda run, folder: lrsearch.attach(
+        make_trainer(folder, callbacks=[Sets()]), run
+    ).train(),
+}
+
+
+@pytest.mark.parametrize("says", REFUSED)
+def test_what_cannot_follow_a_schedule_is_told_so_in_a_line(says: str, tmp_path: Path) -> None:
+    with pytest.raises(ObjectiveError, match=says) as error:
+        fit(lambda run: REFUSED[says](run, tmp_path))
+    assert "\n" not in str(error.value)
+
+
+def test_a_schedule_that_changes_every_epoch_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ObjectiveError, match=r"changes the rate after every step: leave out --interval epoch"):
+        fit(lambda run: lrsearch.attach(make_trainer(tmp_path), run).train(), interval="epoch")

@@ -1,0 +1,32 @@
+"""The rates that optimizers really step with, whatever framework steps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from lrsearch.spaces import Schedule
+
+
+@contextmanager
+def recorded_rates() -> Iterator[list[float]]:
+    """The first group's rate at every step of any optimizer of PyTorch's."""
+    rates: list[float] = []
+
+    def note(optimizer: Any, args: Any, kwargs: Any) -> None:
+        rates.append(float(optimizer.param_groups[0]["lr"]))
+
+    hook = register_optimizer_step_pre_hook(note)
+    try:
+        yield rates
+    finally:
+        hook.remove()
+
+
+def assert_follows(rates: list[float], schedule: Schedule, steps_per_epoch: float, epochs: float | None = None) -> None:
+    """Every rate is the schedule's, and there is one for each step of `epochs`, all of them by default."""
+    np.testing.assert_allclose(rates, schedule.curve(steps_per_epoch, epochs), rtol=1e-12, atol=0)
