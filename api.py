@@ -20,6 +20,7 @@ from .search import (
     Plan,
     Progress,
     SearchResult,
+    SessionNotes,
     Silent,
     failures,
     load_result,
@@ -129,23 +130,26 @@ def work(asked: WorkOptions) -> SearchResult:
     with failures(asked.storage):
         result = _await(asked.study, asked.storage, parse_seconds(asked.wait, "--wait"), progress)
     result.space.check_loaded()
-    session, device = result.sessions[-1], resolve_device(asked.device)
+    noted, device = result.sessions[-1], resolve_device(asked.device)
+    session = SessionNotes.read(noted)
+    if session.limit is None:
+        raise StudyError(f"the study {asked.study!r} does not say its budget: give that of a search that is running.")
     of_all = {"metric": result.metric, "seed": int(result.settings["seed"])}
     plan = Plan(
         objective_again(result, asked.objective, device, asked.task_options or TaskOptions()),
         result.space,
-        Budget(*session["limit"]),
+        Budget(*session.limit),
         result.name,
         storage=asked.storage,
         maximize=result.maximize,
         engine=asked.engine,
         jobs=asked.jobs,
         device=device,
-        trial_timeout=session["trial_timeout"],
-        baseline=session["baseline"] and Schedule.from_dict(session["baseline"]),
+        trial_timeout=session.trial_timeout,
+        baseline=Schedule.from_dict(session.baseline) if session.baseline else None,
         joins=True,
         sources=sources_of(asked.objective),
-        **{**shared(SearchOptions, session), **of_all},
+        **{**shared(SearchOptions, noted), **of_all},
     )
     return search(plan, progress)
 

@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 from scipy.stats import rankdata
 
-from lrsearch.search.results.paired_tests import ALPHA, Look, contest_level, duel, planned_looks
+from lrsearch.search.notes.contest import Look
+from lrsearch.search.results.paired_tests import ALPHA, contest_level, duel, planned_looks
 from lrsearch.search.results.transfer import extrapolated
 
 Array = NDArray[np.float64]

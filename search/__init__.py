@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ..options import ENGINES, PRUNERS, SAMPLERS
+from .notes.study import SessionNotes
 from .plan import Plan
 from .results.code_changes import changed_between
 from .results.confirmation import Confirmation
@@ -55,6 +56,7 @@ __all__ = [
     "Plan",
     "Progress",
     "SearchResult",
+    "SessionNotes",
     "Silent",
     "Tally",
     "Transfer",

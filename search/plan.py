@@ -11,6 +11,7 @@ from ..objectives import Objective
 from ..options import SearchOptions
 from ..spaces import Schedule, ScheduleSpace, space_to_dict
 from .budget.amount import Budget
+from .notes.study import Settings
 from .storage.journal import JOURNAL
 from .storage.run_folder import folder_name
 
@@ -62,13 +63,7 @@ class Plan(SearchOptions):
         """The storage: a URL, or the journal's path."""
         return self.storage or str(self.folder / JOURNAL)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Settings:
         """What trials must share to be compared."""
-        return {
-            **self.objective.settings(),
-            "metric": self.metric,
-            "maximize": self.maximize,
-            "epochs": self.epochs,
-            "seed": self.seed,
-            "space": space_to_dict(self.space),
-        }
+        space, job = space_to_dict(self.space), self.objective.settings()
+        return Settings(self.metric, self.maximize, self.epochs, self.seed, space, job)

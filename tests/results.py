@@ -11,8 +11,7 @@ import numpy as np
 
 from lrsearch.search import Confirmation, Outcome, SearchResult, TrialRecord
 from lrsearch.search.finals.baselines import baselines
-from lrsearch.search.results.confirmation import Contest
-from lrsearch.search.results.paired_tests import Look
+from lrsearch.search.notes.contest import Contest, Look
 from lrsearch.spaces import Schedule, ScheduleSpace, default_space, space_to_dict
 
 START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from itertools import pairwise
 
+from ..notes.study import SessionNotes
 from ..results.search import SearchResult
 from ..results.trial import TrialRecord
 
@@ -43,7 +44,7 @@ class Pace:
 
 def time_spent(result: SearchResult) -> float:
     """Seconds that a search's sessions took; each ends with the last news of its trials."""
-    starts = [float(s["started"]) for s in result.sessions]
+    starts = [SessionNotes.read(session).started or 0.0 for session in result.sessions]
     every = (*result.trials, *result.confirming)
     news = [d.timestamp() for t in every for d in (t.started, t.ended) if d is not None]
     ends = [max((n for n in news if a <= n < b), default=a) for a, b in pairwise([*starts, math.inf])]

@@ -8,16 +8,14 @@ from typing import NamedTuple
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from ..notes.study import StudyNotes
+from ..notes.trial import TrialNotes
 from ..results.trial import COUNTED
 from ..storage.studies import CONFIRMATION
-from ..storage.trial_notes import outcome_of
+from ..storage.trial_notes import note_trial, outcome_of
 from .kinds import Kind
 from .ledger import Allowance
 
-CLOSED = "closed"
-"""Note of a study whose search is over: what is left of its budget is for confirmation."""
-STOP = "stop"
-"""Note of a study that whoever leads it has told the others to leave."""
 _BEGUN = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -62,9 +60,9 @@ class Quota:
         Raises:
             Withdrawn: Nothing.
         """
-        if self.queued and "schedule" not in trial.user_attrs:
+        if self.queued and TrialNotes.read(trial.user_attrs).schedule is None:
             raise Withdrawn("another process has the trial that was queued")
-        if not self.queued and study.user_attrs.get(CLOSED):
+        if not self.queued and StudyNotes.read(study.user_attrs).closed:
             raise Withdrawn("the search was over")
         spending = read_spending(study, self.kind, but=trial.number)
         epochs = self.kind.length(self.amount - spending.ended - sum(cost for _, cost in spending.running))
@@ -72,14 +70,14 @@ class Quota:
             raise Withdrawn("other processes have the rest of the budget")
         if epochs < allowance.epochs:
             allowance = allowance._replace(epochs=epochs)
-            trial.set_user_attr("grant", epochs)
+            note_trial(trial, TrialNotes(grant=epochs))
         return allowance
 
     @staticmethod
     def stopped(study: Study) -> bool:
         """Whether everybody is to stop."""
         name, storage = study.study_name.removesuffix(CONFIRMATION), study._storage
-        return bool(storage.get_study_user_attrs(storage.get_study_id_from_name(name)).get(STOP))
+        return bool(StudyNotes.read(storage.get_study_user_attrs(storage.get_study_id_from_name(name))).stop)
 
 
 def read_spending(study: Study, kind: Kind, but: int | None = None) -> Spending:
@@ -99,8 +97,8 @@ def read_spending(study: Study, kind: Kind, but: int | None = None) -> Spending:
 
 def member_of(trial: FrozenTrial) -> str | None:
     """Who runs a trial; None if it is not signed yet, or runs in a search that shares nothing."""
-    member: str | None = trial.user_attrs.get("owner", {}).get("member")
-    return member
+    signature = TrialNotes.read(trial.user_attrs).signature
+    return signature.member if signature else None
 
 
 def _companions(study: Study) -> list[FrozenTrial]:
@@ -114,9 +112,9 @@ def _companions(study: Study) -> list[FrozenTrial]:
 
 
 def _used(trial: FrozenTrial, kind: Kind) -> int:
-    epochs = len(trial.user_attrs.get("log", {}).get("lr", ()) or trial.intermediate_values)
+    epochs = TrialNotes.read(trial.user_attrs).epochs or len(trial.intermediate_values)
     return kind.cost(epochs, counted=outcome_of(trial) in COUNTED)
 
 
 def _reserved(trial: FrozenTrial, kind: Kind) -> int:
-    return kind.cost(trial.user_attrs.get("grant", kind.epochs), counted=True)
+    return kind.cost(TrialNotes.read(trial.user_attrs).grant or kind.epochs, counted=True)

@@ -1,4 +1,5 @@
 """The finalists: judged on fresh seeds, and followed to longer trainings.
 
-May import the rooms below: engines to sampling.
+May import engines and the rooms below it. How runs are queued may change without asking; what is said of the winner may
+not, unless benchmarks/verdict_noise.py and benchmarks/confirmation.py show that it stays true.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import optuna
@@ -14,15 +14,18 @@ from optuna.trial import TrialState
 
 from ...spaces import Schedule
 from ..budget.ledger import Ledger
+from ..notes.contest import Contest
+from ..notes.study import StudyNotes
+from ..notes.trial import TrialNotes
 from ..plan import Plan
-from ..results.confirmation import BAD, Confirmation, Contest
+from ..results.confirmation import BAD, Confirmation
 from ..results.paired_tests import FEWEST, contest_level, next_look
 from ..results.search import SearchResult
 from ..results.stability import EDGE
 from ..results.trial import TrialRecord
 from ..sampling.curve_model import CurveModel
 from ..storage.reading import load_confirmation, load_result
-from ..storage.studies import CONFIRMATION
+from ..storage.studies import CONFIRMATION, note_study
 from ..storage.trial_notes import outcome_of
 from .baselines import OWN, baselines, tuned_baselines
 from .candidates import leaders_of, reason_for
@@ -137,19 +140,20 @@ class Confirmer:
         own = [] if self.plan.baseline is None else [(OWN, baselines(self.plan.space, self.plan.baseline)[OWN])]
         every = tuned_baselines(self.plan.space, lambda schedules: model.expected(self.study, schedules))
         tuned = [(title, schedule) for title, schedule in every if schedule not in [s for _, s in own]][:count]
-        result = self._train_in_search([({"baseline": title}, schedule) for title, schedule in (*own, *tuned)])
+        result = self._train_in_search([*own, *tuned])
         ended = {str(t.schedule): t.number for t in reversed(result.ranking)}
         mine = [ended[str(s)] for _, s in own if str(s) in ended]
         others = {ended[str(s)] for _, s in tuned if str(s) in ended}
         return result, mine, [t.number for t in result.ranking if t.number in others][:1]
 
-    def _train_in_search(self, wanted: Sequence[tuple[Mapping[str, str], Schedule]]) -> SearchResult:
-        """Train these schedules, each with its notes, as trials of the search, but for what is there already."""
+    def _train_in_search(self, wanted: Sequence[tuple[str | None, Schedule]]) -> SearchResult:
+        """Train these schedules, with their names as baselines, as trials of the search, unless they are there."""
         useful = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.WAITING))
-        known = [t.user_attrs.get("schedule") for t in useful]
-        for notes, schedule in wanted:
-            if (noted := schedule.to_dict()) not in known:
-                self.study.enqueue_trial(self.plan.space.params(schedule), user_attrs={**notes, "schedule": noted})
+        known = [TrialNotes.read(t.user_attrs).schedule for t in useful]
+        for title, schedule in wanted:
+            notes = TrialNotes(schedule=schedule.to_dict(), baseline=title)
+            if notes.schedule not in known:
+                self.study.enqueue_trial(self.plan.space.params(schedule), user_attrs=notes.to_attrs())
         self.study.pruner = NopPruner()
         self.spend(self.study, len(self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))))
         return load_result(self.storage, self.plan.study)
@@ -182,7 +186,7 @@ class Confirmer:
         if schedule is None or found.contest.lower or not found.near_edge(found.winner) or runs < FEWEST:
             return
         lower = schedule.rescaled(float(f"{schedule.base_lr / EDGE:.4g}"))
-        result = self._train_in_search([({}, lower)])
+        result = self._train_in_search([(None, lower)])
         numbers = tuple(t.number for t in result.ranking if t.schedule == lower)[:1]
         self._store([*self._contests()[:-1], replace(found.contest, after=_counted(result), lower=numbers)])
         if numbers:
@@ -193,21 +197,21 @@ class Confirmer:
         """Train these trials' schedules on these seeds, but for what is done; the seeds run side by side."""
         study = self.runs
         ended = (t for t in study.trials if t.state != TrialState.FAIL or outcome_of(t) in BAD)
-        done = {(t.user_attrs["confirms"], t.user_attrs["seed"]) for t in ended}
+        done = {(n.confirms, n.seed) for n in (TrialNotes.read(t.user_attrs) for t in ended)}
         result = load_result(self.storage, self.plan.study)
         for seed in seeds:
             for trial in trials:
                 schedule = result.trial(trial).schedule
                 if (trial, seed) not in done and schedule is not None:
-                    notes = {"confirms": trial, "seed": seed, "schedule": schedule.to_dict()}
-                    study.enqueue_trial(self.plan.space.params(schedule), user_attrs=notes)
+                    notes = TrialNotes(schedule=schedule.to_dict(), seed=seed, confirms=trial)
+                    study.enqueue_trial(self.plan.space.params(schedule), user_attrs=notes.to_attrs())
         waiting = len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
         if waiting:
             self.spend(study, waiting)
         return self._load()
 
-    def _contests(self) -> list[Contest]:
-        return [Contest.from_dict(c) for c in self.runs.user_attrs.get("contests", [])]
+    def _contests(self) -> tuple[Contest, ...]:
+        return StudyNotes.read(self.runs.user_attrs).contests
 
     def _spent(self) -> list[float]:
         """The levels that this study's earlier contests have spent."""
@@ -216,7 +220,7 @@ class Confirmer:
         return [c.contest.spent for c in every if c.word != "better"]
 
     def _store(self, contests: Sequence[Contest]) -> None:
-        self.runs.set_user_attr("contests", [c.to_dict() for c in contests])
+        note_study(self.runs, StudyNotes(contests=tuple(contests)))
 
     def _load(self) -> Confirmation:
         found = load_confirmation(self.runs, self.plan.metric)

@@ -16,6 +16,7 @@ from ...spaces import Schedule
 from ..budget.ledger import Allowance
 from ..engines.choice import choose_engine
 from ..engines.run import run_trials
+from ..notes.trial import TrialNotes
 from ..plan import Plan
 from ..progress import Progress
 from ..results.code_changes import LONGER, check_code
@@ -83,7 +84,8 @@ def _queue(study: Study, known: Transfer, horizon: int, *, keep_warmup: bool) ->
             done = known.values(trial, horizon, factor)
             schedule = _arm(known.result, trial, horizon, factor, keep_warmup=keep_warmup)
             for seed in (s for s in known.seeds if s not in done):
-                study.enqueue_trial({}, user_attrs={"confirms": trial, "seed": seed, "schedule": schedule.to_dict()})
+                notes = TrialNotes(schedule=schedule.to_dict(), seed=seed, confirms=trial)
+                study.enqueue_trial({}, user_attrs=notes.to_attrs())
                 queued += 1
     return queued
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...errors import StudyError
+from ..notes.study import SessionNotes
 from .search import SearchResult
 
 RESUMING = (
@@ -22,7 +23,7 @@ def changed_code(known: SearchResult, sources: Mapping[str, str]) -> list[str]:
         known: The search.
         sources: The objective's code now, as fingerprints by name; empty if it is not known.
     """
-    noted = [session["sources"] for session in known.sessions if session.get("sources")]
+    noted = _noted(known)
     return _differing(noted[-1], sources) if noted and sources else []
 
 
@@ -36,8 +37,12 @@ def check_code(known: SearchResult, sources: Mapping[str, str], remedy: str) -> 
 
 def changed_between(known: SearchResult) -> list[str]:
     """The files or functions that differ between two sessions of the search, so that its trials ran both."""
-    noted = [session["sources"] for session in known.sessions if session.get("sources")]
+    noted = _noted(known)
     return sorted({name for later in noted for name in _differing(noted[0], later)})
+
+
+def _noted(known: SearchResult) -> list[Mapping[str, str]]:
+    return [sources for session in known.sessions if (sources := SessionNotes.read(session).sources)]
 
 
 def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

@@ -3,67 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 from ...spaces import Schedule
-from .paired_tests import ALPHA, Duel, Look, duel, unseen_risk
+from ..notes.contest import Contest, Look
+from .paired_tests import Duel, duel, unseen_risk
 from .stability import EDGE, margin, spikes
 from .trial import Outcome, TrialRecord
 
 Word = Literal["better", "not distinguishable", "worse", "open"]
 BAD: tuple[Outcome, ...] = ("diverged", "failed")
 """Outcomes that count as worse than any value."""
-
-
-@dataclass(frozen=True)
-class Contest:
-    """What is compared and on which seeds; stored in the confirmation's study.
-
-    Attributes:
-        after: How many trials of the search counted.
-        candidates: Trials that may be the winner.
-        baselines: Baseline trials of which the best is to be beaten.
-        own: The trial of the user's own baseline, to be beaten in any case, if there is one.
-        choosing: Seeds that choose the winner and the best baseline; none if there is no choice.
-        judging: Seeds that judge, in the order of their use; all are other seeds than those that choose.
-        looks: Looks at the comparison so far.
-        level: What the levels of its looks may add up to; `ALPHA` in studies of older versions.
-        lower: The winner at a lower base_lr, if it was near the edge and there was budget to judge that, too.
-    """
-
-    after: int
-    candidates: tuple[int, ...]
-    baselines: tuple[int, ...]
-    own: tuple[int, ...]
-    choosing: tuple[int, ...]
-    judging: tuple[int, ...]
-    looks: tuple[Look, ...] = ()
-    level: float = ALPHA
-    lower: tuple[int, ...] = ()
-
-    @property
-    def undecided(self) -> tuple[int, ...]:
-        """The trials to be run on the seeds that choose: those that there is more than one of."""
-        return tuple(t for group in (self.candidates, self.baselines) if len(group) > 1 for t in group)
-
-    @property
-    def spent(self) -> float:
-        """What the looks so far have spent of the level."""
-        return math.fsum(look.level for look in self.looks)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Contest:
-        """The contest that `to_dict` wrote."""
-        parts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        return cls(**{**parts, "looks": tuple(Look(*look) for look in data["looks"])})
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,12 @@ def importance(result: SearchResult) -> dict[str, float]:
 
 def _noted(result: SearchResult) -> dict[str, float] | None:
     """The shares noted when the search ended, if they are of the same trials; a stranger may have noted anything."""
-    match result.noted_shares:
-        case {"complete": int(complete), "shares": dict(shares)} if complete == len(result.ranking):
-            known = {name for trial in result.ranking for name in trial.params}
-            if shares.keys() <= known and all(isinstance(v, float) and 0 <= v <= 1 for v in shares.values()):
-                return shares
-    return None
+    noted = result.noted_shares
+    if noted is None or noted.complete != len(result.ranking):
+        return None
+    known = {name for trial in result.ranking for name in trial.params}
+    fits = noted.shares.keys() <= known and all(0 <= share <= 1 for share in noted.shares.values())
+    return dict(noted.shares) if fits else None
 
 
 def target_share(trials: int) -> float:

@@ -15,12 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from scipy.special import stdtrit
 
 from ...options import FEWEST_SEEDS
+from ..notes.contest import Look
 
 ALPHA = 0.05
 """The level of all confirmations of a study together, for "better" and for "worse" each."""
@@ -33,13 +34,6 @@ FEWEST = FEWEST_SEEDS
 """Seeds of the first look, at least: two differences say next to nothing about their spread."""
 
 Result = Literal["better", "worse", "open"]
-
-
-class Look(NamedTuple):
-    """One look at all comparisons: after how many seeds, and the level of its one-sided tests."""
-
-    seeds: int
-    level: float
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import MissingPartError, StudyError
 from ...spaces import ScheduleSpace, space_from_dict
+from ..notes.study import Shares
 from .confirmation import Confirmation
 from .trial import TrialRecord
 
@@ -26,7 +27,7 @@ class SearchResult:
         folder: The run folder, if the search has one.
         confirmation: What runs on fresh seeds say of the winner, if there are any.
         transfer: Runs over longer horizons, if there are any.
-        noted_shares: What `importance` found when the search ended, and of how many complete trials; None if nothing.
+        noted_shares: What `importance` found when the search ended; None if nothing.
     """
 
     name: str
@@ -36,7 +37,7 @@ class SearchResult:
     folder: str | None = None
     confirmation: Confirmation | None = None
     transfer: tuple[TrialRecord, ...] = ()
-    noted_shares: Any = None
+    noted_shares: Shares | None = None
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {outcome}" for outcome, n in self.counts().items()) or "no trials"

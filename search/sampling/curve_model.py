@@ -16,6 +16,7 @@ from scipy.special import ndtr
 from threadpoolctl import ThreadpoolController
 
 from ...spaces import Schedule, ScheduleSpace
+from ..notes.trial import TrialNotes
 from .features import Array, Features, warping
 from .gaussian_process import Kernel, Posterior, fit_kernel, log_improvement
 from .initial_design import next_design
@@ -198,7 +199,8 @@ def _worth_knowing(study: Study, trials: Sequence[FrozenTrial]) -> Sequence[Froz
 def _blind(study: Study, number: int) -> int:
     """How many trials other processes are choosing at this moment, before the one of that number."""
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    blind = sum(t.number < number and not t.params and "schedule" not in t.user_attrs for t in running)
+    unknown = [t for t in running if not t.params and TrialNotes.read(t.user_attrs).schedule is None]
+    blind = sum(t.number < number for t in unknown)
     return min(blind, MAX_BLIND)
 
 

@@ -12,6 +12,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ...spaces import Schedule, ScheduleSpace
+from ..notes.trial import TrialNotes
 from .features import Array, Features
 
 Params = dict[str, float | str]
@@ -70,7 +71,7 @@ def curve_of(trial: FrozenTrial, space: ScheduleSpace, features: Features) -> Cu
     params: Params = {}
     if (family := trial.params.get("family")) and set(space.names(family)) <= set(trial.params):
         params = trial.params
-    if (noted := trial.user_attrs.get("schedule")) is not None:
+    if (noted := TrialNotes.read(trial.user_attrs).schedule) is not None:
         return Curve(Schedule.from_dict(noted), params, features)
     return Curve(space.schedule(params), params, features) if params else None
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
-from uuid import uuid4
 
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
@@ -14,10 +12,12 @@ from optuna.study import Study
 from ...options import notes
 from ..engines.engine import Engine
 from ..finals.baselines import baselines
+from ..notes.study import Limit, SessionNotes
+from ..notes.trial import TrialNotes
 from ..plan import Plan
 from ..sampling.pruners import make_pruner
 from ..sampling.samplers import make_sampler
-from ..storage.studies import SESSION, open_study
+from ..storage.studies import open_study
 from ..storage.whereabouts import note_whereabouts
 from .draws import skipped_numbers
 
@@ -44,21 +44,21 @@ def begin_study(storage: BaseStorage, plan: Plan, *, alone: bool) -> tuple[Study
 
 def note_session(study: Study, plan: Plan, begun: float, deadline: float, engine: Engine) -> None:
     """Note in the study what this session was asked for and how it runs; times are ``time.time()``."""
-    session: dict[str, Any] = {
-        **plan.context,
-        **notes(plan),
-        "started": begun,
-        "budget": str(plan.budget),
-        "limit": [plan.budget.kind, plan.budget.amount],
-        "deadline": deadline if math.isfinite(deadline) else None,
-        "baseline": plan.baseline and plan.baseline.to_dict(),
-        "trial_timeout": plan.trial_timeout,
-        "engine": engine.name,
-        "width": engine.width,
-        "why": engine.why,
-        "sources": dict(plan.sources),
-    }
-    study.set_user_attr(SESSION + uuid4().hex, session)  # a list would lose what others write meanwhile
+    session = SessionNotes(
+        started=begun,
+        budget=str(plan.budget),
+        limit=Limit(plan.budget.kind, plan.budget.amount),
+        deadline=deadline if math.isfinite(deadline) else None,
+        baseline=plan.baseline.to_dict() if plan.baseline else None,
+        trial_timeout=plan.trial_timeout,
+        engine=engine.name,
+        width=engine.width,
+        why=engine.why,
+        sources=plan.sources,
+        asked={**plan.context, **notes(plan)},
+    )
+    for name, value in session.as_note().items():
+        study.set_user_attr(name, value)
 
 
 def _guides(plan: Plan, skipped: int) -> tuple[BaseSampler, BasePruner]:
@@ -68,8 +68,8 @@ def _guides(plan: Plan, skipped: int) -> tuple[BaseSampler, BasePruner]:
 
 
 def _queue_baselines(study: Study, plan: Plan) -> None:
-    queued = [t.user_attrs.get("baseline") for t in study.get_trials(deepcopy=False)]
+    queued = [TrialNotes.read(t.user_attrs).baseline for t in study.get_trials(deepcopy=False)]
     for title, schedule in baselines(plan.space, plan.baseline).items():
         if title not in queued and None not in queued:  # a kill may come between the first and the last
-            notes = {"baseline": title, "schedule": schedule.to_dict()}
-            study.enqueue_trial(plan.space.params(schedule), user_attrs=notes)
+            notes = TrialNotes(schedule=schedule.to_dict(), baseline=title)
+            study.enqueue_trial(plan.space.params(schedule), user_attrs=notes.to_attrs())

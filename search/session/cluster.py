@@ -20,12 +20,13 @@ from optuna.study import Study
 from ...errors import InputError, MissingPartError, StudyError, unknown
 from ...objectives import TensorObjective
 from ...spaces import Schedule
-from ..budget.shared import STOP
 from ..engines.engine import Engine
+from ..notes.study import StudyNotes
 from ..plan import Plan
 from ..progress import Progress, Silent
 from ..results.search import SearchResult
 from ..storage.opening import open_storage
+from ..storage.studies import note_study
 from ..trial.settings import Terms
 from .members import POLL_S, Members
 from .runner import OnEnd, Reserve
@@ -126,12 +127,12 @@ class ClusterRunner:
     def at_work(self, plan: Plan, study: Study) -> Iterator[None]:
         """See `Runner`; the members leave when this process does, whatever ends it."""
         self._seen_at, self._told = time.time(), False
-        study.set_user_attr(STOP, False)
+        note_study(study, StudyNotes(stop=False))
         self._ended = self._start(partial(_take_part, _for_members(plan)))
         try:
             yield
         except BaseException:
-            study.set_user_attr(STOP, True)
+            note_study(study, StudyNotes(stop=True))
             raise
         finally:
             wait([self._ended], LEAVE_WITHIN_S)

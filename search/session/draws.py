@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from ..notes.study import StudyNotes
+from ..notes.trial import TrialNotes
+from ..storage.studies import note_study
 from ..storage.trial_notes import outcome_of
 
-DRAWS = "draws"
-"""Name of a study's note: pairs of a trial's number and how far, from it on, numbers are ahead of draws."""
 _DRAWN_AGAIN = ("interrupted", "out of budget", "withdrawn")
 """Outcomes after which a trial's draw is free: its schedule was not trained, or a queued trial has the draw now."""
 
@@ -26,14 +27,14 @@ def skipped_numbers(study: Study, *, alone: bool) -> int:
         study: The search's study.
         alone: Whether no other process works on it.
     """
-    noted = study.user_attrs.get(DRAWS, [])
+    noted = StudyNotes.read(study.user_attrs).draws
     skipped = noted[-1][1] if noted else 0
     if not alone:
         return skipped
     trials = study.get_trials(deepcopy=False)
     now = len(trials) - _next_draw(trials, noted)
     if now != skipped:
-        study.set_user_attr(DRAWS, [*noted, [len(trials), now]])
+        note_study(study, StudyNotes(draws=(*noted, (len(trials), now))))
     return now
 
 
@@ -42,6 +43,6 @@ def _next_draw(trials: Sequence[FrozenTrial], noted: Sequence[Sequence[int]]) ->
     draws: list[int] = []
     for trial in trials:
         ahead = next((skipped for first, skipped in reversed(noted) if first <= trial.number), 0)
-        repeats = trial.user_attrs.get("repeats")
+        repeats = TrialNotes.read(trial.user_attrs).repeats
         draws.append(trial.number - ahead if repeats is None else draws[repeats])
     return 1 + max((d for d, t in zip(draws, trials, strict=True) if outcome_of(t) not in _DRAWN_AGAIN), default=-1)

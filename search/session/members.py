@@ -17,10 +17,12 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from ..budget.shared import CLOSED, STOP, member_of
+from ..budget.shared import member_of
+from ..notes.study import StudyNotes
+from ..notes.trial import TrialNotes
 from ..storage.ending import end
 from ..storage.leases import let_go, reap, take
-from ..storage.studies import TEAM
+from ..storage.studies import TEAM, note_study
 
 POLL_S = 1.0
 """Seconds between looks at what other processes do."""
@@ -114,8 +116,8 @@ class Members:
         """How many members that joined after this one take part, and why those failed that did."""
         reap(self._members)
         later = [t for t in self._members.get_trials(deepcopy=False) if t.number > self._trial.number]
-        failed = [t.user_attrs["reason"] for t in later if t.user_attrs.get("outcome") == "failed"]
-        return sum(t.state == TrialState.RUNNING for t in later), failed
+        ended = [TrialNotes.read(t.user_attrs) for t in later]
+        return sum(t.state == TrialState.RUNNING for t in later), [n.reason for n in ended if n.outcome == "failed"]
 
     def fail(self, reason: str) -> None:
         """Tell the other members why this process cannot take part."""
@@ -129,13 +131,13 @@ class Members:
 
     def reopen(self, study: Study, *, more: bool) -> None:
         """Take back that members are to stop and, if there is `more` budget, that the search is over."""
-        study.set_user_attr(STOP, False)
+        note_study(study, StudyNotes(stop=False))
         if self.leads() and more:
-            study.set_user_attr(CLOSED, False)
+            note_study(study, StudyNotes(closed=False))
 
     def close(self, study: Study) -> None:
         """End the search: no more of its trials begin, and those under way are waited for."""
-        study.set_user_attr(CLOSED, True)
+        note_study(study, StudyNotes(closed=True))
         while self.busy_elsewhere(study):
             time.sleep(POLL_S)
 

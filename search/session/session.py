@@ -21,6 +21,7 @@ from ..budget.shared import read_spending
 from ..finals.baselines import baselines
 from ..finals.confirm import Confirmer, needs_confirmation
 from ..finals.size import SHARE, held_back, too_small
+from ..notes.study import SessionNotes, Shares, StudyNotes
 from ..plan import Plan
 from ..progress import Progress, Tally
 from ..results.code_changes import HELPING, RESUMING, changed_code, check_code
@@ -31,7 +32,7 @@ from ..sampling.samplers import FIXED_RANGES
 from ..storage.access import Access
 from ..storage.leases import clear_unsigned
 from ..storage.reading import load_result
-from ..storage.studies import CONFIRMATION, SHARES
+from ..storage.studies import CONFIRMATION, note_study
 from ..trial.settings import Terms
 from .beginning import begin_study, note_session
 from .books import Books, OwnBooks, Queued, Searching
@@ -90,9 +91,9 @@ class Session:
                 self.progress.stop()
         result = self._result()
         if not self.plan.joins and len(result.ranking) >= NOTED_FROM:
-            noted = {"complete": len(result.ranking), "shares": importance(result)}
-            study.set_user_attr(SHARES, noted)
-            return replace(result, noted_shares=noted)
+            shares = Shares(len(result.ranking), importance(result))
+            note_study(study, StudyNotes(importance=shares))
+            return replace(result, noted_shares=shares)
         return result
 
     def _spend(self, study: Study) -> None:
@@ -247,7 +248,7 @@ class Session:
         if kind.stored:
             return read_spending(optuna.load_study(study_name=self.plan.study, storage=self.storage), kind).ended
         sessions = self.known.sessions if self.plan.joins else ()  # none, where who began it died at once
-        if sessions and (deadline := sessions[-1]["deadline"]) is not None:
+        if sessions and (deadline := SessionNotes.read(sessions[-1]).deadline) is not None:
             return float(self.begun + self.plan.budget.amount - deadline)
         return time_spent(self.known)
 

@@ -9,7 +9,8 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from ..budget.ledger import Allowance, Ledger
-from ..budget.shared import CLOSED, Quota, read_spending
+from ..budget.shared import Quota, read_spending
+from ..notes.study import StudyNotes
 from ..results.trial import TrialRecord
 from ..storage.trial_notes import to_record
 from ..trial.settings import Terms
@@ -44,7 +45,7 @@ class SharedBooks:
     @property
     def closed(self) -> bool:
         """See `Books`: its leader has said so."""
-        return bool(self.study.user_attrs.get(CLOSED))
+        return bool(StudyNotes.read(self.study.user_attrs).closed)
 
     @property
     def available(self) -> float:

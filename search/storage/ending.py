@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from .trial_notes import outcome_of
+from ..notes.trial import TrialNotes
+from .trial_notes import AnyTrial, outcome_of, store_notes
 
-_OWN_NOTES = ("outcome", "reason", "log", "owner", "lease", "repeats")
-"""Notes of one run of a trial, which its repetition does not share."""
-
-AnyTrial = Trial | FrozenTrial
+NOTHING = TrialNotes()
 
 
-def end_interrupted(study: Study, trial: AnyTrial, reason: str, **notes: object) -> bool:
+def end_interrupted(study: Study, trial: AnyTrial, reason: str, more: TrialNotes = NOTHING) -> bool:
     """End a trial that was stopped through no fault of its own, and queue its parameters again.
 
     One that has no schedule yet was stopped while it was being proposed: it will simply be proposed again.
@@ -26,14 +24,14 @@ def end_interrupted(study: Study, trial: AnyTrial, reason: str, **notes: object)
         study: Its study.
         trial: The trial.
         reason: Why it was stopped.
-        notes: User attributes that the queued trial gets besides those that this one came with.
+        more: Notes that the queued trial gets besides those that this one came with.
 
     Returns:
         Whether it was this call that ended it.
     """
     if not end(study, trial, "interrupted", reason):
         return False
-    _queue_again(study, study._storage.get_trial(trial._trial_id), notes)
+    _queue_again(study, study._storage.get_trial(trial._trial_id), more)
     return True
 
 
@@ -43,19 +41,20 @@ def queue_lost(study: Study, grace: float = 0.0) -> None:
     Two processes may do so at once: of trials that repeat the same one, only the first is run.
     """
     trials = study.get_trials(deepcopy=False)
-    repeated = {t.user_attrs.get("repeats") for t in trials}
+    repeated = {TrialNotes.read(t.user_attrs).repeats for t in trials}
     for trial in trials:
         if trial.number in repeated or trial.datetime_complete is None:
             continue
         if time.time() - trial.datetime_complete.timestamp() >= grace:
-            _queue_again(study, trial, {})
+            _queue_again(study, trial, NOTHING)
 
 
 def first_of_its_kind(study: Study, trial: AnyTrial) -> bool:
     """Whether no earlier trial repeats the same interrupted one, or is the same baseline queued by another process."""
 
     def kind(trial: AnyTrial) -> tuple[object, ...]:
-        return tuple(trial.user_attrs.get(name) for name in ("repeats", "baseline", "schedule"))
+        notes = TrialNotes.read(trial.user_attrs)
+        return notes.repeats, notes.baseline, notes.schedule
 
     repeats, baseline, _ = own = kind(trial)
     if repeats is None and baseline is None:
@@ -63,13 +62,14 @@ def first_of_its_kind(study: Study, trial: AnyTrial) -> bool:
     return all(t.number >= trial.number or kind(t) != own for t in study.get_trials(deepcopy=False))
 
 
-def _queue_again(study: Study, trial: FrozenTrial, notes: Mapping[str, object]) -> None:
+def _queue_again(study: Study, trial: FrozenTrial, more: TrialNotes) -> None:
     """Queue what a trial was queued with, or got; only for an interrupted one that got as far as a schedule."""
     attrs = trial.user_attrs
-    if outcome_of(trial) == "interrupted" and "schedule" in attrs:
-        kept = {k: v for k, v in attrs.items() if k not in _OWN_NOTES}
+    if outcome_of(trial) == "interrupted" and TrialNotes.read(attrs).schedule is not None:
+        kept = {k: v for k, v in attrs.items() if k not in TrialNotes.OF_ONE_RUN}
+        notes = replace(more, repeats=trial.number).to_attrs()
         queued = trial.system_attrs.get("fixed_params", {})
-        study.enqueue_trial({**queued, **trial.params}, user_attrs={**kept, **notes, "repeats": trial.number})
+        study.enqueue_trial({**queued, **trial.params}, user_attrs={**kept, **notes})
 
 
 def end(study: Study, trial: AnyTrial, outcome: str, reason: str = "", value: float | None = None) -> bool:
@@ -82,9 +82,7 @@ def end(study: Study, trial: AnyTrial, outcome: str, reason: str = "", value: fl
     states = {"complete": None, "diverged": None, "pruned": TrialState.PRUNED}
     state = states.get(outcome, TrialState.FAIL)
     try:
-        study._storage.set_trial_user_attr(trial._trial_id, "outcome", outcome)
-        if reason:
-            study._storage.set_trial_user_attr(trial._trial_id, "reason", reason)
+        store_notes(study, trial._trial_id, TrialNotes(outcome=outcome, reason=reason))
         study.tell(trial.number, value if state is None else None, state=state)
     except (UpdateFinishedTrialError, ValueError):  # somebody else has ended it already
         return False

@@ -12,15 +12,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from .ending import AnyTrial, end, end_interrupted, first_of_its_kind, queue_lost
+from ..notes.trial import Signature, TrialNotes
+from .ending import end, end_interrupted, first_of_its_kind, queue_lost
 from .owners import owner_of, this_process
+from .trial_notes import AnyTrial, note_trial, store_notes
 
 LEASE = 120.0
 """Seconds for which a trial of another machine is left alone after its owner's last sign of life."""
@@ -43,9 +44,9 @@ def take(study: Study, member: str | None = None) -> Trial:
         trial = study.ask()
         _HEART.add(study, trial._trial_id)  # before it is signed: other threads may be looking for dead owners
         now = time.time()
-        signed: dict[str, Any] = {**asdict(this_process()), "since": now, "lease": now + LEASE}
+        signed = Signature(**asdict(this_process()), since=now, lease=now + LEASE, member=member)
         try:
-            trial.set_user_attr("owner", signed if member is None else {**signed, "member": member})
+            note_trial(trial, TrialNotes(owner=signed.to_attrs()))
             if first_of_its_kind(study, trial):
                 return trial
             end(study, trial, "withdrawn", "another process had queued it again, too")
@@ -83,7 +84,8 @@ def lost(study: Study, trial: FrozenTrial, grace: float = GRACE, *, alone: bool 
 
 def _run_out(study: Study, trial: FrozenTrial) -> bool:
     """Whether a lease has run out by any clock, or stayed the same under our eyes for its whole length."""
-    lease = float(trial.user_attrs.get("lease", trial.user_attrs["owner"]["lease"]))
+    notes = TrialNotes.read(trial.user_attrs)
+    lease = notes.lease or (notes.signature.lease if notes.signature else 0.0)
     late, now = time.time() - lease, time.monotonic()
     seen, since = _WATCHED.setdefault((study._study_id, trial._trial_id), (lease, now))
     if seen != lease:
@@ -149,10 +151,10 @@ def bury(study: Study, trial: FrozenTrial, why: str = "its process was killed") 
     """End a trial whose owner died; whether it was this call that ended it."""
     if owner_of(trial) is None:
         return end_interrupted(study, trial, "its process was killed before it began")
-    crashes = int(trial.user_attrs.get("crashes", 0)) + 1
+    crashes = (TrialNotes.read(trial.user_attrs).crashes or 0) + 1
     if crashes >= MAX_CRASHES:
         return end(study, trial, "failed", f"{why} {crashes} times (out of memory, perhaps)")
-    return end_interrupted(study, trial, why, crashes=crashes)
+    return end_interrupted(study, trial, why, TrialNotes(crashes=crashes))
 
 
 def held_trials() -> list[tuple[Study, FrozenTrial]]:
@@ -192,7 +194,7 @@ class _Heart:
             time.sleep(RENEW)
             for study, trial in self.held():
                 with suppress(Exception):  # it has just ended, or the storage is away for a while
-                    study._storage.set_trial_user_attr(trial, "lease", time.time() + LEASE)
+                    store_notes(study, trial, TrialNotes(lease=time.time() + LEASE))
 
 
 _HEART = _Heart()

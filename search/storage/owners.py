@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 from optuna.trial import FrozenTrial
 
+from ..notes.trial import TrialNotes
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -77,10 +79,11 @@ def _place() -> str:
 
 def owner_of(trial: FrozenTrial) -> Owner | None:
     """The owner of a trial; None if it has not been signed."""
-    signed = trial.user_attrs.get("owner")
-    return None if signed is None else Owner(**{k: signed.get(k) for k in ("host", "place", "pid", "start", "ticks")})
+    signed = TrialNotes.read(trial.user_attrs).signature
+    return None if signed is None else Owner(signed.host, signed.place, signed.pid, signed.start, signed.ticks)
 
 
 def since(trial: FrozenTrial) -> float:
     """``time.time()`` when the trial's owner took it; 0 if it has not been signed."""
-    return float(trial.user_attrs.get("owner", {}).get("since", 0.0))
+    signed = TrialNotes.read(trial.user_attrs).signature
+    return 0.0 if signed is None else signed.since

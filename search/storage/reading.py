@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import itemgetter
 
 import optuna
 from optuna.storages import BaseStorage
@@ -11,10 +10,11 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 
 from ...errors import StudyError
-from ..results.confirmation import Confirmation, Contest
+from ..notes.study import SessionNotes, Shares, StudyNotes
+from ..results.confirmation import Confirmation
 from ..results.search import SearchResult
 from ..results.trial import TrialRecord
-from .studies import CONFIRMATION, SESSION, SHARES, TEAM, TRANSFER
+from .studies import CONFIRMATION, TEAM, TRANSFER
 from .trial_notes import outcome_of, to_record
 
 
@@ -30,9 +30,10 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
         raise StudyError(f"there is no study {name!r} there; found: {', '.join(names) or 'none'}.")
     study = optuna.load_study(study_name=name, storage=storage)
     attrs = study.user_attrs
-    if "settings" not in attrs:
+    notes = StudyNotes.read(attrs)
+    if notes.settings is None:
         raise StudyError(f"the study {name!r} was not made by lrsearch.")
-    metric = attrs["settings"]["metric"]
+    metric = notes.settings.metric
     confirmation: Confirmation | None = None
     transfer: tuple[TrialRecord, ...] = ()
     records = _records(study, metric)
@@ -42,17 +43,19 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
         confirmation = load_confirmation(
             optuna.load_study(study_name=name + CONFIRMATION, storage=storage), metric, records
         )
-    sessions = sorted((v for k, v in attrs.items() if k.startswith(SESSION)), key=itemgetter("started"))
-    return SearchResult(name, attrs["settings"], sessions, records, folder, confirmation, transfer, attrs.get(SHARES))
+    sessions = sorted(SessionNotes.stored(attrs), key=lambda session: SessionNotes.read(session).started or 0.0)
+    shares = Shares.kept(notes.importance)
+    settings = notes.settings.to_attrs()
+    return SearchResult(name, settings, sessions, records, folder, confirmation, transfer, shares)
 
 
 def load_confirmation(study: Study, metric: str, searched: Iterable[TrialRecord] = ()) -> Confirmation | None:
     """The last contest of a confirmation's study, beside the trials searched; None before there is one."""
-    if not (contests := study.user_attrs.get("contests")):
+    if not (contests := StudyNotes.read(study.user_attrs).contests):
         return None
     maximize = study.direction == StudyDirection.MAXIMIZE
     diverged = tuple(t.schedule for t in searched if t.outcome == "diverged" and t.schedule)
-    return Confirmation(Contest.from_dict(contests[-1]), _records(study, metric), maximize, diverged)
+    return Confirmation(contests[-1], _records(study, metric), maximize, diverged)
 
 
 def _records(study: Study, metric: str) -> tuple[TrialRecord, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -16,6 +17,7 @@ from optuna.study import Study, StudyDirection
 from ...errors import StudyError
 from ...objectives import same_objective
 from ...spaces import changes, space_from_dict
+from ..notes.study import Settings, StudyNotes
 
 CONFIRMATION = ":confirmation"
 """Ends the name of the study that holds the runs on fresh seeds."""
@@ -23,16 +25,12 @@ TRANSFER = ":transfer"
 """Ends the name of the study that holds the runs over longer horizons."""
 TEAM = ":team"
 """Ends the name of the study that holds a trial for every process which took part in a shared search."""
-SHARES = "importance"
-"""Name of a study's note of how much each parameter mattered, and of how many complete trials."""
-SESSION = "session:"
-"""Begins the name of a study's note of one session."""
 
 
 def open_study(
     storage: BaseStorage,
     name: str,
-    settings: Mapping[str, Any],
+    settings: Settings,
     sampler: BaseSampler,
     pruner: BasePruner,
 ) -> Study:
@@ -47,30 +45,36 @@ def open_study(
         study_name=name,
         sampler=sampler,
         pruner=pruner,
-        direction="maximize" if settings["maximize"] else "minimize",
+        direction="maximize" if settings.maximize else "minimize",
         load_if_exists=True,
     )
-    stored = study.user_attrs.get("settings")
+    stored = StudyNotes.read(study.user_attrs).settings
     if stored is None:
         if study.get_trials(deepcopy=False):
             raise StudyError(f"the study {name!r} was not made by lrsearch: choose another name with --study.")
-        if (study.direction == StudyDirection.MAXIMIZE) != settings["maximize"]:
+        if (study.direction == StudyDirection.MAXIMIZE) != settings.maximize:
             raise StudyError(
-                f"the empty study {name!r} was made to {study.direction.name.lower()}, and {settings['metric']} is to "
-                f"be {'maximized' if settings['maximize'] else 'minimized'}: choose another name with --study."
+                f"the empty study {name!r} was made to {study.direction.name.lower()}, and {settings.metric} is to "
+                f"be {'maximized' if settings.maximize else 'minimized'}: choose another name with --study."
             )
-        study.set_user_attr("settings", dict(settings))
+        note_study(study, StudyNotes(settings=settings))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            study.set_metric_names([settings["metric"]])
-    elif differing := _differences(stored, settings):
+            study.set_metric_names([settings.metric])
+    elif differing := _differences(stored.to_attrs(), settings.to_attrs()):
         raise StudyError(
             f"the study {name!r} has other settings ({'; '.join(differing)}): "
             "use the same ones to resume it, or another name with --study."
         )
-    elif space_from_dict(stored["space"]) != space_from_dict(settings["space"]):
-        study.set_user_attr("settings", {**stored, "space": settings["space"]})
+    elif space_from_dict(stored.space) != space_from_dict(settings.space):
+        note_study(study, StudyNotes(settings=replace(stored, space=settings.space)))
     return study
+
+
+def note_study(study: Study, notes: StudyNotes) -> None:
+    """Store these notes of a study."""
+    for name, value in notes.to_attrs().items():
+        study.set_user_attr(name, value)
 
 
 def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

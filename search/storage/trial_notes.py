@@ -1,15 +1,36 @@
-"""An Optuna trial read as a `TrialRecord`."""
+"""What is noted of an Optuna trial, written to it and read back as a `TrialRecord`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import cast
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ...objectives import TrainedOptimizer
 from ...spaces import Schedule
+from ..notes.trial import TrialNotes
 from ..results.trial import Outcome, TrialRecord
+
+AnyTrial = Trial | FrozenTrial
+
+
+def note_trial(trial: Trial, notes: TrialNotes) -> None:
+    """Store these notes of a trial that this process runs, which sees them at once.
+
+    Raises:
+        UpdateFinishedTrialError: Optuna's, if the trial has ended.
+    """
+    for name, value in notes.to_attrs().items():
+        trial.set_user_attr(name, value)
+
+
+def store_notes(study: Study, trial_id: int, notes: TrialNotes) -> None:
+    """Store these notes of any trial; raises as `note_trial`."""
+    for name, value in notes.to_attrs().items():
+        study._storage.set_trial_user_attr(trial_id, name, value)
 
 
 def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
@@ -18,45 +39,44 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
     A trial without our notes (still running, killed, or made by another program) keeps what Optuna knows: its
     intermediate values stand for the metric's curve.
     """
-    attrs = trial.user_attrs
-    log = attrs.get("log", {})
-    metrics = {name: tuple(_floats(values)) for name, values in log.get("metrics", {}).items()}
+    notes = TrialNotes.read(trial.user_attrs)
+    log, signature = notes.shown, notes.signature
+    metrics = {name: tuple(_floats(values)) for name, values in log.metrics.items()}
     reported = tuple(v for _, v in sorted(trial.intermediate_values.items()))
     if not metrics and reported:
         metrics = {metric: reported}
     done = len(next(iter(metrics.values()), ()))
-    schedule = Schedule.from_dict(attrs["schedule"]) if "schedule" in attrs else None
-    steps = log.get("steps_per_epoch")
+    schedule = None if notes.schedule is None else Schedule.from_dict(notes.schedule)
     return TrialRecord(
         number=trial.number,
         outcome=outcome_of(trial),
         schedule=schedule,
         value=trial.value if trial.state != TrialState.PRUNED else (reported[-1] if reported else None),
         metrics=metrics,
-        lr=tuple(log.get("lr", ())) or _lr(schedule, steps, done),
-        seconds=tuple(log.get("seconds", ())),
+        lr=log.lr or _lr(schedule, log.steps_per_epoch, done),
+        seconds=log.seconds,
         params=trial.params,
-        baseline=attrs.get("baseline"),
-        reason=attrs.get("reason", ""),
+        baseline=notes.baseline,
+        reason=notes.reason,
         started=trial.datetime_start,
         ended=trial.datetime_complete,
-        steps_per_epoch=steps,
-        device=log.get("device", ""),
-        worker=log.get("worker"),
-        host=attrs.get("owner", {}).get("host", ""),
-        member=attrs.get("owner", {}).get("member"),
-        seed=attrs.get("seed"),
-        confirms=attrs.get("confirms"),
-        test={n: math.nan if v is None else v for n, v in log.get("test", {}).items()},
-        optimizer=TrainedOptimizer.from_dict(log["optimizer"]) if "optimizer" in log else None,
+        steps_per_epoch=log.steps_per_epoch,
+        device=log.device,
+        worker=log.worker,
+        host=signature.host if signature else "",
+        member=signature.member if signature else None,
+        seed=notes.seed,
+        confirms=notes.confirms,
+        test=dict(zip(log.test, _floats(log.test.values()), strict=True)),
+        optimizer=None if log.optimizer is None else TrainedOptimizer.from_dict(log.optimizer),
     )
 
 
 def outcome_of(trial: FrozenTrial) -> Outcome:
     """Our word for a trial's state: the note is written just before the state, and another process may come between."""
-    noted: Outcome = trial.user_attrs.get("outcome", "failed")
+    noted = TrialNotes.read(trial.user_attrs).outcome or "failed"
     if trial.state == TrialState.FAIL:
-        return noted if noted in ("failed", "out of budget", "withdrawn") else "interrupted"
+        return cast(Outcome, noted) if noted in ("failed", "out of budget", "withdrawn") else "interrupted"
     if trial.state == TrialState.COMPLETE:
         return "diverged" if noted == "diverged" else "complete"
     return "pruned" if trial.state == TrialState.PRUNED else "running"
@@ -69,5 +89,5 @@ def _lr(schedule: Schedule | None, steps_per_epoch: int | None, epochs: int) -> 
     return tuple(schedule.curve(steps, epochs)[steps - 1 :: steps].tolist())
 
 
-def _floats(values: Sequence[float | None]) -> list[float]:
+def _floats(values: Iterable[float | None]) -> list[float]:
     return [math.nan if v is None else float(v) for v in values]

@@ -18,10 +18,11 @@ from ...objectives import Measurement, Objective
 from ...spaces import Schedule, ScheduleSpace
 from ..budget.ledger import Allowance
 from ..budget.shared import Withdrawn
+from ..notes.trial import TrialLog, TrialNotes
 from ..results.trial import TrialRecord
 from ..storage.ending import end, end_interrupted
 from ..storage.leases import let_go, take
-from ..storage.trial_notes import to_record
+from ..storage.trial_notes import note_trial, to_record
 from .divergence import diverged
 from .settings import Terms, metric_of
 
@@ -59,7 +60,8 @@ class RunningTrial:
     @property
     def seed(self) -> int:
         """The seed to train with: the one it was queued with, or the search's."""
-        return int(self.trial.user_attrs.get("seed", self.terms.seed))
+        noted = TrialNotes.read(self.trial.user_attrs).seed
+        return self.terms.seed if noted is None else noted
 
     def see(self, m: Measurement) -> TrialRecord | None:
         """Report an epoch; the record if the trial ended with it."""
@@ -112,19 +114,19 @@ class RunningTrial:
             os._exit(0)
 
     def _save(self) -> None:
-        notes: dict[str, object] = {"device": self.terms.device, "worker": self.worker}
-        if self.objective.steps_per_epoch:
-            notes["steps_per_epoch"] = self.objective.steps_per_epoch
-        if made := getattr(self.objective, "trained_optimizer", None):
-            notes["optimizer"] = made.to_dict()
-        if self.measurements:
-            names = self.measurements[0].metrics
-            notes["metrics"] = {n: [_json(m.metrics.get(n, math.nan)) for m in self.measurements] for n in names}
-            notes["lr"] = [m.lr for m in self.measurements]
-            notes["seconds"] = [round(m.seconds, 6) for m in self.measurements]
-            last = self.measurements[-1].metrics
-            notes["test"] = {n: _json(v) for n, v in last.items() if n.startswith("test_")}
-        self.trial.set_user_attr("log", notes)  # one write: each costs a flush to the disk
+        made, measured = getattr(self.objective, "trained_optimizer", None), self.measurements
+        names, last = (measured[0].metrics, measured[-1].metrics) if measured else ((), {})
+        log = TrialLog(
+            device=self.terms.device,
+            worker=self.worker,
+            steps_per_epoch=self.objective.steps_per_epoch or None,
+            optimizer=made.to_dict() if made else None,
+            metrics={n: tuple(_json(m.metrics.get(n, math.nan)) for m in measured) for n in names},
+            lr=tuple(m.lr for m in measured),
+            seconds=tuple(round(m.seconds, 6) for m in measured),
+            test={n: _json(v) for n, v in last.items() if n.startswith("test_")},
+        )
+        note_trial(self.trial, TrialNotes(log=log.to_attrs()))
 
     def _leave(self) -> TrialRecord:
         return _left(self.study, self.trial, self.terms.metric)
@@ -164,7 +166,7 @@ def begin_trial(
         if terms.quota:
             allowance = terms.quota.admit(study, trial, allowance)
         schedule = _schedule(trial, terms.space)
-        trial.set_user_attr("schedule", schedule.to_dict())
+        note_trial(trial, TrialNotes(schedule=schedule.to_dict()))
     except Withdrawn as why:
         _give_back(study, trial, str(why))
         time.sleep(random.uniform(*BACKOFF_S))
@@ -181,7 +183,7 @@ def begin_trial(
 
 def _give_back(study: Study, trial: Trial, reason: str) -> None:
     """End a trial that there is no budget for; one that was queued is queued again."""
-    if "schedule" in trial.user_attrs:
+    if TrialNotes.read(trial.user_attrs).schedule is not None:
         end_interrupted(study, trial, reason)
     else:
         end(study, trial, "withdrawn", reason)
@@ -195,7 +197,7 @@ def _left(study: Study, trial: Trial, metric: str) -> TrialRecord:
 
 def _schedule(trial: Trial, space: ScheduleSpace) -> Schedule:
     """The schedule of a trial: the one it was queued with, or the space's proposal."""
-    queued = trial.user_attrs.get("schedule")
+    queued = TrialNotes.read(trial.user_attrs).schedule
     if queued is None:
         return space.suggest(trial)
     schedule = Schedule.from_dict(queued)

@@ -16,6 +16,7 @@ from optuna.storages import InMemoryStorage
 
 from lrsearch.errors import InputError, StudyError
 from lrsearch.search import baselines
+from lrsearch.search.notes.study import Settings
 from lrsearch.search.storage.studies import open_study
 from lrsearch.spaces import (
     BASE_LR,
@@ -184,12 +185,12 @@ def test_a_space_that_was_stored_before_families_had_more_parameters_is_todays_d
     assert space_from_dict(stored) == space
     assert space.names("cosine") == ["base_lr", "warmup", "cosine.T_max", "cosine.eta_min"]
     storage, sampler, pruner = InMemoryStorage(), RandomSampler(), NopPruner()
-    settings = {"metric": "val_loss", "maximize": False, "space": stored}
+    settings = Settings("val_loss", maximize=False, epochs=10, seed=0, space=stored)
     open_study(storage, "old", settings, sampler, pruner)
-    open_study(storage, "old", {**settings, "space": space_to_dict(space)}, sampler, pruner)
+    open_study(storage, "old", replace(settings, space=space_to_dict(space)), sampler, pruner)
     wider = replace(space, ranges={**space.ranges, "wsd.end_factor": Range(0.0, 0.2)})
     with pytest.raises(StudyError, match="the search space"):
-        open_study(storage, "old", {**settings, "space": space_to_dict(wider)}, sampler, pruner)
+        open_study(storage, "old", replace(settings, space=space_to_dict(wider)), sampler, pruner)
 
 
 def test_opt_in_parameters_are_searched_where_a_space_names_them() -> None:

@@ -9,7 +9,7 @@ from results import contested
 
 from lrsearch.reports.facts.verdict import verdict_of
 from lrsearch.search import Confirmation, SearchResult
-from lrsearch.search.results.confirmation import Contest
+from lrsearch.search.notes.contest import Contest
 from lrsearch.spaces import Schedule
 
 
@@ -89,8 +89,8 @@ def test_candidates_that_all_failed_on_the_seeds_that_choose_still_have_a_winner
 
 def test_a_contest_of_an_older_version_has_the_level_it_was_run_at() -> None:
     contest = confirmation(contested()).contest
-    stored = {k: v for k, v in contest.to_dict().items() if k not in ("level", "lower")}
-    assert Contest.from_dict(stored) == replace(contest, level=0.05, lower=())
-    assert Contest.from_dict(replace(contest, level=0.0125, lower=(7,)).to_dict()) == replace(
+    stored = {k: v for k, v in contest.to_attrs().items() if k not in ("level", "lower")}
+    assert Contest.read(stored) == replace(contest, level=0.05, lower=())
+    assert Contest.read(replace(contest, level=0.0125, lower=(7,)).to_attrs()) == replace(
         contest, level=0.0125, lower=(7,)
     )

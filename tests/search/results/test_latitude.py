@@ -12,9 +12,8 @@ import pytest
 from results import made_result
 
 from lrsearch.search import Confirmation, SearchResult, TrialRecord
-from lrsearch.search.results.confirmation import Contest
+from lrsearch.search.notes.contest import Contest, Look
 from lrsearch.search.results.latitude import SPREAD, Latitude, _differ, latitude, seed_noise
-from lrsearch.search.results.paired_tests import Look
 from lrsearch.spaces import Schedule
 
 NOISE = 0.01

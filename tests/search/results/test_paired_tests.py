@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
+from lrsearch.search.notes.contest import Look
 from lrsearch.search.results.paired_tests import (
     ALPHA,
     FEWEST,
-    Look,
     contest_level,
     duel,
     next_look,

@@ -13,11 +13,12 @@ from results import made_trial
 
 from lrsearch.search import Plan, TrialRecord, open_storage, search
 from lrsearch.search.budget.ledger import Ledger
-from lrsearch.search.budget.shared import CLOSED, STOP
+from lrsearch.search.notes.study import StudyNotes
 from lrsearch.search.session.books import OwnBooks, Queued, Searching
 from lrsearch.search.session.shared import SharedBooks
 from lrsearch.search.storage.ending import end
 from lrsearch.search.storage.leases import let_go, take
+from lrsearch.search.storage.studies import note_study
 from lrsearch.spaces import Schedule
 
 MakePlan = Callable[..., Plan]
@@ -82,11 +83,11 @@ class TestSharedBooks:
         let_go(study, mine)
 
     def test_a_closed_search_gives_no_allowance(self, study: optuna.Study, books: SharedBooks) -> None:
-        study.set_user_attr(CLOSED, True)
+        note_study(study, StudyNotes(closed=True))
         assert Searching(books, lambda: 0.0).reserve() is None
         assert Queued(books, 1).reserve()
 
     def test_members_that_are_told_to_stop_do_so(self, study: optuna.Study, books: SharedBooks) -> None:
-        study.set_user_attr(STOP, True)
+        note_study(study, StudyNotes(stop=True))
         with pytest.raises(KeyboardInterrupt):
             books.reserve()

@@ -18,6 +18,7 @@ from results import made_result
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import Measurement, Run, TaskObjective, UserObjective, get_task
 from lrsearch.search import PRUNERS, SAMPLERS, Plan, SearchResult, load_result, open_storage, search
+from lrsearch.search.notes.study import Shares
 from lrsearch.search.results.importance import NOTED_FROM, importance
 from lrsearch.spaces import Schedule, ScheduleSpace, default_space
 from lrsearch.spaces.space import TrialLike
@@ -345,7 +346,7 @@ def test_a_search_notes_which_parameters_mattered_and_reading_takes_the_note(
     assert len(result.ranking) >= NOTED_FROM
     computed = importance(replace(result, noted_shares=None))
     assert computed
-    assert reload(plan).noted_shares == {"complete": len(result.ranking), "shares": computed}
+    assert reload(plan).noted_shares == Shares(len(result.ranking), computed)
     monkeypatch.setitem(sys.modules, "optuna.importance", None)  # importing it would raise
     assert importance(reload(plan)) == computed
 
@@ -356,11 +357,11 @@ def test_a_search_notes_which_parameters_mattered_and_reading_takes_the_note(
 )
 def test_a_note_that_does_not_fit_is_left_aside(noted: object) -> None:
     result = made_result(40)
-    assert importance(replace(result, noted_shares=noted)) == importance(result)
+    assert importance(replace(result, noted_shares=Shares.kept(noted))) == importance(result)
 
 
 @pytest.mark.parametrize("share", [{"<b>": 0.5}, {"base_lr": 7.0}, {"base_lr": "<b>"}])
 def test_shares_that_a_stranger_noted_are_left_aside(share: dict[str, object]) -> None:
     result = made_result(40)
     noted = {"complete": len(result.ranking), "shares": share}
-    assert importance(replace(result, noted_shares=noted)) == importance(result)
+    assert importance(replace(result, noted_shares=Shares.kept(noted))) == importance(result)

@@ -25,11 +25,13 @@ from lrsearch.errors import InputError, StudyError
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
 from lrsearch.search.budget.kinds import KINDS
 from lrsearch.search.budget.ledger import Allowance
-from lrsearch.search.budget.shared import CLOSED, Quota, Withdrawn
+from lrsearch.search.budget.shared import Quota, Withdrawn, read_spending
 from lrsearch.search.finals.size import held_back
+from lrsearch.search.notes.study import StudyNotes
 from lrsearch.search.session.members import Members
+from lrsearch.search.storage.ending import end_interrupted
 from lrsearch.search.storage.leases import reap, take
-from lrsearch.search.storage.studies import CONFIRMATION, TEAM, open_study
+from lrsearch.search.storage.studies import CONFIRMATION, TEAM, note_study, open_study
 
 pytestmark = pytest.mark.slow
 
@@ -231,8 +233,18 @@ class TestQuota:
         with pytest.raises(Withdrawn):
             self.quota("epochs", 22).admit(study, take(study, "me"), Allowance(5))
 
+    def test_a_trial_that_runs_again_is_not_held_to_the_epochs_of_its_first_run(self, study: optuna.Study) -> None:
+        mine = take(study, "me")
+        mine.set_user_attr("schedule", {})
+        assert self.quota("epochs", 17).admit(study, mine, Allowance(5)) == Allowance(2)
+        end_interrupted(study, mine, "stopped")
+        again = take(study, "me")
+        assert self.quota("epochs", 100).admit(study, again, Allowance(5)) == Allowance(5)
+        ((_, reserved),) = read_spending(study, KINDS["epochs"](5)).running
+        assert reserved == 5
+
     def test_a_search_that_is_over_admits_nothing(self, study: optuna.Study) -> None:
-        study.set_user_attr(CLOSED, True)
+        note_study(study, StudyNotes(closed=True))
         with pytest.raises(Withdrawn, match="was over"):
             self.quota("seconds", 100).admit(study, take(study), Allowance(5))
 

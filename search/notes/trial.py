@@ -1,0 +1,111 @@
+"""What is noted of a trial: what it is to train, who runs it, what it showed, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from .fields import Notes
+
+
+@dataclass(frozen=True)
+class TrialNotes(Notes):
+    """The user attributes of a trial.
+
+    Attributes:
+        schedule: What it trains with, as `Schedule.to_dict` writes it; None before it has a schedule.
+        baseline: The baseline's name, if it is one.
+        seed: Its seed, if that is not the search's.
+        confirms: The search's trial that it trains again, on another seed or over another horizon.
+        repeats: The interrupted trial that it repeats.
+        crashes: How many processes that ran it, or a trial that it repeats, have died.
+        owner: Who runs it, see `signature`; empty before it is signed.
+        lease: ``time.time()`` until which its owner counts as alive; None before the owner has renewed it.
+        grant: Epochs that it may train of a shared budget, if they are fewer than a full trial's.
+        outcome: How it ended; the note is written just before Optuna's state.
+        reason: Why it ended so, in words.
+        log: What it showed, see `shown`; empty before it has ended.
+    """
+
+    OF_ONE_RUN: ClassVar = frozenset({"repeats", "owner", "lease", "grant", "outcome", "reason", "log"})
+    """What a trial's repetition does not get."""
+
+    schedule: Mapping[str, Any] | None = None
+    baseline: str | None = None
+    seed: int | None = None
+    confirms: int | None = None
+    repeats: int | None = None
+    crashes: int | None = None
+    owner: Mapping[str, Any] = field(default_factory=dict)
+    lease: float | None = None
+    grant: int | None = None
+    outcome: str = ""
+    reason: str = ""
+    log: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def signature(self) -> Signature | None:
+        """Who runs it; None before it is signed."""
+        return Signature.read(self.owner) if self.owner else None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained, once it has ended."""
+        return len(self.log.get("lr", ()))
+
+    @property
+    def shown(self) -> TrialLog:
+        """What it showed."""
+        return TrialLog.read(self.log)
+
+
+@dataclass(frozen=True)
+class Signature(Notes):
+    """Who runs a trial.
+
+    Attributes:
+        host: The machine's name, for people.
+        place: Tells machines and containers apart: within one, process ids can be looked up.
+        pid: Process id.
+        start: When the process started, in seconds since the epoch: ids are used again.
+        since: ``time.time()`` when it took the trial.
+        lease: ``time.time()`` until which it counts as alive without another sign of life.
+        ticks: When it started, in clock ticks since the system's boot, which no change of the clock moves; None where
+            the system does not tell.
+        member: Its name among the processes that share the search, if several may.
+    """
+
+    host: str
+    place: str
+    pid: int
+    start: float
+    since: float = 0.0
+    lease: float = 0.0
+    ticks: int | None = None
+    member: str | None = None
+
+
+@dataclass(frozen=True)
+class TrialLog(Notes):
+    """What a trial showed: written at once when it ends, since each write costs a flush to the disk.
+
+    Attributes:
+        device: The torch device.
+        worker: Lane, or process, that ran it.
+        steps_per_epoch: Optimizer steps in an epoch; None if unknown.
+        optimizer: What it was trained with, as `TrainedOptimizer.to_dict` writes it.
+        metrics: Values by name, one an epoch; None stands for NaN and infinity, which JSON has not.
+        lr: The rate at each epoch's last step.
+        seconds: Wall time of each epoch.
+        test: Metrics of held-out test data after the last epoch; None as above.
+    """
+
+    device: str = ""
+    worker: int | None = None
+    steps_per_epoch: int | None = None
+    optimizer: Mapping[str, Any] | None = None
+    metrics: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    lr: tuple[float, ...] = ()
+    seconds: tuple[float, ...] = ()
+    test: Mapping[str, float | None] = field(default_factory=dict)
