@@ -1,19 +1,13 @@
-"""Passwords in storage URLs: found, and kept out of everything that is shown or stored."""
+"""Passwords in storage URLs: kept out of everything that is shown or stored."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-HIDDEN = "***"
-# Up to the last @, since a password may hold one; hiding too much is better than too little.
-_AUTHORITY = re.compile(r"(?<=://)([^:/@\s]*):(\S*)@")
-_QUERY = re.compile(r"(?i)([?&;][^=&;\s]*(?:pass|pwd|token|secret|key|auth)[^=&;\s]*=)([^&;\s'\"]+)")
+from ...redaction import AUTHORITY, HIDDEN, QUERY, redact
 
-
-def redact(text: str) -> str:
-    """The text with the passwords of the URLs in it hidden, also those in query strings."""
-    return _AUTHORITY.sub(rf"\1:{HIDDEN}@", _QUERY.sub(rf"\1{HIDDEN}", text))
+__all__ = ["HIDDEN", "ambiguous", "redact", "scrub"]
 
 
 def scrub(text: str, url: str) -> str:
@@ -24,7 +18,7 @@ def scrub(text: str, url: str) -> str:
 
 
 def _secrets(url: str) -> set[str]:
-    parts = (_AUTHORITY, url.partition("?")[0]), (_QUERY, url)
+    parts = (AUTHORITY, url.partition("?")[0]), (QUERY, url)
     found = [match[2] for pattern, part in parts for match in pattern.finditer(part)]
     plain = {way(secret) for secret in found for way in (unquote, unquote_plus)}
     return {*found, *plain, *(way(secret) for secret in plain for way in (quote, quote_plus))} - {""}
