@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import run, work
     from .errors import DataError, InputError, LrsearchError, MissingPartError, ObjectiveError, StudyError
-    from .objectives import Measurement, Objective, Run, TaskOptions, TensorTask, UserObjective
+    from .objectives import Command, Measurement, Objective, Run, TaskOptions, TensorTask, UserObjective
     from .objectives.adapters import LightningCallback, attach
+    from .objectives.anywhere import report, scheduler, seed
     from .run_folder import load
     from .search import Budget, SearchResult, TrialRecord
     from .search.sampling.curve_sampler import CurvePruner, CurveSampler
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Budget",
     "Choice",
+    "Command",
     "CurvePruner",
     "CurveSampler",
     "DataError",
@@ -47,7 +49,10 @@ __all__ = [
     "default_space",
     "family",
     "load",
+    "report",
     "run",
+    "scheduler",
+    "seed",
     "work",
 ]
 
@@ -55,7 +60,8 @@ _HOME = {
     "api": ("run", "work"),
     "errors": ("DataError", "InputError", "LrsearchError", "MissingPartError", "ObjectiveError", "StudyError"),
     "run_folder": ("load",),
-    "objectives": ("Measurement", "Objective", "Run", "TaskOptions", "TensorTask", "UserObjective"),
+    "objectives.anywhere": ("report", "scheduler", "seed"),
+    "objectives": ("Command", "Measurement", "Objective", "Run", "TaskOptions", "TensorTask", "UserObjective"),
     "objectives.adapters": ("LightningCallback", "attach"),
     "search": ("Budget", "SearchResult", "TrialRecord"),
     "search.sampling.curve_sampler": ("CurvePruner", "CurveSampler"),

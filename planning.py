@@ -18,6 +18,7 @@ from .families import choose_families
 from .keywords import RunOptions
 from .objectives import (
     TASKS,
+    Command,
     Objective,
     TaskObjective,
     TensorObjective,
@@ -30,7 +31,7 @@ from .objectives import (
     same_objective,
 )
 from .options import SearchOptions, TaskOptions, keywords, notes
-from .search import Budget, Plan, SearchResult, parse_seconds, redact
+from .search import Budget, Plan, SearchResult, folder_name, parse_seconds, redact
 from .spaces import (
     DEFAULT_FAMILIES,
     Family,
@@ -40,6 +41,7 @@ from .spaces import (
     base_lr_range,
     default_space,
     is_known,
+    read_schedule,
     read_space,
     schedule_from_line,
 )
@@ -67,6 +69,9 @@ def make_plan(asked: RunOptions) -> Plan:
     name = asked.study or objective.name
     if not name.strip() or len(name) > 200:
         raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")
+    if isinstance(objective, Command):
+        logs = os.path.join(asked.out, folder_name(name), "logs")
+        objective = objective.for_search(space, logs, fresh_seeds=asked.confirm > 0)
     timeout, as_asked = asked.trial_timeout, keywords(SearchOptions, asked)
     return Plan(
         objective,
@@ -135,8 +140,6 @@ def make_baseline(given: Schedule | str | PathLike[str] | None, space: ScheduleS
     Raises:
         InputError: It is none of these.
     """
-    from .reports.export import read_schedule
-
     if given is None or isinstance(given, Schedule):
         return given
     if ":" in str(given) and not os.path.exists(given):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..options import OPTIMIZERS, TaskOptions
+from .commands.command import Command
 from .device import device_count, resolve_device
 from .loading import load_function, same_objective
 from .objective import Measurement, Objective
@@ -19,6 +20,7 @@ __all__ = [
     "DEFAULT_TASK",
     "OPTIMIZERS",
     "TASKS",
+    "Command",
     "Measurement",
     "Objective",
     "Run",

@@ -34,6 +34,11 @@ class Reports:
         self._done = 0
         self._first: int | None = None
 
+    @property
+    def due(self) -> int:
+        """What the next epoch is called."""
+        return self._done + (1 if self._first is None else self._first)
+
     def take(self, epoch: int, metrics: Mapping[str, Any]) -> bool:
         """See `Run.report`."""
         if self.over:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
@@ -88,11 +89,19 @@ class Run:
             ObjectiveError: A report breaks the contract: no number, an epoch left out, another schedule followed.
             TrialEnded: The answer to the last report was no.
         """
+        return self._taker.take(epoch, metrics)
+
+    def report_next(self, metrics: Mapping[str, Any]) -> bool:
+        """The same for the epoch that is due; see `lrsearch.report`."""
+        return self._taker.take(self._taker.due, metrics)
+
+    @property
+    def _taker(self) -> Reports:
         if self._reports is None:
             raise ObjectiveError(
                 "run.report is for a plain function; a generator yields its metrics after every epoch."
             )
-        return self._reports.take(epoch, metrics)
+        return self._reports
 
     def report_to(self, reports: Reports) -> None:
         """Send what `report` is told there."""

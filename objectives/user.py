@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
 from ..spaces import Schedule
+from .current import as_current
 from .loading import absolute, arguments_of, load_function
+from .numbers import numbers_of
 from .objective import Measurement
 from .optimizer import TrainedOptimizer, range_name, unwrapped
 from .reports import Reports, TrialEnded
@@ -105,7 +107,7 @@ class UserObjective:
         steps, clock = self.function(run), _Clock()
         try:
             for epoch in range(1, epochs + 1):
-                with self._as_started():
+                with self._as_started(run):
                     metrics = next(steps, _NOTHING)
                 if metrics is _NOTHING:
                     return
@@ -138,7 +140,7 @@ class UserObjective:
         """Call the user's function; what went wrong in a report is raised here, even if the user's code caught it."""
         run.report_to(reports)
         try:
-            with self._as_started():
+            with self._as_started(run):
                 found = self.function(run)
         except TrialEnded:
             pass
@@ -156,7 +158,7 @@ class UserObjective:
         run.check(self.name, epoch)
         self.steps_per_epoch = None if run.steps_per_epoch is None else round(run.steps_per_epoch)
         self.trained_optimizer = run.optimizer
-        return Measurement(epoch, _metrics(metrics, self.name), run.lr_after(epoch), seconds)
+        return Measurement(epoch, numbers_of(metrics, self.name, _WRITE), run.lr_after(epoch), seconds)
 
     def settings(self) -> dict[str, Any]:
         """See `Objective.settings`."""
@@ -164,9 +166,9 @@ class UserObjective:
         return {"objective": self.spec or self.name, "optimizer": self.optimizer, **given}
 
     @contextmanager
-    def _as_started(self) -> Iterator[None]:
+    def _as_started(self, run: Run) -> Iterator[None]:
         """The user's code runs as if its script had been started alone."""
-        with warnings.catch_warnings(), arguments_of(self._found_at, self.arguments):
+        with warnings.catch_warnings(), arguments_of(self._found_at, self.arguments), as_current(run):
             warnings.filterwarnings("ignore", message=_ORDER)
             yield
 
@@ -177,7 +179,7 @@ class UserObjective:
             if self.owns_loop:
                 self._fit(probe, Reports(self.name, lambda epoch, metrics: probe.end()))
             else:
-                with closing(self.function(probe)) as steps, self._as_started():
+                with closing(self.function(probe)) as steps, self._as_started(probe):
                     next(steps)
         return probe.kind
 
@@ -229,19 +231,3 @@ def _check_function(function: Any, name: str) -> None:
         return
     except TypeError:
         raise ObjectiveError(f"{name}{signature} must take one argument, the run: {_WRITE}.") from None
-
-
-def _metrics(found: Any, name: str) -> dict[str, float]:
-    """A yielded number counts as val_loss; a mapping must hold numbers (or one-element tensors) by name."""
-    pairs = found if isinstance(found, Mapping) else {"val_loss": found}
-    metrics: dict[str, float] = {}
-    for key, value in pairs.items():
-        try:
-            if isinstance(value, (str, bytes)):
-                raise TypeError
-            metrics[str(key)] = float(value.detach() if hasattr(value, "detach") else value)
-        except (TypeError, ValueError):
-            raise ObjectiveError(f"{name} gave {value!r} as {key}, which is not a number: {_WRITE}.") from None
-    if not metrics:
-        raise ObjectiveError(f"{name} gave no metric: {_WRITE}.")
-    return metrics

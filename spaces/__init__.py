@@ -13,6 +13,7 @@ from .families import (
     is_recorded,
     set_names,
 )
+from .files import read_schedule
 from .one_line import schedule_from_line
 from .own import add_family, family
 from .schedule import Interval, Schedule
@@ -43,6 +44,7 @@ __all__ = [
     "get_family",
     "is_known",
     "is_recorded",
+    "read_schedule",
     "read_space",
     "schedule_from_line",
     "set_names",

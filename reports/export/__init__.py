@@ -11,10 +11,10 @@ from pathlib import Path
 from ...errors import InputError, unknown
 from ...search import SearchResult, TrialRecord
 from . import _data, _lightning, _timm, _torch, _transformers
-from ._data import read_best, read_schedule
+from ._data import read_best
 from ._source import Format, InexpressibleError, Source, make_source
 
-__all__ = ["FORMATS", "Format", "export", "expressible", "read_best", "read_schedule", "write_best"]
+__all__ = ["FORMATS", "Format", "export", "expressible", "read_best", "write_best"]
 
 FORMATS: dict[str, Format] = {
     found.name: found

@@ -10,7 +10,7 @@ from typing import Literal
 from joblib import cpu_count
 
 from ...errors import InputError, unknown
-from ...objectives import Objective, TensorObjective, device_count
+from ...objectives import Command, Objective, TensorObjective, device_count
 from ...options import ENGINES
 from ..trial.settings import Terms
 from .engine import Engine
@@ -53,10 +53,11 @@ def choose_engine(
             f"--trial-timeout needs --engine processes, got --engine {engine}: only a process can be ended."
         )
     if timeout and jobs < 2:
-        return Engine("processes", jobs or device_count(terms.device), "a process can be ended at --trial-timeout")
+        width = jobs or (1 if isinstance(objective, Command) else device_count(terms.device))
+        return Engine("processes", width, "a process can be ended at --trial-timeout")
     if jobs > 1 and engine in ("lanes", "single"):
         raise InputError(f"--jobs {jobs} needs --engine processes, got --engine {engine}.")
-    devices = device_count(terms.device)
+    devices = 1 if isinstance(objective, Command) else device_count(terms.device)  # it may use all of them
     if engine == "processes" or (engine == "auto" and (jobs > 1 or devices > 1)):
         width = jobs or (devices if terms.device.startswith("cuda") else cpu_count())
         return Engine("processes", width, "as asked for" if jobs else f"one for each of {width} devices")
@@ -65,6 +66,8 @@ def choose_engine(
     if not isinstance(objective, TensorObjective):
         if engine == "lanes":
             raise InputError("lanes need a job of tensors: a built-in task or a lrsearch.TensorTask.")
+        if isinstance(objective, Command):
+            return Engine("single", 1, "a command may use the whole machine; --jobs N starts N at a time")
         return Engine("single", 1, "a generator trains one model at a time; --jobs N uses more processes")
     return _launched(_measured(objective, terms, trials, asked=engine == "lanes"), objective, terms)
 

@@ -60,7 +60,7 @@ def settle_in(parent: int) -> None:
 @lru_cache(maxsize=1)
 def _own_device(device: str, jobs: int, folder: str) -> str:
     """This process's device, settled once: workers take turns over the GPUs."""
-    devices = device_count(device) if device == "cuda" else 1  # asking imports torch
+    devices = device_count(device) if device == "cuda" and jobs > 1 else 1  # asking imports torch
     return device if devices < 2 else f"cuda:{_slot(jobs, folder) % devices}"
 
 

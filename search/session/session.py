@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from functools import partial
@@ -206,9 +207,10 @@ class Session:
             self.progress.trial(record, self.tally)
 
     def _check_failures(self, record: TrialRecord) -> None:
-        self.failures = [*self.failures, record.reason] if record.outcome == "failed" else []
+        reason = re.sub(r"\d+", "#", record.reason)  # trials, times and processes have other numbers
+        self.failures = [*self.failures, reason] if record.outcome == "failed" else []
         most = EQUAL_FAILURES["before" if self.tally.best is None else "after"]
-        if self.failures[-most:] == [record.reason] * most:
+        if self.failures[-most:] == [reason] * most:
             raise StudyError(f"{most} trials in a row failed the same way, so the search stops: {record.reason}")
 
     def _result(self) -> SearchResult:

@@ -15,7 +15,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 
 from ...errors import InputError, ObjectiveError, StudyError
-from ...objectives import Measurement, Objective, train
+from ...objectives import Command, Measurement, Objective, train
 from ...spaces import Schedule
 from ..budget.ledger import Allowance
 from ..results.trial import TrialRecord
@@ -110,6 +110,8 @@ def run_trial(
 
 def _run(running: RunningTrial, started: Started | None) -> TrialRecord:
     """Train the trial until it ends; returns its record."""
+    if isinstance(running.objective, Command):
+        running.objective.name_trial(running.name)
     ended: list[TrialRecord] = []
 
     def see(measurement: Measurement) -> bool:

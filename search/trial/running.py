@@ -22,12 +22,16 @@ from ..notes.trial import TrialLog, TrialNotes
 from ..results.trial import TrialRecord
 from ..storage.ending import end, end_interrupted
 from ..storage.leases import let_go, take
+from ..storage.studies import CONFIRMATION, TRANSFER
 from ..storage.trial_notes import note_trial, to_record
 from .divergence import diverged
 from .settings import Terms, metric_of
 
 BACKOFF_S = 0.05, 0.5
 """Bounds of the random time to wait before the next try for the last of a shared budget."""
+
+KINDS = {CONFIRMATION: "confirmation", TRANSFER: "transfer"}
+"""What the trials of a study are called, by the end of its name; others are trials."""
 
 
 @dataclass
@@ -62,6 +66,12 @@ class RunningTrial:
         """The seed to train with: the one it was queued with, or the search's."""
         noted = TrialNotes.read(self.trial.user_attrs).seed
         return self.terms.seed if noted is None else noted
+
+    @property
+    def name(self) -> str:
+        """What it is called, e.g. ``trial-3`` or ``confirmation-5``."""
+        kind = next((word for end, word in KINDS.items() if self.study.study_name.endswith(end)), "trial")
+        return f"{kind}-{self.trial.number}"
 
     def see(self, m: Measurement) -> TrialRecord | None:
         """Report an epoch; the record if the trial ended with it."""

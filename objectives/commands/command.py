@@ -1,0 +1,282 @@
+"""`Command`: any program as an `Objective`, started anew for every trial."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError, ObjectiveError
+from ...redaction import hide, redact_words, secrets_in
+from ...spaces import Range, Schedule, ScheduleSpace
+from ..objective import Measurement
+from ..optimizer import TrainedOptimizer, range_name
+from .sources import Source
+from .template import Library, Template, Values
+from .training import LEAVE_S, Report, Training
+from .wire import SCHEDULE_FILE, TRIAL, Card
+
+LONGEST_SOCKET = 80
+"""Characters of a folder that a socket may lie in; systems allow about 100 for the whole path."""
+_NOT_FOR_IT = ("LRSEARCH_STORAGE", "LRSEARCH_SCHEDULE")
+"""Environment variables of the search that are not the command's business."""
+
+
+class Command:
+    """A program that trains, as an objective: ``Command(["python", "train.py", "--lr", "{base_lr}"])``.
+
+    Its script asks for its scheduler by `lrsearch.scheduler` and reports by `lrsearch.report`; or its arguments say the
+    schedule in fields (see `FIELDS`), and its metrics are read from what it writes.
+
+    Args:
+        command: The program and its arguments, with fields. Passwords and tokens in it are passed on, but not stored.
+        optimizer: ``"sgd"``, ``"adamw"``, ...: which default base_lr range suits the job; None to find out by starting
+            it once until it asks for its scheduler.
+        epochs: Default horizon.
+        source: Where its metrics are, unless it reports them.
+        steps_per_epoch: Optimizer steps in an epoch, where fields need it and the script does not say.
+        logs: The folder for the trials' output; a temporary one by default.
+        libraries: Fields that stand for a library's arguments.
+
+    Attributes:
+        by_flags: Whether its arguments say the whole schedule.
+        needs_seed: Whether trials differ in their seeds, as a confirmation's do.
+
+    Raises:
+        InputError: The command is empty, a field does not exist, or the program is not there.
+    """
+
+    start_loss: float | None = None
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        optimizer: str | None = None,
+        epochs: int = 10,
+        *,
+        source: Source | None = None,
+        steps_per_epoch: int | None = None,
+        logs: str | os.PathLike[str] | None = None,
+        libraries: Mapping[str, Library] | None = None,
+    ) -> None:
+        self.template = Template(_checked(command), libraries)
+        self.name, self.epochs, self.source = _name(command), epochs, source
+        self.steps_per_epoch, self._given_steps = steps_per_epoch, steps_per_epoch
+        self.logs = None if logs is None else Path(logs)
+        self.trained_optimizer: TrainedOptimizer | None = None
+        self.by_flags, self.needs_seed = False, False
+        self._trial = ""
+        self.optimizer = self._find_optimizer() if optimizer is None else optimizer
+
+    def settings(self) -> dict[str, Any]:
+        """See `Objective.settings`; without what is secret."""
+        source = {"metrics": str(self.source)} if self.source else {}
+        return {
+            "objective": self.name,
+            "command": redact_words(self.template.words),
+            "optimizer": self.optimizer,
+            **source,
+        }
+
+    def name_trial(self, name: str) -> None:
+        """Say what the trial that comes next is called; its log has that name."""
+        self._trial = name
+
+    def for_search(self, space: ScheduleSpace, logs: str | os.PathLike[str], fresh_seeds: bool) -> Command:
+        """The same for a search.
+
+        Args:
+            space: What is searched.
+            logs: The folder for the trials' output, unless it has one.
+            fresh_seeds: Whether a winner is judged on seeds of its own, so that the command must take its seed.
+        """
+        made = copy(self)
+        searched = {"base_lr", "family"} | {n.rpartition(".")[2] for f in space.families for n in _varied(space, f)}
+        made.by_flags = self.template.covers(searched)
+        made.needs_seed = fresh_seeds
+        made.logs = self.logs or Path(logs)
+        return made
+
+    def run(
+        self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
+    ) -> Iterator[Measurement]:
+        """See `Objective.run`.
+
+        Raises:
+            ObjectiveError: The command cannot be started, dies, or ends early; its script breaks a rule.
+            InputError: A field needs what is not known.
+        """
+        card = Card.of(schedule, epochs=epochs, seed=seed, device=device, test=test, by_flags=self.by_flags)
+        with self._started(schedule, card) as training:
+            patience = 0.0
+            try:
+                for epoch in range(1, epochs + 1):
+                    begun, patience = time.perf_counter(), 0.0
+                    report = training.next()
+                    if report is None:
+                        raise ObjectiveError(self._ended_early(training, epoch - 1, epochs))
+                    measurement = self._measured(training, card, schedule, epoch, report, begun)
+                    patience = LEAVE_S if training.waits or epoch == epochs else 0.0
+                    yield measurement
+                    self._rename(training)
+                    training.answer(go_on=epoch < epochs)
+            finally:
+                training.close(patience)
+
+    @contextmanager
+    def _started(self, schedule: Schedule, card: Card) -> Iterator[Training]:
+        """The command, started for a trial with a folder of its own."""
+        with tempfile.TemporaryDirectory(prefix="lrsearch-", dir=_short_folder(), ignore_cleanup_errors=True) as made:
+            folder, name = Path(made), self._trial or f"check-{os.getpid()}"
+            (folder / "own").mkdir()
+            values = Values(
+                schedule,
+                self.steps_per_epoch,
+                folder / "own",
+                schedule=folder / SCHEDULE_FILE,
+                epochs=card.epochs,
+                seed=card.seed,
+                test=card.test,
+                trial=name,
+                device=card.device,
+            )
+            log = (self.logs or folder) / f"{name}.log"
+            log.unlink(missing_ok=True)
+            words = self.template.fill(values)
+            secrets = secrets_in(words, os.environ)
+            yield Training(
+                words,
+                _environment(folder, card.device),
+                replace(card, device=_visible(card.device)),
+                folder,
+                log,
+                self.source.reader(log, values.into) if self.source else None,
+                partial(hide, secrets=secrets),
+            )
+
+    def _measured(
+        self, training: Training, card: Card, schedule: Schedule, epoch: int, report: Report, begun: float
+    ) -> Measurement:
+        """An epoch's measurement, once it is known that schedule and seed reach the training."""
+        if not (training.asked or self.by_flags):
+            raise ObjectiveError(
+                f"{self.name} never used its schedule: make its scheduler with lrsearch.scheduler(optimizer, "
+                "steps_per_epoch), or say all that is searched in the command's arguments, as {schedule}."
+            )
+        if self.needs_seed and not (training.facts.get("seeded") or "seed" in self.template.names):
+            raise ObjectiveError(
+                f"{self.name} takes no seed, and the winner is judged on fresh ones: add one to the command, as --seed "
+                "{seed}, or call lrsearch.seed() in the script; or search with --confirm 0."
+            )
+        self._learn(training)
+        metrics = {k: v for k, v in report.metrics.items() if card.test or not k.startswith("test_")}
+        if report.lr is not None:
+            lr = report.lr
+        else:
+            n = self.steps_per_epoch or 1
+            lr = float(schedule.curve(n, card.epochs)[epoch * n - 1])
+        return Measurement(epoch, metrics, lr, time.perf_counter() - begun)
+
+    def _learn(self, training: Training) -> None:
+        """Note what the script has told of its optimizer and its steps."""
+        if (steps := training.facts.get("steps_per_epoch")) is not None:
+            self.steps_per_epoch = round(steps)
+        if made := training.facts.get("optimizer"):
+            self.trained_optimizer = TrainedOptimizer.from_dict(made)
+
+    def _ended_early(self, training: Training, done: int, epochs: int) -> str:
+        """Why there is no further epoch."""
+        why = f"{self.name} {training.why_it_ended()}"
+        if training.status:
+            return f"{why}; that was after {done} of {epochs} epochs"
+        if done:
+            return (
+                f"{self.name} ended after {done} of {epochs} epochs: let it train as many, as by --epochs {{epochs}}, "
+                "and leave early stopping to the search, which stops hopeless trials itself"
+            )
+        if self.source:
+            return f"{self.name} ended with exit code 0, but {training.nothing()}: {training.last_lines()}"
+        return (
+            f"{self.name} ended with exit code 0 and reported nothing: call lrsearch.report(val_loss=...) after every "
+            "epoch, or say where its metrics are with --metric-file, --metric-regex or --metric-json"
+        )
+
+    def _rename(self, training: Training) -> None:
+        """Name the log of a training that was begun before its trial was."""
+        if self.logs and self._trial and training.log.stem.startswith("check-"):
+            training.log = training.log.replace(self.logs / f"{self._trial}.log")
+
+    def _find_optimizer(self) -> str:
+        """Start the command until it asks for its scheduler; "" if it does not."""
+        if self.source and self.template.names:
+            return ""
+        probe = Schedule("constant", 1e-6, self.epochs)
+        card = Card.of(probe, epochs=self.epochs, seed=0, device="cpu", by_flags=True, probe=True)
+        with self._started(probe, card) as training:
+            try:
+                asked = training.await_scheduler()
+                if training.status:
+                    raise ObjectiveError(f"{self.name} {training.why_it_ended()}.")
+            finally:
+                training.close(0.0)
+            if not asked:
+                return ""
+            self._learn(training)
+        made = self.trained_optimizer
+        return range_name(made.name.rpartition(".")[2]) if made else ""
+
+
+def _varied(space: ScheduleSpace, family: str) -> list[str]:
+    """The parameters that a search gives several values."""
+    ranges = {name: space.range_of(name) for name in space.names(family)}
+    return [n for n, r in ranges.items() if (r.low < r.high if isinstance(r, Range) else len(r.options) > 1)]
+
+
+def _checked(command: Sequence[str]) -> list[str]:
+    """The command's words; raises `InputError` if there is no such program."""
+    words = [str(word) for word in command]
+    if not words or not words[0].strip():
+        raise InputError("a command begins with a program, as python train.py; it is empty.")
+    if words[0].startswith("-"):
+        raise InputError(
+            f"a command begins with a program, as python train.py, got {words[0]!r}; arguments for an objective's "
+            "script follow the objective, as lrsearch run train.py:objective -- --wd 0.1."
+        )
+    if shutil.which(words[0]) is None:
+        raise InputError(f"there is no program {words[0]!r} here: give a path, or activate the environment it is in.")
+    return words
+
+
+def _name(command: Sequence[str]) -> str:
+    """The script's name without its ending, else the program's."""
+    scripts = [word for word in command if word.endswith((".py", ".sh")) and not word.startswith("-")]
+    return Path(scripts[0] if scripts else command[0]).stem or "command"
+
+
+def _environment(folder: Path, device: str) -> dict[str, str]:
+    """What the command finds in its environment; output comes line by line, so that it can be read at once."""
+    found = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_IT}
+    found |= {TRIAL: str(folder), "PYTHONUNBUFFERED": "1"}
+    if device.startswith("cuda:"):
+        visible = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d]
+        number = int(device.removeprefix("cuda:"))
+        found["CUDA_VISIBLE_DEVICES"] = visible[number] if number < len(visible) else str(number)
+    return found
+
+
+def _visible(device: str) -> str:
+    """What a device is called where it is the only one that is visible."""
+    return "cuda:0" if device.startswith("cuda:") else device
+
+
+def _short_folder() -> str | None:
+    """Where a trial's folder may lie so that its socket's path is not too long; None for the usual place."""
+    return None if len(tempfile.gettempdir()) <= LONGEST_SOCKET else "/tmp"
