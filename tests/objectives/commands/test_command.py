@@ -152,13 +152,19 @@ def test_metrics_that_are_not_there_are_missed_in_a_line(tmp_path: Path) -> None
             assert said in failure(command(tmp_path, body, source=source))
     finally:
         os.chdir(cwd)
-    for made, said in [
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
         (lambda: MetricPattern("loss", "loss"), "needs one group"),
         (lambda: MetricPattern("(", "loss"), "is no regular expression"),
         (lambda: MetricFile.parse("summary.csv"), "is FILE:COLUMN"),
-    ]:
-        with pytest.raises(InputError, match=said):
-            made()
+    ],
+)
+def test_a_source_that_makes_no_sense_is_refused(make: Callable[[], object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        make()
 
 
 def test_rows_of_an_earlier_training_do_not_count(tmp_path: Path) -> None:
