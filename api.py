@@ -156,7 +156,7 @@ def work(asked: WorkOptions) -> SearchResult:
 
 def _await(study: str, storage: str, seconds: float, progress: Progress) -> SearchResult:
     """The search, as soon as it has begun."""
-    opened, begun = open_storage(storage), time.time()
+    opened, begun = open_storage(storage), time.monotonic()
     while True:
         try:
             result = load_result(opened, study)
@@ -166,8 +166,8 @@ def _await(study: str, storage: str, seconds: float, progress: Progress) -> Sear
             if result.sessions:
                 return result
             missing = StudyError(f"the study {study!r} has not begun.")
-        if time.time() - begun > seconds:
+        if time.monotonic() - begun > seconds:
             raise missing
-        if time.time() - begun < POLL:
+        if time.monotonic() - begun < POLL:
             progress.note(f"Waiting for the search {study!r} to begin.")
         time.sleep(POLL)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .search import SearchResult
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
-_BEGUN = time.time()
+_BEGUN = time.monotonic()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -112,7 +112,7 @@ class RunOptions(SearchOptions):
         noted=False,
     )
     begun: float | None = option(
-        None, "the time.time() from which a wall-clock budget counts; now by default", flag="", noted=False
+        None, "the time.monotonic() from which a wall-clock budget counts; now by default", flag="", noted=False
     )
 
 

@@ -36,11 +36,11 @@ class Kind(ABC):
         """What a full trial costs that takes so many seconds, 0 for unknown; 0 if the cost is unknown."""
 
     def passed(self, since: float) -> float:
-        """What is spent since that ``time.time()``, whether trials run or not."""
+        """What is spent since that ``time.monotonic()``, whether trials run or not."""
         return 0.0
 
     def deadline(self, begun: float, amount: float) -> float:
-        """``time.time()`` at which so much is spent, if none of it was at `begun`; infinite if time costs nothing."""
+        """``time.monotonic()`` when so much is spent, if none was at `begun`; infinite if time costs nothing."""
         return inf
 
 
@@ -95,7 +95,7 @@ class Seconds(Kind):
 
     def passed(self, since: float) -> float:
         """The time."""
-        return time.time() - since
+        return time.monotonic() - since
 
     def deadline(self, begun: float, amount: float) -> float:
         """The amount after the beginning."""

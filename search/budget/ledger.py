@@ -16,7 +16,7 @@ class Allowance(NamedTuple):
 
     Attributes:
         epochs: Epochs to train at most.
-        deadline: ``time.time()`` after which it ends at the next epoch.
+        deadline: ``time.monotonic()`` after which it ends at the next epoch.
     """
 
     epochs: int
@@ -32,7 +32,7 @@ class Ledger:
         budget: What may be spent.
         epochs: Length of a full trial.
         spent: What earlier sessions spent.
-        begun: ``time.time()`` when this session began.
+        begun: ``time.monotonic()`` when this session began.
 
     Attributes:
         kind: What the budget counts.
@@ -50,8 +50,8 @@ class Ledger:
 
     @property
     def deadline(self) -> float:
-        """``time.time()`` at which a budget of wall time ends; infinite for the others."""
-        return self.kind.deadline(self.begun, self.budget.amount - self.before)
+        """``time.monotonic()`` at which a budget of wall time ends; infinite for the others."""
+        return self.kind.deadline(self.begun, self.budget.amount - self._spent)
 
     @property
     def spent(self) -> float:
@@ -63,7 +63,7 @@ class Ledger:
         """Estimated seconds to the end; None before anything is known."""
         now = self.spent - self.before
         rest = max(0.0, self.budget.amount - self.spent)
-        return rest * (time.time() - self.begun) / now if now > 0 else None
+        return rest * (time.monotonic() - self.begun) / now if now > 0 else None
 
     @property
     def available(self) -> float:
@@ -89,6 +89,12 @@ class Ledger:
         """How many more full trials there is budget for, if one takes so many seconds of wall time; 0 if unknown."""
         full = self.kind.full_trial(seconds)
         return max(0.0, self.available) / full if full else 0.0
+
+    def catch_up(self, seconds: float) -> None:
+        """Take over that the search has run for so many seconds, if other processes know of more."""
+        if not self.kind.stored:
+            with self._lock:
+                self._spent = max(self._spent, seconds - self.kind.passed(self.begun))
 
     def refresh(self, spent: float, elsewhere: float) -> None:
         """Take over what trials of all processes have spent, and what those that run elsewhere may use."""

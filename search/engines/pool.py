@@ -40,7 +40,7 @@ class Worker(Generic[Work, Result]):
 
     Attributes:
         item: What its work was started with; None while it has none.
-        begun: ``time.time()`` when its work was handed over.
+        begun: ``time.monotonic()`` when its work was handed over.
         pid: Process id of the one that has, or had, the work.
     """
 
@@ -64,7 +64,7 @@ class Worker(Generic[Work, Result]):
 
     def start(self, work: Callable[[Work], Result], item: Work) -> None:
         """Hand it work."""
-        self.item, self.begun = item, time.time()
+        self.item, self.begun = item, time.monotonic()
         if self._pool is None or self._deserted:
             self._pool = self._process()
         try:

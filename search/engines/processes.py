@@ -90,7 +90,7 @@ def _keep_busy(
             worker.start(work, allowance)
         if not pool.busy:
             return
-        if time.time() > care.interrupts.deadline:
+        if time.monotonic() > care.interrupts.deadline:
             raise KeyboardInterrupt
         for worker, allowance in pool.wait(POLL_S):
             if record := _result(worker, care):
@@ -124,10 +124,10 @@ def _result(worker: Worker[Allowance, TrialRecord], care: _Care) -> TrialRecord 
 def _overdue(worker: Worker[Allowance, TrialRecord], care: _Care) -> TrialRecord | None:
     """The record of a trial that took too long: it has failed, and its process is ended."""
     timeout, study = care.timeout, care.study
-    if timeout is None or time.time() - worker.begun < timeout:
+    if timeout is None or time.monotonic() - worker.begun < timeout:
         return None
     taken = _trial_of(worker, study)
-    if taken is None or time.time() - since(taken) < timeout:
+    if taken is None or time.monotonic() - since(taken) < timeout:
         return None
     if not end(study, taken, "failed", f"it took longer than --trial-timeout, {duration(timeout)}"):
         return None

@@ -23,7 +23,7 @@ class Interrupts:
 
     Attributes:
         asked: Whether the search is to stop.
-        deadline: ``time.time()`` at which it stops whatever runs.
+        deadline: ``time.monotonic()`` at which it stops whatever runs.
     """
 
     asked = False
@@ -46,7 +46,7 @@ def stop_file_on_interrupt(stop: Path, note: Callable[[str], None]) -> Iterator[
         if number == signal.SIGINT:
             note("stopping at the end of the running epochs; press Ctrl-C again to stop at once.")
         else:
-            interrupts.deadline = time.time() + HURRY_S
+            interrupts.deadline = time.monotonic() + HURRY_S
 
     if threading.current_thread() is not threading.main_thread():
         yield interrupts

@@ -26,6 +26,7 @@ class StudyNotes(Notes):
         closed: Whether the search is over, so that what is left of a shared budget is for confirmation.
         stop: Whether whoever leads the search has told all other processes to leave.
         contests: What a confirmation's study compares, and has compared.
+        ran: For how long the search has run, in all sessions together; None in studies of older versions.
     """
 
     settings: Settings | None = None
@@ -34,6 +35,7 @@ class StudyNotes(Notes):
     closed: bool | None = None
     stop: bool | None = None
     contests: tuple[Contest, ...] = ()
+    ran: Ran | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,13 @@ class Settings(Notes):
     seed: int
     space: Mapping[str, Any]
     job: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Ran(NamedTuple):
+    """For how many seconds a search had run at a ``time.time()``."""
+
+    seconds: float
+    at: float
 
 
 class Limit(NamedTuple):

@@ -69,7 +69,7 @@ class Signature(Notes):
         place: Tells machines and containers apart: within one, process ids can be looked up.
         pid: Process id.
         start: When the process started, in seconds since the epoch: ids are used again.
-        since: ``time.time()`` when it took the trial.
+        taken: ``time.monotonic()`` when it took the trial.
         lease: ``time.time()`` until which it counts as alive without another sign of life.
         ticks: When it started, in clock ticks since the system's boot, which no change of the clock moves; None where
             the system does not tell.
@@ -80,7 +80,7 @@ class Signature(Notes):
     place: str
     pid: int
     start: float
-    since: float = 0.0
+    taken: float = 0.0
     lease: float = 0.0
     ticks: int | None = None
     member: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
@@ -43,12 +44,16 @@ def begin_study(storage: BaseStorage, plan: Plan, *, alone: bool) -> tuple[Study
 
 
 def note_session(study: Study, plan: Plan, begun: float, deadline: float, engine: Engine) -> None:
-    """Note in the study what this session was asked for and how it runs; times are ``time.time()``."""
+    """Note in the study what this session was asked for and how it runs.
+
+    The note has ``time.time()``, for people; `begun` and `deadline` are ``time.monotonic()``.
+    """
+    ahead = time.time() - time.monotonic()
     session = SessionNotes(
-        started=begun,
+        started=begun + ahead,
         budget=str(plan.budget),
         limit=Limit(plan.budget.kind, plan.budget.amount),
-        deadline=deadline if math.isfinite(deadline) else None,
+        deadline=deadline + ahead if math.isfinite(deadline) else None,
         baseline=plan.baseline.to_dict() if plan.baseline else None,
         trial_timeout=plan.trial_timeout,
         engine=engine.name,

@@ -77,7 +77,7 @@ def search_on(
         cluster: Where.
         plan: What to do; its storage is a database that the workers reach too.
         progress: Who to tell.
-        begun: ``time.time()`` from which a wall-clock budget counts; now by default.
+        begun: ``time.monotonic()`` from which a wall-clock budget counts; now by default.
 
     Raises:
         InputError: Wrong use.
@@ -92,7 +92,7 @@ def search_on(
         raise InputError(
             f"--engine processes is not available with --backend {cluster.backend}: --jobs are its workers."
         )
-    begun, progress = begun or time.time(), progress or Silent()
+    begun, progress = begun or time.monotonic(), progress or Silent()
     with _connected(cluster, plan.device) as (workers, start), opened(plan, progress) as (plan, access):
         members = Members(access.storage, plan.study)
         runner = ClusterRunner(replace(cluster, workers=workers), start, members, progress.note)
@@ -126,7 +126,7 @@ class ClusterRunner:
     @contextmanager
     def at_work(self, plan: Plan, study: Study) -> Iterator[None]:
         """See `Runner`; the members leave when this process does, whatever ends it."""
-        self._seen_at, self._told = time.time(), False
+        self._seen_at, self._told = time.monotonic(), False
         note_study(study, StudyNotes(stop=False))
         self._ended = self._start(partial(_take_part, _for_members(plan)))
         try:
@@ -148,9 +148,9 @@ class ClusterRunner:
         if len(failures) >= self._cluster.workers:
             raise StudyError(f"every worker on the cluster failed; the last one: {failures[-1]}")
         if at_work:
-            self._seen_at, self._told = time.time(), False
+            self._seen_at, self._told = time.monotonic(), False
         else:
-            self._wait_on(time.time() - self._seen_at)
+            self._wait_on(time.monotonic() - self._seen_at)
 
     def _wait_on(self, seconds: float) -> None:
         """Wait for members, none of whom has been there for this time; raises `StudyError` if none will come."""

@@ -25,7 +25,7 @@ def search(plan: Plan, progress: Progress | None = None, begun: float | None = N
     Args:
         plan: What to do.
         progress: Who to tell.
-        begun: ``time.time()`` from which a wall-clock budget counts; now by default.
+        begun: ``time.monotonic()`` from which a wall-clock budget counts; now by default.
 
     Returns:
         The whole study. Ctrl-C raises KeyboardInterrupt after the running trials were ended cleanly; the same plan
@@ -35,7 +35,7 @@ def search(plan: Plan, progress: Progress | None = None, begun: float | None = N
         InputError: Wrong use, found before the first trial.
         StudyError: The study belongs to other settings, is in use, or its storage cannot be reached.
     """
-    begun = begun or time.time()
+    begun = begun or time.monotonic()
     plan = replace(plan, device=resolve_device(plan.device))
     progress = progress or Silent()
     with opened(plan, progress) as (plan, access):

@@ -22,7 +22,7 @@ from ..budget.shared import read_spending
 from ..finals.baselines import baselines
 from ..finals.confirm import Confirmer, needs_confirmation
 from ..finals.size import SHARE, held_back, too_small
-from ..notes.study import SessionNotes, Shares, StudyNotes
+from ..notes.study import Shares, StudyNotes
 from ..plan import Plan
 from ..progress import Progress, Tally
 from ..results.code_changes import HELPING, RESUMING, changed_code, check_code
@@ -33,6 +33,7 @@ from ..sampling.samplers import FIXED_RANGES
 from ..storage.access import Access
 from ..storage.leases import clear_unsigned
 from ..storage.reading import load_result
+from ..storage.run_time import RunTime, noted_run_time
 from ..storage.studies import CONFIRMATION, note_study
 from ..trial.settings import Terms
 from .beginning import begin_study, note_session
@@ -56,7 +57,7 @@ class Session:
         access: The search's storage.
         members: The processes that share the search, or that there are none.
         runner: What runs the trials.
-        begun: ``time.time()`` from which a wall-clock budget counts.
+        begun: ``time.monotonic()`` from which a wall-clock budget counts.
         progress: Who to tell.
     """
 
@@ -66,7 +67,9 @@ class Session:
         self.plan, self.access, self.members, self.runner = plan, access, members, runner
         self.storage, self.begun, self.progress = access.storage, begun, progress
         self.known = self._known()
-        self.ledger = Ledger(plan.budget, plan.epochs, self._spent(), begun)
+        ran = self._ran()
+        self.run_time = RunTime(ran, begun)
+        self.ledger = Ledger(plan.budget, plan.epochs, self._spent(ran), begun)
         self.tally = Tally(self.ledger, plan.metric, plan.maximize)
         for trial in self.known.trials if self.known else ():
             self.tally.add(trial)
@@ -79,14 +82,15 @@ class Session:
     def run(self) -> SearchResult:
         """Spend the budget; returns the whole study."""
         self.ledger.kept_back = self._kept_back()
-        study = self._open()
+        self.study = study = self._open()
         if self._unfinished():
             self.progress.start(self.plan.study, self.tally)
             try:
                 self._warn()
-                self._choose(study)
-                with self.members, self.runner.at_work(self.plan, study):
-                    self._spend(study)
+                with self.run_time.noted(study):
+                    self._choose(study)
+                    with self.members, self.runner.at_work(self.plan, study):
+                        self._spend(study)
                 clear_unsigned(study, self.access.grace)
             finally:
                 self.progress.stop()
@@ -190,6 +194,7 @@ class Session:
     def _ended(self, books: Books, allowance: Allowance, record: TrialRecord) -> None:
         """Take in how a trial of this session ended."""
         books.commit(allowance, record)
+        self.run_time.note(self.study)
         self.pace.add(record)
         self._check_failures(record)
 
@@ -242,17 +247,23 @@ class Session:
         left, full = self.plan.budget.amount - kept_back - self.ledger.spent, self.ledger.kind.full_trial(0.0)
         return max(0.0, left) / full if full else TIMED_TRIALS * (left > 0)
 
-    def _spent(self) -> float:
-        """What earlier sessions spent, as the budget counts."""
+    def _spent(self, ran: float) -> float:
+        """What earlier sessions spent, as the budget counts, if they ran so many seconds."""
+        kind = kind_of(self.plan.budget, self.plan.epochs)
+        if self.known is None or not kind.stored:
+            return ran
+        return read_spending(optuna.load_study(study_name=self.plan.study, storage=self.storage), kind).ended
+
+    def _ran(self) -> float:
+        """Seconds for which the search had run when this session began."""
         if self.known is None:
             return 0.0
-        kind = kind_of(self.plan.budget, self.plan.epochs)
-        if kind.stored:
-            return read_spending(optuna.load_study(study_name=self.plan.study, storage=self.storage), kind).ended
-        sessions = self.known.sessions if self.plan.joins else ()  # none, where who began it died at once
-        if sessions and (deadline := SessionNotes.read(sessions[-1]).deadline) is not None:
-            return float(self.begun + self.plan.budget.amount - deadline)
-        return time_spent(self.known)
+        study = optuna.load_study(study_name=self.plan.study, storage=self.storage)
+        running = self.members.at_work() > 0
+        now = noted_run_time(study, running=running)
+        if now is None:
+            return time_spent(self.known)
+        return now - (time.monotonic() - self.begun) if running else now
 
     def _open(self) -> Study:
         """Open the study; a fresh one only after the objective has proved itself for an epoch."""

@@ -12,6 +12,7 @@ from ..budget.ledger import Allowance, Ledger
 from ..budget.shared import Quota, read_spending
 from ..notes.study import StudyNotes
 from ..results.trial import TrialRecord
+from ..storage.run_time import noted_run_time
 from ..storage.trial_notes import to_record
 from ..trial.settings import Terms
 
@@ -82,6 +83,7 @@ class SharedBooks:
         """
         if Quota.stopped(self.study):
             raise KeyboardInterrupt
+        self.ledger.catch_up(noted_run_time(self.study) or 0.0)
         if self.ledger.kind.stored:
             spending = read_spending(self.study, self.ledger.kind)
             self.ledger.refresh(spending.ended, sum(cost for who, cost in spending.running if who != self.member))

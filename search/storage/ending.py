@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -10,6 +9,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from ..notes.trial import TrialNotes
+from .seen import older
 from .trial_notes import AnyTrial, outcome_of, store_notes
 
 NOTHING = TrialNotes()
@@ -43,9 +43,9 @@ def queue_lost(study: Study, grace: float = 0.0) -> None:
     trials = study.get_trials(deepcopy=False)
     repeated = {TrialNotes.read(t.user_attrs).repeats for t in trials}
     for trial in trials:
-        if trial.number in repeated or trial.datetime_complete is None:
+        if trial.number in repeated or outcome_of(trial) != "interrupted":
             continue
-        if time.time() - trial.datetime_complete.timestamp() >= grace:
+        if older(("ended", study._study_id, trial._trial_id), trial.datetime_complete, grace):
             _queue_again(study, trial, NOTHING)
 
 

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from ..notes.trial import Signature, TrialNotes
 from .ending import end, end_interrupted, first_of_its_kind, queue_lost
 from .owners import owner_of, this_process
+from .seen import older, seen_for
 from .trial_notes import AnyTrial, note_trial, store_notes
 
 LEASE = 120.0
@@ -43,8 +44,8 @@ def take(study: Study, member: str | None = None) -> Trial:
     while True:
         trial = study.ask()
         _HEART.add(study, trial._trial_id)  # before it is signed: other threads may be looking for dead owners
-        now = time.time()
-        signed = Signature(**asdict(this_process()), since=now, lease=now + LEASE, member=member)
+        lease, taken = time.time() + LEASE, time.monotonic()
+        signed = Signature(**asdict(this_process()), taken=taken, lease=lease, member=member)
         try:
             note_trial(trial, TrialNotes(owner=signed.to_attrs()))
             if first_of_its_kind(study, trial):
@@ -71,9 +72,9 @@ def lease(study: Study, trial: AnyTrial) -> Iterator[None]:
 
 def lost(study: Study, trial: FrozenTrial, grace: float = GRACE, *, alone: bool = False) -> bool:
     """Whether nobody runs a running trial any more; `alone` where nobody on another machine can."""
-    owner, started = owner_of(trial), trial.datetime_start
+    owner = owner_of(trial)
     if owner is None:
-        return started is None or time.time() - started.timestamp() >= grace
+        return older(("unsigned", study._study_id, trial._trial_id), trial.datetime_start, grace)
     alive = owner.alive()
     if alive is None:
         return alone or _run_out(study, trial)
@@ -86,16 +87,8 @@ def _run_out(study: Study, trial: FrozenTrial) -> bool:
     """Whether a lease has run out by any clock, or stayed the same under our eyes for its whole length."""
     notes = TrialNotes.read(trial.user_attrs)
     lease = notes.lease or (notes.signature.lease if notes.signature else 0.0)
-    late, now = time.time() - lease, time.monotonic()
-    seen, since = _WATCHED.setdefault((study._study_id, trial._trial_id), (lease, now))
-    if seen != lease:
-        _WATCHED[study._study_id, trial._trial_id] = lease, now
-        return late > SKEW
-    return late > SKEW or now - since > LEASE
-
-
-_WATCHED: dict[tuple[int, int], tuple[float, float]] = {}
-"""By study and trial, the lease that was seen last, and ``time.monotonic()`` since when."""
+    unchanged = seen_for(("lease", study._study_id, trial._trial_id), lease)
+    return time.time() - lease > SKEW or unchanged > LEASE
 
 
 def reap(study: Study, grace: float = GRACE, *, alone: bool = False) -> list[int]:
@@ -119,8 +112,8 @@ def await_orphans(storage: BaseStorage) -> None:
 
     The workers of a session that was killed may still end their trials, which then count.
     """
-    patience = time.time() + ORPHANED
-    while time.time() < patience and any(
+    patience = time.monotonic() + ORPHANED
+    while time.monotonic() < patience and any(
         _orphaned(trial)
         for study in storage.get_all_studies()
         for trial in storage.get_all_trials(study._study_id, deepcopy=False, states=(TrialState.RUNNING,))
@@ -132,7 +125,7 @@ def _orphaned(trial: FrozenTrial) -> bool:
     """Whether another process runs a trial, or has just asked for it."""
     owner, started = owner_of(trial), trial.datetime_start
     if owner is None:
-        return started is not None and time.time() - started.timestamp() < 1
+        return started is not None and 0 <= time.time() - started.timestamp() < 1
     return owner != this_process() and owner.alive() is True
 
 

@@ -84,6 +84,6 @@ def owner_of(trial: FrozenTrial) -> Owner | None:
 
 
 def since(trial: FrozenTrial) -> float:
-    """``time.time()`` when the trial's owner took it; 0 if it has not been signed."""
+    """``time.monotonic()`` of its machine when the trial's owner took it; 0 if it has not been signed."""
     signed = TrialNotes.read(trial.user_attrs).signature
-    return 0.0 if signed is None else signed.since
+    return 0.0 if signed is None else signed.taken

@@ -94,7 +94,7 @@ class RunningTrial:
             return self.end("complete", value=value)
         if self.stop() or (terms.quota and terms.quota.stopped(self.study)):
             return self.interrupt("stopped by the user")
-        if time.time() >= self.allowance.deadline:
+        if time.monotonic() >= self.allowance.deadline:
             return self.end("out of budget", f"the time was up after epoch {m.epoch}")
         if m.epoch == self.allowance.epochs:
             return self.end("out of budget", f"no epochs were left after epoch {m.epoch}")

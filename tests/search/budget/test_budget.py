@@ -46,7 +46,7 @@ def test_no_text_gives_anything_but_a_budget_or_the_rule(text: str) -> None:
 
 
 def test_epochs_in_flight_are_reserved_and_unused_ones_come_back() -> None:
-    ledger = Ledger(Budget("epochs", 25), epochs=10, spent=0, begun=time.time())
+    ledger = Ledger(Budget("epochs", 25), epochs=10, spent=0, begun=time.monotonic())
     assert [ledger.reserve() for _ in range(4)] == [Allowance(10), Allowance(10), Allowance(5), None]
     ledger.commit(Allowance(10), 4, counted=True)
     assert ledger.spent == 4
@@ -54,7 +54,7 @@ def test_epochs_in_flight_are_reserved_and_unused_ones_come_back() -> None:
 
 
 def test_an_uncounted_trial_gives_its_place_back() -> None:
-    ledger = Ledger(Budget("trials", 2), epochs=10, spent=1, begun=time.time())
+    ledger = Ledger(Budget("trials", 2), epochs=10, spent=1, begun=time.monotonic())
     assert [ledger.reserve(), ledger.reserve()] == [Allowance(10), None]
     ledger.commit(Allowance(10), 3, counted=False)
     assert ledger.reserve() == Allowance(10)
@@ -67,7 +67,7 @@ def test_durations_read_well() -> None:
 
 
 def test_time_that_is_kept_back_starts_no_trial_but_ends_none_either() -> None:
-    ledger = Ledger(Budget("seconds", 100), epochs=10, spent=0, begun=time.time() - 70)
+    ledger = Ledger(Budget("seconds", 100), epochs=10, spent=0, begun=time.monotonic() - 70)
     allowance = ledger.reserve()
     assert allowance == Allowance(10, ledger.deadline)
     ledger.kept_back = 40.0
@@ -76,6 +76,6 @@ def test_time_that_is_kept_back_starts_no_trial_but_ends_none_either() -> None:
 
 
 def test_a_budget_of_time_that_is_spent_has_no_full_trials_left_even_if_none_was_timed() -> None:
-    ledger = Ledger(Budget("seconds", 20), epochs=10, spent=0, begun=time.time() - 30)
+    ledger = Ledger(Budget("seconds", 20), epochs=10, spent=0, begun=time.monotonic() - 30)
     assert ledger.full_trials(0.0) == 0
     assert ledger.full_trials(5.0) == 0

@@ -1,0 +1,160 @@
+"""Clocks that are set while a search runs: budgets of time, leases and time limits go on as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from bowl import Bowl, StopAfter
+from kills import SERVER, run_session
+
+from lrsearch.objectives import Measurement
+from lrsearch.search import Plan, load_result, open_storage, search
+from lrsearch.search.storage.ending import end, queue_lost
+from lrsearch.search.storage.leases import clear_unsigned, reap
+
+MakePlan = Callable[..., Plan]
+HOUR = 3600.0
+_time = time.time
+
+
+@contextmanager
+def clock_set(by: float) -> Iterator[None]:
+    """The system's clock is set forward by so many seconds, or back."""
+    before, time.time = time.time, lambda: _time() + by
+    try:
+        yield
+    finally:
+        time.time = before
+
+
+class Jump(Bowl):
+    """Half a second an epoch; the process's clock is set when its second epoch ends, and whatever runs too long stops.
+
+    Args:
+        by: How far the clock is set, in seconds.
+        folder: Where a file says that a process has been killed, if one is to be in its third epoch.
+    """
+
+    def __init__(self, by: float, folder: Path | None = None) -> None:
+        self.by, self.folder, self.begun = by, folder, time.monotonic()
+
+    def run(self, schedule: Any, **how: Any) -> Iterator[Measurement]:
+        for measurement in super().run(schedule, **how):
+            time.sleep(0.25)
+            if time.monotonic() - self.begun > 100:
+                raise KeyboardInterrupt
+            yield measurement
+            if measurement.epoch == 2:
+                time.time = lambda: _time() + self.by
+            if measurement.epoch == 3 and self.folder and not (mark := self.folder / "killed").exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture(autouse=True)
+def real_clock(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undoes what a test has set; what a first search imports takes seconds, and is imported before."""
+    monkeypatch.setattr(time, "time", _time)
+    search(make_plan("1", study="first", sampler="random", pruner="none"))
+
+
+@pytest.mark.parametrize("by", [-HOUR, HOUR])
+def test_a_budget_of_time_does_not_follow_a_clock_that_is_set(make_plan: MakePlan, by: float) -> None:
+    begun = time.monotonic()
+    result = search(make_plan("3s", objective=Jump(by), pruner="none", sampler="random"), None, begun)
+    assert 3 <= time.monotonic() - begun < 3 + 0.25 + 2
+    assert result.counts()["out of budget"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", [-HOUR, HOUR])
+def test_nor_do_worker_processes(make_plan: MakePlan, by: float) -> None:
+    plan = make_plan("8", objective=Jump(by), engine="processes", jobs=2, pruner="none", sampler="random")
+    search(plan)  # their start takes seconds
+    begun = time.monotonic()
+    plan = replace(plan, study="timed", objective=Jump(by), budget=replace(plan.budget, kind="seconds", amount=4.0))
+    result = search(plan, None, begun)
+    assert 4 <= time.monotonic() - begun < 4 + 0.25 + 3
+    assert sum(t.counted for t in result.trials) >= 2
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_after_its_clock_was_put_back_is_missed(make_plan: MakePlan, tmp_path: Path) -> None:
+    plan = make_plan("4", objective=Jump(-HOUR, tmp_path), engine="processes", jobs=1, pruner="none", sampler="random")
+    progress = StopAfter(99)
+    result = search(plan, progress)
+    assert "running" not in result.counts()
+    assert result.counts()["interrupted"] == 1
+    assert sum(t.counted for t in result.trials) == 4
+    assert any("died" in note and note.endswith("runs again.") for note in progress.notes)
+
+
+@pytest.mark.parametrize("by", [-HOUR, HOUR])
+def test_a_resumed_search_has_the_seconds_that_are_left_whatever_the_clock_says(make_plan: MakePlan, by: float) -> None:
+    plan = make_plan("4s", objective=Jump(0.0), pruner="none", sampler="random")
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        search(plan, StopAfter(1), begun)
+    first = time.monotonic() - begun
+    assert first > 1.2
+    with clock_set(by):
+        begun = time.monotonic()
+        search(replace(plan, objective=Jump(by)), None, begun)
+    assert first + time.monotonic() - begun == pytest.approx(4, abs=1.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", [-HOUR, HOUR])
+def test_one_that_joins_on_a_machine_with_another_clock_has_the_rest_of_the_time(
+    make_plan: MakePlan, postgres_url: str, by: float
+) -> None:
+    plan = make_plan("12s", objective=Jump(0.0), storage=postgres_url, sampler="random", pruner="none")
+    first = SERVER.Process(target=run_session, args=(plan,))
+    first.start()
+    try:
+        while not _sessions(plan):
+            time.sleep(0.05)
+        begun = time.monotonic()
+        with clock_set(by):
+            search(replace(plan, joins=True, objective=Jump(by)))
+        assert 4 < time.monotonic() - begun < 12 + 3
+        first.join(30)
+        assert first.exitcode == 0
+    finally:
+        first.kill()
+        first.join()
+
+
+def _sessions(plan: Plan) -> int:
+    try:
+        return len(load_result(open_storage(plan.where), plan.study).sessions)
+    except Exception:
+        return 0
+
+
+def test_what_a_dead_process_left_is_found_although_the_clock_was_put_back(make_plan: MakePlan) -> None:
+    plan = make_plan("3")
+    search(plan)
+    study = optuna.load_study(study_name=plan.study, storage=open_storage(plan.where))
+    begun = time.monotonic()
+    unsigned, stopped = study.ask(), study.ask()
+    stopped.set_user_attr("schedule", {})
+    end(study, stopped, "interrupted", "stopped by the user")  # and killed before it was queued again
+    with clock_set(-HOUR):
+        assert reap(study, grace=0.5) == []
+        clear_unsigned(study, grace=0.5)
+        queue_lost(study, grace=0.5)
+    assert time.monotonic() - begun < 30
+    assert study.get_trials()[unsigned.number].state == optuna.trial.TrialState.FAIL
+    assert [t.user_attrs["repeats"] for t in study.get_trials(states=(optuna.trial.TrialState.WAITING,))] == [
+        stopped.number
+    ]
