@@ -91,7 +91,11 @@ def transfer(asked: TransferOptions) -> SearchResult:
         raise InputError(f"{asked.run} is no run folder: give the one that the search wrote.")
     device = resolve_device(asked.device)
     objective = objective_again(result, asked.objective, device, asked.task_options or TaskOptions())
-    horizons = asked.measure or sorted({min(k * result.epochs, asked.epochs) for k in (2, 4)})
+    real, other = (asked.epochs, asked.steps) if result.counting.unit == "epoch" else (asked.steps, asked.epochs)
+    if real is None or other is not None:
+        units = result.counting.units
+        raise InputError(f"the search counted {units}: give the length of the real training as --{units}.")
+    horizons = asked.measure or sorted({min(k * result.horizon, real) for k in (2, 4)})
     plan = Plan(
         objective,
         result.space,

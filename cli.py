@@ -129,6 +129,7 @@ def _export(args: commands.Export) -> int:
         result,
         args.format,
         epochs=args.epochs,
+        steps=args.steps,
         steps_per_epoch=args.steps_per_epoch,
         base_lr=args.base_lr,
         keep_warmup=args.keep_warmup,
@@ -150,7 +151,7 @@ def _transfer(args: commands.Transfer) -> int:
 
     asked = replace(args, progress=LineProgress(Console(stderr=True)))
     result = transfer(**keywords(TransferOptions, asked))
-    found = longer(result, args.epochs)
+    found = longer(result, args.epochs or args.steps)
     assert found is not None
     print("\n".join([f"{result.metric}, means over {found.seeds} seeds", *text_table(found), *found.sentences]))
     print(f"Report: {plain(result.folder)}/report.html")
@@ -215,11 +216,13 @@ def _preview(args: commands.Preview) -> int:
 
 def _families(args: commands.Families) -> int:
     from .families import choose_families
-    from .spaces import DEFAULT_FAMILIES, default_space, space_to_toml
+    from .spaces import DEFAULT_FAMILIES, IN_EPOCHS, Counting, default_space, space_to_toml
 
     if args.toml:
         chosen = choose_families(args.families or DEFAULT_FAMILIES)
-        print(space_to_toml(default_space(args.optimizer, args.epochs, chosen), offers=True), end="")
+        counting = Counting("step") if args.steps else IN_EPOCHS
+        space = default_space(args.optimizer, args.steps or args.epochs, chosen, counting=counting)
+        print(space_to_toml(space, offers=True), end="")
         return OK
     from .reports.terminal.family_list import family_lines
 

@@ -63,6 +63,7 @@ class Export(OfAStudy, OwnFamilies):
     format: str = option("torch", "what to print", choices=FORMATS)
     trial: int | None = option(None, "another trial than the best", metavar="K")
     epochs: float | None = option(None, "stretch to the real training length")
+    steps: int | None = option(None, "the same of a search that counts steps", metavar="N")
     steps_per_epoch: int | None = option(None, "the real number of optimizer steps in an epoch", metavar="M")
     keep_warmup: bool = option(False, "do not stretch the warm-up: keep its length in steps")
     base_lr: float | None = option(None, "rescale to another base_lr")
@@ -112,6 +113,7 @@ class Families(Options):
     toml: bool = option(False, "print a search space as TOML, for --space")
     families: Sequence[str] = option((), "which ones (with --toml: exp,step,cosine)")
     epochs: int = option(20, "horizon the ranges are made for")
+    steps: int | None = option(None, "the same in optimizer steps", metavar="N")
     optimizer: str = option("sgd", "whose base_lr range", choices=OPTIMIZERS)
 
 

@@ -49,8 +49,14 @@ class RunOptions(SearchOptions):
         noted=False,
     )
     _: KW_ONLY
-    budget: str | int | Budget = option(60, 'trials "60", time "30m", or epochs "500ep"', group=WHAT)
+    budget: str | int | Budget = option(60, 'trials "60", time "30m", epochs "500ep" or steps "50000steps"', group=WHAT)
     epochs: int | None = option(None, "length of a trial (default: the task's)", group=WHAT, metavar="N", rule=_WHOLE)
+    steps: int | None = option(
+        None, "the same in optimizer steps, for trainings without epochs", group=WHAT, metavar="N", rule=_WHOLE
+    )
+    every: int | None = option(
+        None, "optimizer steps between a trial's reports (default: 20 reports or fewer)", group=WHAT, rule=_WHOLE
+    )
     families: Sequence[str | Family] | None = option(
         None,
         "schedule families, all, llm, vision, or your own as FILE.py:NAME (default exp,step,cosine)",
@@ -131,14 +137,15 @@ class OfARun(Options):
 class TransferOptions(OfARun, EngineOptions):
     """Everything that `lrsearch.api.transfer` takes."""
 
-    epochs: int = option(..., "length of the real training")
+    epochs: int | None = option(None, "length of the real training", metavar="N", rule=_WHOLE)
     _: KW_ONLY
+    steps: int | None = option(None, "the same of a search that counts steps", metavar="N", rule=_WHOLE)
     objective: str | Callable[..., Any] | Objective | None = option(
         None, "train.py:objective, unless a built-in task was searched", metavar="SPEC"
     )
     measure: Sequence[int] | None = option(None, "horizons to train (default 2, 4 times the search's)", metavar="E,E")
     seeds: int = option(3, "on how many of the confirmation's seeds, at least 2")
-    keep_warmup: bool = option(False, "do not stretch the warm-up: keep its length in epochs")
+    keep_warmup: bool = option(False, "do not stretch the warm-up: keep its length")
     task_options: TaskOptions | None = option(
         None, "options of a built-in task, of which only data_dir matters: the rest is the search's", parts=_DATA
     )

@@ -34,6 +34,8 @@ from .options import SearchOptions, TaskOptions, keywords, notes
 from .search import Budget, Plan, SearchResult, folder_name, parse_seconds, redact
 from .spaces import (
     DEFAULT_FAMILIES,
+    IN_EPOCHS,
+    Counting,
     Family,
     Interval,
     Schedule,
@@ -44,6 +46,7 @@ from .spaces import (
     read_schedule,
     read_space,
     schedule_from_line,
+    steps_counting,
 )
 
 if TYPE_CHECKING:
@@ -61,11 +64,15 @@ _PACKAGES = ("lrsearch", "torch", "torchvision", "optuna", "numpy", "plotly", "j
 def make_plan(asked: RunOptions) -> Plan:
     """Resolve names, files and defaults into a `Plan`; raises `InputError`."""
     device = resolve_device(asked.device)
+    counting = make_counting(asked)
+    epochs = asked.epochs
+    if counting.unit == "step":
+        epochs = counting.reports(asked.space.horizon if isinstance(asked.space, ScheduleSpace) else asked.steps or 0)
     objective = make_objective(
-        asked.objective, asked.optimizer, asked.epochs, device, asked.task_options, asked.arguments
+        asked.objective, asked.optimizer, epochs, device, asked.task_options, asked.arguments, counting
     )
-    epochs = asked.epochs or objective.epochs
-    space = make_space(asked.space, asked.families, epochs, asked.interval, objective.optimizer)
+    horizon = counting.at(epochs or objective.epochs)
+    space = make_space(asked.space, asked.families, horizon, asked.interval, objective.optimizer, counting)
     name = asked.study or objective.name
     if not name.strip() or len(name) > 200:
         raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")
@@ -76,7 +83,7 @@ def make_plan(asked: RunOptions) -> Plan:
     return Plan(
         objective,
         space,
-        Budget.parse(asked.budget),
+        make_budget(asked.budget, space.counting),
         name,
         str(asked.out),
         maximize=larger_is_better(asked.metric) if asked.maximize is None else asked.maximize,
@@ -86,6 +93,32 @@ def make_plan(asked: RunOptions) -> Plan:
         context={**notes(asked), **context()},
         **{**as_asked, "device": device},
     )
+
+
+def make_counting(asked: RunOptions) -> Counting:
+    """What trials are counted in; raises `InputError`."""
+    if isinstance(asked.space, ScheduleSpace) and (asked.steps or asked.space.counting != IN_EPOCHS):
+        if asked.steps is not None and (asked.space.counting.unit, asked.space.horizon) != ("step", asked.steps):
+            raise InputError(
+                f"the space is made for {asked.space.counting.many(asked.space.horizon)}, not for {asked.steps} steps."
+            )
+        return asked.space.counting
+    if asked.steps is None:
+        if asked.every is not None:
+            raise InputError("every needs steps: say with --steps how long a trial is.")
+        return IN_EPOCHS
+    if asked.epochs is not None:
+        raise InputError("give the length of a trial in epochs or in steps, not in both.")
+    return steps_counting(asked.steps, asked.every)
+
+
+def make_budget(given: str | int | Budget, counting: Counting) -> Budget:
+    """The budget, in what trials are counted in; raises `InputError`."""
+    budget = Budget.parse(given)
+    if budget.kind in ("epochs", "steps") and budget.kind != counting.units:
+        form = '"50000steps"' if counting.unit == "step" else '"500ep"'
+        raise InputError(f"this search counts {counting.units}: give its budget as {form}, got {str(given)!r}.")
+    return budget
 
 
 def sources_of(objective: Any) -> dict[str, str]:
@@ -108,8 +141,24 @@ def make_objective(
     device: str,
     options: TaskOptions | None,
     arguments: Sequence[str] = (),
+    counting: Counting = IN_EPOCHS,
 ) -> Objective:
     """The objective that was asked for: a built-in task by name, or the user's own; its script gets `arguments`."""
+    found = _found(objective, optimizer, epochs, device, options, arguments, counting)
+    if counting.unit == "step" and not hasattr(found, "counting"):
+        raise InputError(f"{found.name} trains in epochs: give its length with --epochs; --steps is for your own job.")
+    return found
+
+
+def _found(
+    objective: Any,
+    optimizer: str | None,
+    epochs: int | None,
+    device: str,
+    options: TaskOptions | None,
+    arguments: Sequence[str],
+    counting: Counting,
+) -> Objective:
     if arguments and not (isinstance(objective, str) and ":" in objective):
         raise InputError(f"only a script of your own takes arguments, as train.py:objective; got {list(arguments)}.")
     if isinstance(objective, str) and ":" not in objective:
@@ -124,7 +173,7 @@ def make_objective(
             )
         if isinstance(objective, str) and isinstance(found := load_function(objective, arguments), TensorObjective):
             return found
-        return UserObjective(objective, optimizer, epochs or USER_EPOCHS, device, arguments)
+        return UserObjective(objective, optimizer, epochs or USER_EPOCHS, device, arguments, counting)
     made: Objective = objective
     return made
 
@@ -140,26 +189,30 @@ def make_baseline(given: Schedule | str | PathLike[str] | None, space: ScheduleS
     Raises:
         InputError: It is none of these.
     """
-    if given is None or isinstance(given, Schedule):
-        return given
-    if ":" in str(given) and not os.path.exists(given):
-        return schedule_from_line(str(given), space.horizon, space.interval)
-    return read_schedule(given)
+    if given is None:
+        return None
+    if not isinstance(given, Schedule) and ":" in str(given) and not os.path.exists(given):
+        return schedule_from_line(str(given), space.horizon, space.interval, space.counting.unit)
+    found = given if isinstance(given, Schedule) else read_schedule(given)
+    if found.unit != space.counting.unit:
+        raise InputError(f"the baseline's lengths are in {found.unit}s, the search counts {space.counting.units}.")
+    return found
 
 
 def make_space(
     space: ScheduleSpace | str | PathLike[str] | None,
     families: Sequence[str | Family] | None,
-    epochs: int,
+    horizon: int,
     interval: Interval | None,
     optimizer: str,
+    counting: Counting = IN_EPOCHS,
 ) -> ScheduleSpace:
     """The space that was asked for: ready-made, from TOML, or the default for the optimizer."""
     if isinstance(space, ScheduleSpace):
         return space
     chosen = choose_families(families) if families else DEFAULT_FAMILIES
     known = optimizer if is_known(optimizer) or space is None else "adamw"
-    base = default_space(known, epochs, chosen, interval or "step")
+    base = default_space(known, horizon, chosen, interval or "step", counting)
     if space is None:
         return base
     found = read_space(space, base, choose_families)
@@ -178,7 +231,8 @@ def objective_again(result: SearchResult, given: Any, device: str, options: Task
             raise InputError(f"name the objective with --objective, for the search it was {stored['objective']!r}.")
         kept = {k: stored[k] for k in ("model", "optimizer", "batch_size", "subset", "bf16")}
         given = TaskObjective(get_task(stored["objective"]), replace(options, **kept))
-    found = make_objective(given, stored.get("optimizer"), result.epochs, device, None, stored.get("arguments", ()))
+    script = stored.get("arguments", ())
+    found = make_objective(given, stored.get("optimizer"), result.epochs, device, None, script, result.counting)
     now = found.settings()
     same = {"objective"} if same_objective(now["objective"], stored["objective"]) else set()
     if differing := [k for k, v in now.items() if stored.get(k) != v and k not in same]:

@@ -25,7 +25,7 @@ SCHEDULE = "LRSEARCH_SCHEDULE"
 
 def scheduler(
     optimizer: Optimizer,
-    steps_per_epoch: float,
+    steps_per_epoch: float | None = None,
     schedule: Schedule | str | os.PathLike[str] | None = None,
     *,
     epochs: float | None = None,
@@ -40,6 +40,7 @@ def scheduler(
         optimizer: The optimizer that trains the model. base_lr becomes the rate of the parameter group that has the
             highest one; the others keep their ratio to it.
         steps_per_epoch: Optimizer steps in an epoch, >= 1; with gradient accumulation, fewer than batches.
+            Not needed where the search counted steps.
         schedule: A ``best.json``, a line as ``cosine:base_lr=0.1,warmup=1,epochs=20``, or a `Schedule`. So may
             $LRSEARCH_SCHEDULE be, which comes before it.
         epochs: Length of the training, to which such a schedule is stretched; its own length by default. A trial has

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
-from ..spaces import Schedule
+from ..spaces import Counting, Schedule
 from .optimizer import unwrapped
 
 if TYPE_CHECKING:
@@ -21,6 +22,24 @@ TOLERANCE = 1e-6
 _AFTER = {"step": "optimizer step, and pass their true number as steps_per_epoch", "epoch": "epoch"}
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a job is: at its report number `epoch`, 1 for the first, of a training that is counted so."""
+
+    epoch: int
+    counting: Counting
+
+    @property
+    def in_words(self) -> str:
+        """``in epoch 3``, ``by step 300``."""
+        return f"{'in' if self.counting.unit == 'epoch' else 'by'} {self.counting.when(self.epoch)}"
+
+    @property
+    def trained(self) -> str:
+        """``3 epoch(s)``, ``300 steps``."""
+        return f"{self.epoch} epoch(s)" if self.counting.unit == "epoch" else self.counting.trained(self.epoch)
+
+
 class Follower:
     """An optimizer that trains with a scheduler of `schedule`: a hook sees every step that it really takes.
 
@@ -28,7 +47,8 @@ class Follower:
         schedule: What it is to follow.
         optimizer: The optimizer; from now on its steps are counted.
         scheduler: Its scheduler.
-        steps_per_epoch: Optimizer steps in an epoch; a fraction if it differs from epoch to epoch.
+        steps_per_epoch: Optimizer steps in an epoch; a fraction if it differs from epoch to epoch. Without epochs,
+            between two reports.
         ratios: Each parameter group's share of the schedule's rate.
     """
 
@@ -41,6 +61,7 @@ class Follower:
         ratios: Sequence[float],
     ) -> None:
         self.scheduler, self.ratios, self.interval = scheduler, ratios, schedule.interval
+        self.unit = schedule.unit
         self.per_epoch = steps_per_epoch if schedule.interval == "step" else 1
         self.curve = schedule.curve(steps_per_epoch if schedule.interval == "step" else 1)
         self.base_lr = schedule.base_lr
@@ -68,13 +89,14 @@ class Follower:
         """Count a skipped step: 1, or a tensor that is positive if it was one, looked at when it is needed."""
         self._skipped = self._skipped + (found if isinstance(found, int) else (found > 0).float().sum())
 
-    def check(self, name: str, epoch: int) -> None:
-        """Raise `ObjectiveError` unless the job `name` has followed its schedule until the end of `epoch`."""
-        self._check_scheduler_steps(name, epoch)
+    def check(self, name: str, place: Place) -> None:
+        """Raise `ObjectiveError` unless the job `name` has followed its schedule until it came to `place`."""
+        epoch = place.epoch
+        self._check_scheduler_steps(name, place)
         if self.steps == self._before and not self.skipped:
             raise ObjectiveError(
-                f"the optimizer that {name} gave to run.scheduler took no step in epoch {epoch}: give run.scheduler "
-                "the optimizer that trains the model, and make both once, before the first epoch."
+                f"the optimizer that {name} gave to run.scheduler took no step {_lately(place)}: give run.scheduler "
+                f"the optimizer that trains the model, and make both once, before the first {self.unit}."
             )
         if self._last_position >= math.ceil(epoch * self.per_epoch):
             raise ObjectiveError(
@@ -88,14 +110,16 @@ class Follower:
             )
         self._before = self.steps
 
-    def _check_scheduler_steps(self, name: str, epoch: int) -> None:
-        done, due = int(self.scheduler.last_epoch), epoch * self.per_epoch
+    def _check_scheduler_steps(self, name: str, place: Place) -> None:
+        done, due = int(self.scheduler.last_epoch), place.epoch * self.per_epoch
         low, high = math.floor(due + TOLERANCE), math.ceil(due - TOLERANCE)
         if not (low <= done <= high or (done < low and done >= low - self.skipped)):
+            rule = f"with interval {self.interval!r} step it once after every {_AFTER[self.interval]}"
+            if self.unit == "step":
+                rule = f"step it once after every optimizer step, and report after every {self.per_epoch:.10g} of them"
             raise ObjectiveError(
-                f"{name} called scheduler.step() {done} times in {epoch} epoch(s), not {due:.10g}, and optimizer.step()"
-                f" {self.steps} times: with interval {self.interval!r} step it once after every "
-                f"{_AFTER[self.interval]}."
+                f"{name} called scheduler.step() {done} times in {place.trained}, not {due:.10g}, and optimizer.step()"
+                f" {self.steps} times: {rule}."
             )
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
@@ -115,30 +139,39 @@ class Follower:
                 return
 
 
-def check_accumulation(followers: list[Follower], name: str, epoch: int) -> None:
+def _lately(place: Place) -> str:
+    """``in epoch 3``, ``in the steps up to 300``."""
+    if place.counting.unit == "epoch":
+        return place.in_words
+    return f"in the steps up to {place.counting.at(place.epoch)}"
+
+
+def check_accumulation(followers: list[Follower], name: str, place: Place) -> None:
     """Raise `ObjectiveError` if the scheduler is stepped for every batch, the optimizers for every few alone."""
     for follower in followers:
-        _check_processes(follower, name, epoch)
+        _check_processes(follower, name, place)
         taken = max(f.steps + f.skipped for f in followers if f.scheduler is follower.scheduler)
         done = int(follower.scheduler.last_epoch)
         if follower.interval == "step" and done >= 2 * taken > 0:
+            remedy = f"and pass steps_per_epoch={taken / place.epoch:.10g}"
+            if follower.unit == "step":
+                remedy = "and count optimizer steps, not batches, towards run.steps and run.every"
             raise ObjectiveError(
-                f"{name} called scheduler.step() {done} times and optimizer.step() {taken} times in {epoch} epoch(s): "
-                "with gradient accumulation call scheduler.step() only after optimizer.step(), and pass "
-                f"steps_per_epoch={taken / epoch:.10g}."
+                f"{name} called scheduler.step() {done} times and optimizer.step() {taken} times in {place.trained}: "
+                f"with gradient accumulation call scheduler.step() only after optimizer.step(), {remedy}."
             )
 
 
-def _check_processes(follower: Follower, name: str, epoch: int) -> None:
+def _check_processes(follower: Follower, name: str, place: Place) -> None:
     """Raise `ObjectiveError` if accelerate steps the scheduler, which it does once for every process."""
     state = sys.modules.get("accelerate.state")
     processes = 1 if state is None else int(state.PartialState._shared_state.get("num_processes", 1))
     done = int(follower.scheduler.last_epoch)
     if processes > 1 and follower.steps and done == processes * follower.steps:
         raise ObjectiveError(
-            f"{name} called scheduler.step() {done} times and optimizer.step() {follower.steps} times in {epoch} "
-            f"epoch(s): accelerate's prepared scheduler steps once for each of {processes} processes. Leave it out of "
-            "accelerator.prepare, and step it after every optimizer.step()."
+            f"{name} called scheduler.step() {done} times and optimizer.step() {follower.steps} times in "
+            f"{place.trained}: accelerate's prepared scheduler steps once for each of {processes} processes. Leave "
+            "it out of accelerator.prepare, and step it after every optimizer.step()."
         )
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import ObjectiveError
-from ..spaces import Schedule
+from ..spaces import IN_EPOCHS, Counting, Schedule
 from .objective import Measurement, Objective
 
 
@@ -20,15 +20,18 @@ class Reports:
 
     Args:
         name: The job's name.
-        tell: Is given the number of epochs done and the metrics; whether to go on.
+        tell: Is given the number of reports and the metrics; whether to go on.
+        counting: What the training is counted in.
 
     Attributes:
         over: Whether the job was told to end.
         failure: What `tell` raised: it ends the job, whoever catches it.
     """
 
-    def __init__(self, name: str, tell: Callable[[int, Mapping[str, Any]], bool]) -> None:
-        self.name, self.tell = name, tell
+    def __init__(
+        self, name: str, tell: Callable[[int, Mapping[str, Any]], bool], counting: Counting = IN_EPOCHS
+    ) -> None:
+        self.name, self.tell, self.counting = name, tell, counting
         self.over = False
         self.failure: BaseException | None = None
         self._done = 0
@@ -51,13 +54,17 @@ class Reports:
             raise
         return not self.over
 
-    def _count(self, epoch: int) -> None:
-        first = epoch if self._first is None else self._first
-        if first not in (0, 1) or epoch != first + self._done:
-            due = "0 or 1" if self._first is None else str(first + self._done)
+    def _count(self, at: int) -> None:
+        """Take a report after an epoch, or after a step: counted from 0, the first is every - 1, from 1 it is every."""
+        unit, every = self.counting.unit, self.counting.every
+        both = (every - 1, every)
+        first = at if self._first is None else self._first
+        if first not in both or at != first + self._done * every:
+            due = f"{both[0]} or {both[1]}" if self._first is None else str(first + self._done * every)
+            often = unit if every == 1 else self.counting.many(every)
             raise ObjectiveError(
-                f"{self.name} reported epoch {epoch!r} after {self._done} report(s), not {due}: call run.report(epoch, "
-                "val_loss=...) once after every epoch, in order."
+                f"{self.name} reported {unit} {at!r} after {self._done} report(s), not {due}: call run.report({unit}, "
+                f"val_loss=...) once after every {often}, in order."
             )
         self._first, self._done = first, self._done + 1
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
-from ..spaces import Schedule
-from .following import Follower, check_accumulation
+from ..spaces import IN_EPOCHS, Counting, Schedule
+from .following import Follower, Place, check_accumulation
 from .optimizer import TrainedOptimizer
 from .reports import Reports
 
@@ -23,17 +23,28 @@ class Run:
         schedule: The schedule of this trial, for a job that sets its rates itself: ``run.schedule.curve(n)`` gives them
             step by step.
         epochs: Epochs to train: yield, or call `report`, once after each.
+        steps: Optimizer steps to train, in a search that counts steps (``--steps``): yield, or call `report`, after
+            every `every` of them.
+        every: Optimizer steps between two reports, in such a search.
         seed: Seed for weights and data order.
         device: The torch device to use, e.g. ``"cuda:0"``.
         test: Whether this run judges a schedule that was chosen: yield ``test_loss`` (and the like) with the last epoch
             if there are test data. The search itself never sees them.
-        steps_per_epoch: Optimizer steps in an epoch; None until `scheduler` is called.
+        steps_per_epoch: Optimizer steps in an epoch; None until `scheduler` is called, and without epochs.
         optimizer: What is told of the first optimizer that `scheduler` was called for; None until then.
     """
 
-    def __init__(self, schedule: Schedule, epochs: int, seed: int, device: str, test: bool = False) -> None:
-        self._schedule = schedule
-        self.epochs, self.seed, self.device, self.test = epochs, seed, device, test
+    def __init__(
+        self,
+        schedule: Schedule,
+        epochs: int,
+        seed: int,
+        device: str,
+        test: bool = False,
+        counting: Counting = IN_EPOCHS,
+    ) -> None:
+        self._schedule, self._reports_due, self._counting = schedule, epochs, counting
+        self.seed, self.device, self.test = seed, device, test
         self.steps_per_epoch: float | None = None
         self.optimizer: TrainedOptimizer | None = None
         self._followers: list[Follower] = []
@@ -43,12 +54,40 @@ class Run:
         self._lrs: tuple[float, Any] | None = None
 
     @property
+    def epochs(self) -> int:
+        """See the class; raises `ObjectiveError` in a search that counts steps."""
+        if self._counting.unit == "step":
+            raise ObjectiveError(
+                "this search counts steps, and has no run.epochs: train for run.steps, and yield or report after every "
+                "run.every of them."
+            )
+        return self._reports_due
+
+    @property
+    def steps(self) -> int:
+        """See the class; raises `ObjectiveError` in a search that counts epochs."""
+        return self._in_steps("steps") * self._reports_due
+
+    @property
+    def every(self) -> int:
+        """See the class; raises `ObjectiveError` in a search that counts epochs."""
+        return self._in_steps("every")
+
+    def _in_steps(self, name: str) -> int:
+        if self._counting.unit == "epoch":
+            raise ObjectiveError(
+                f"this search counts epochs, and has no run.{name}: search with --steps N --every M, or train for "
+                "run.epochs."
+            )
+        return self._counting.every
+
+    @property
     def schedule(self) -> Schedule:
         """The schedule; a job that takes it need not call `scheduler`."""
         self._took_schedule = True
         return self._schedule
 
-    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float) -> LRScheduler:
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float | None = None) -> LRScheduler:
         """PyTorch's scheduler for this trial: call ``step()`` after every ``optimizer.step()``.
 
         With ``--interval epoch``, call it once after every epoch instead. Call this once for an optimizer, before
@@ -59,27 +98,38 @@ class Run:
                 the highest one; the others keep their ratio to it. With several optimizers call this for each: each
                 one's highest rate becomes base_lr.
             steps_per_epoch: Optimizer steps in an epoch, >= 1; with gradient accumulation, fewer than batches. A
-                fraction where it differs from epoch to epoch, e.g. 25 / 3 for 8, 8 and 9 steps.
+                fraction where it differs from epoch to epoch, e.g. 25 / 3 for 8, 8 and 9 steps. In a search that
+                counts steps it is not needed, and of no account.
         """
         if not hasattr(optimizer, "param_groups"):
             raise ObjectiveError(
                 f"run.scheduler takes one optimizer, got {type(optimizer).__name__}: with several, call it once for "
                 "each."
             )
+        if self._counting.unit == "step":
+            steps_per_epoch = None
+        elif steps_per_epoch is None:
+            raise ObjectiveError(
+                "run.scheduler needs the number of optimizer steps in an epoch: run.scheduler(optimizer, "
+                "steps_per_epoch=len(train_loader))."
+            )
         made = TrainedOptimizer.of(optimizer)
         self.optimizer = self.optimizer or made
         scheduler = self._schedule.scheduler(optimizer, steps_per_epoch)
-        self.steps_per_epoch = max(steps_per_epoch, self.steps_per_epoch or 0)
+        if steps_per_epoch is not None:
+            self.steps_per_epoch = max(steps_per_epoch, self.steps_per_epoch or 0)
         self._again = self._again or any(f.steps for f in self._followers)
         self._followers = [f for f in self._followers if not f.yields_to(optimizer)]
-        self._followers.append(Follower(self._schedule, optimizer, scheduler, steps_per_epoch, made.ratios))
+        between = steps_per_epoch or self._counting.every
+        self._followers.append(Follower(self._schedule, optimizer, scheduler, between, made.ratios))
         return scheduler
 
     def report(self, epoch: int, **metrics: Any) -> bool:
         """Tell how an epoch went, where the objective is a plain function in which somebody else owns the loop.
 
         Args:
-            epoch: The epoch that has ended, counted from 0 as ``range`` does, or from 1.
+            epoch: The epoch that has ended, counted from 0 as ``range`` does, or from 1. In a search that counts
+                steps, the step: after every `every` of them, counted either way too.
             **metrics: What a generator would yield, e.g. ``val_loss=0.3``.
 
         Returns:
@@ -108,24 +158,25 @@ class Run:
         self._reports = reports
 
     def lr_after(self, epoch: int) -> float:
-        """The rate at the last step of an epoch, 1 for the first."""
-        n = self.steps_per_epoch or 1
+        """The rate at the last step before a report, 1 for the first."""
+        n, counting = self.steps_per_epoch or 1, self._counting
         if self._lrs is None or self._lrs[0] != n:
-            self._lrs = n, self._schedule.curve(n, self.epochs)
-        return float(self._lrs[1][round(epoch * n) - 1])
+            self._lrs = n, self._schedule.curve(n, counting.at(self._reports_due))
+        return float(self._lrs[1][round(counting.at(epoch) * n) - 1])
 
     def check(self, name: str, epoch: int) -> None:
-        """Raise `ObjectiveError` unless the job `name` has trained with its schedule until the end of `epoch`."""
+        """Raise `ObjectiveError` unless the job `name` has trained with its schedule until its report `epoch`."""
+        place = Place(epoch, self._counting)
         if self._again:
             raise ObjectiveError(
-                f"{name} called run.scheduler again in epoch {epoch}, which begins the schedule anew: make model, "
-                "optimizer and scheduler once, before the first epoch."
+                f"{name} called run.scheduler again {place.in_words}, which begins the schedule anew: make model, "
+                f"optimizer and scheduler once, before the first {place.counting.unit}."
             )
         if not self._followers and not self._took_schedule:
             raise ObjectiveError(
                 f"{name} never used its schedule: make its scheduler with run.scheduler(optimizer, steps_per_epoch), "
                 "or set the rates of run.schedule.curve(steps_per_epoch) yourself."
             )
-        check_accumulation(self._followers, name, epoch)
+        check_accumulation(self._followers, name, place)
         for follower in self._followers:
-            follower.check(name, epoch)
+            follower.check(name, place)

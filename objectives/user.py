@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
-from ..spaces import Schedule
+from ..spaces import IN_EPOCHS, Counting, Schedule
 from .current import as_current
 from .loading import absolute, arguments_of, load_function
 from .numbers import numbers_of
@@ -40,6 +40,7 @@ class UserObjective:
         epochs: Default horizon.
         device: Where to find out.
         arguments: What the script finds in ``sys.argv`` after its own name, as it is loaded and as it trains.
+        counting: What its trainings are counted in; `epochs` are then their reports.
 
     Raises:
         ObjectiveError: The name is missing or is not a function of one argument.
@@ -54,13 +55,14 @@ class UserObjective:
         epochs: int = 10,
         device: str = "cpu",
         arguments: Sequence[str] = (),
+        counting: Counting = IN_EPOCHS,
     ) -> None:
         self.spec = spec if isinstance(spec, str) else None
         self.arguments = tuple(arguments)
         self._found_at = absolute(spec) if isinstance(spec, str) else None
         self._function = None if isinstance(spec, str) else spec
         self.name = spec.rpartition(":")[2] if isinstance(spec, str) else getattr(spec, "__name__", "objective")
-        self.epochs = epochs
+        self.epochs, self.counting = epochs, counting
         self.steps_per_epoch: int | None = None
         self.trained_optimizer: TrainedOptimizer | None = None
         _check_function(self.function, self.name)
@@ -103,7 +105,7 @@ class UserObjective:
             self.train(schedule, keep, epochs=epochs, seed=seed, device=device, test=test)
             yield from found
             return
-        run = Run(schedule, epochs, seed, device, test)
+        run = Run(schedule, epochs, seed, device, test, self.counting)
         steps, clock = self.function(run), _Clock()
         try:
             for epoch in range(1, epochs + 1):
@@ -127,14 +129,14 @@ class UserObjective:
         test: bool = False,
     ) -> None:
         """Let a job that owns its loop train until `report`, called after every epoch, says no; in this thread."""
-        run, clock = Run(schedule, epochs, seed, device, test), _Clock()
+        run, clock = Run(schedule, epochs, seed, device, test, self.counting), _Clock()
 
         def tell(epoch: int, metrics: Mapping[str, Any]) -> bool:
             go_on = report(self._measured(run, epoch, metrics, clock.lap())) and epoch < epochs
             clock.lap()
             return go_on
 
-        self._fit(run, Reports(self.name, tell))
+        self._fit(run, Reports(self.name, tell, self.counting))
 
     def _fit(self, run: Run, reports: Reports) -> None:
         """Call the user's function; what went wrong in a report is raised here, even if the user's code caught it."""
@@ -174,10 +176,11 @@ class UserObjective:
 
     def _find_optimizer(self, device: str) -> str:
         """Run the job until it asks for its scheduler; its optimizer's class name tells."""
-        probe = _Probe(Schedule("constant", 1e-6, self.epochs), self.epochs, 0, device)
+        schedule = Schedule("constant", 1e-6, self.counting.at(self.epochs), unit=self.counting.unit)
+        probe = _Probe(schedule, self.epochs, 0, device, counting=self.counting)
         with suppress(Exception, _Found):  # the check before the first trial says what is wrong
             if self.owns_loop:
-                self._fit(probe, Reports(self.name, lambda epoch, metrics: probe.end()))
+                self._fit(probe, Reports(self.name, lambda epoch, metrics: probe.end(), self.counting))
             else:
                 with closing(self.function(probe)) as steps, self._as_started(probe):
                     next(steps)
@@ -205,11 +208,11 @@ class _Probe(Run):
 
     kind = "sgd"
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._thread = threading.get_ident()
 
-    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float) -> LRScheduler:
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float | None = None) -> LRScheduler:
         self.kind = range_name(type(unwrapped(optimizer)).__name__)
         self.end()
         return super().scheduler(optimizer, steps_per_epoch)

@@ -55,8 +55,8 @@ class Plan(SearchOptions):
 
     @property
     def epochs(self) -> int:
-        """Epochs of a full trial."""
-        return int(self.space.horizon)
+        """Reports of a full trial: its epochs, or the parts of its steps."""
+        return self.space.counting.reports(self.space.horizon)
 
     @property
     def where(self) -> str:
@@ -65,5 +65,8 @@ class Plan(SearchOptions):
 
     def settings(self) -> Settings:
         """What trials must share to be compared."""
-        space, job = space_to_dict(self.space), self.objective.settings()
-        return Settings(self.metric, self.maximize, self.epochs, self.seed, space, job)
+        space, job, counting = space_to_dict(self.space), self.objective.settings(), self.space.counting
+        length = {"epochs": self.epochs}
+        if counting.unit == "step":
+            length = {"steps": counting.at(self.epochs), "every": counting.every}
+        return Settings(self.metric, self.maximize, self.seed, space, **length, job=job)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ..spaces import IN_EPOCHS, Counting
 from .budget.ledger import Ledger
 from .results.trial import TrialRecord
 
@@ -20,6 +21,7 @@ class Tally:
         maximize: Whether larger is better.
         outcomes: Trials by outcome.
         best: The best complete trial so far.
+        counting: What trials are counted in.
     """
 
     ledger: Ledger
@@ -27,6 +29,7 @@ class Tally:
     maximize: bool
     outcomes: dict[str, int] = field(default_factory=dict)
     best: TrialRecord | None = None
+    counting: Counting = IN_EPOCHS
 
     def add(self, trial: TrialRecord) -> None:
         """Count a finished trial."""
@@ -48,7 +51,7 @@ class Progress(Protocol):
         """A trial has ended."""
 
     def epoch(self, trial: int, epoch: int, epochs: int) -> None:
-        """A trial that trains in this process has done an epoch of so many."""
+        """A trial that trains in this process has done an epoch of so many, or come to a report between steps."""
 
     def run(self, record: TrialRecord, done: int, of: int) -> None:
         """A run on a fresh seed, or over a longer horizon, has ended: the `done`-th of those that are queued."""

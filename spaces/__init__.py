@@ -1,6 +1,7 @@
 """What a schedule is: families, curves, PyTorch schedulers, search ranges."""
 
 from .base_lr import BASE_LR, base_lr_range, is_known
+from .counting import IN_EPOCHS, Counting, Unit, amount, brief, in_unit, steps_counting
 from .families import (
     DEFAULT_FAMILIES,
     FAMILIES,
@@ -26,22 +27,28 @@ __all__ = [
     "BASE_LR",
     "DEFAULT_FAMILIES",
     "FAMILIES",
+    "IN_EPOCHS",
     "WARMUP_START",
     "Choice",
+    "Counting",
     "Family",
     "Interval",
     "Param",
     "Range",
     "Schedule",
     "ScheduleSpace",
+    "Unit",
     "WarmupShape",
     "add_family",
+    "amount",
     "base_lr_range",
+    "brief",
     "changes",
     "default_space",
     "family",
     "family_set",
     "get_family",
+    "in_unit",
     "is_known",
     "is_recorded",
     "read_schedule",
@@ -52,4 +59,5 @@ __all__ = [
     "space_from_toml",
     "space_to_dict",
     "space_to_toml",
+    "steps_counting",
 ]

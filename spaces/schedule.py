@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..errors import InputError
+from .counting import HORIZONS, Unit, brief, check_unit
 from .families import (
     BUILT_IN,
     FAMILIES,
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     from torch.optim.lr_scheduler import LRScheduler
 
 Interval = Literal["step", "epoch"]
-RATES, EPOCHS = (1e-30, 1e9), (1e-6, 1e6)
-"""The smallest and the largest base_lr, and horizon in epochs."""
+RATES = (1e-30, 1e9)
+"""The smallest and the largest base_lr."""
+_UNSAID: tuple[tuple[str, Any], ...] = (("warmup_shape", "linear"), ("points", []), ("unit", "epoch"))
 POINTS = 129
 """Points stored of a schedule whose family is the user's own."""
 
@@ -48,7 +50,7 @@ class Schedule:
     Attributes:
         family: Name of a registered family, e.g. ``"cosine"``.
         base_lr: The rate at the end of the warm-up, within `RATES`.
-        horizon: The length the schedule is made for, in epochs, within `EPOCHS`.
+        horizon: The length the schedule is made for, in epochs (see `unit`), within `HORIZONS`.
         params: The family's parameters under PyTorch's names: lengths in epochs, ``gamma`` of ``exp`` per epoch,
             ``eta_min`` a learning rate. Missing ones take their usual value; those that a family has opt-in are
             kept only where they differ from it.
@@ -59,6 +61,8 @@ class Schedule:
         warmup_shape: ``"linear"``; ``"cosine"``: half a cosine; ``"exponential"``: the same factor every step.
         points: The decay as it was stored, shares of base_lr at evenly spaced progress: for a family of the user's
             own whose file is not at hand, or has changed.
+        unit: ``"step"``: every length here is in optimizer steps, not in epochs, and ``gamma`` of ``exp`` is per step;
+            for trainings that have no epochs.
 
     Raises:
         InputError: A value is outside its domain, or a parameter does not belong to the family.
@@ -76,17 +80,21 @@ class Schedule:
     interval: Interval = "step"
     warmup_shape: WarmupShape = "linear"
     points: tuple[float, ...] = field(default=(), repr=False)
+    unit: Unit = "epoch"
 
     def __post_init__(self) -> None:
         family = get_family(self.family)
-        _positive("base_lr", self.base_lr)
-        _positive("horizon", self.horizon)
-        check_warmup(self.warmup, self.horizon)
+        check_unit(self.unit)
+        _within("base_lr", self.base_lr, RATES)
+        _within("horizon", self.horizon, HORIZONS[self.unit])
+        check_warmup(self.warmup, self.horizon, self.unit)
         check_warmup_shape(self.warmup_shape, self.warmup_start)
         if family.rises and self.warmup:
             raise InputError(f"{self.family} warms up by itself: its warmup must be 0, got {self.warmup!r}.")
         if self.interval not in ("step", "epoch"):
             raise InputError(f"interval must be 'step' or 'epoch', got {self.interval!r}.")
+        if self.unit == "step" and self.interval != "step":
+            raise InputError("a schedule in steps changes its rate every step: interval must be 'step'.")
         if self.points:
             check_points(self.points)
         else:
@@ -105,19 +113,19 @@ class Schedule:
         """A schedule takes its family along to other processes."""
         return _again, (type(self), {f.name: getattr(self, f.name) for f in fields(self)}, carried([self.family]))
 
-    def curve(self, steps_per_epoch: float, epochs: float | None = None) -> Array:
+    def curve(self, steps_per_epoch: float | None = None, epochs: float | None = None) -> Array:
         """The rate used at every optimizer step.
 
         Args:
-            steps_per_epoch: Optimizer steps in an epoch, >= 1.
-            epochs: Length of the answer in epochs; the horizon by default, longer is allowed.
+            steps_per_epoch: Optimizer steps in an epoch, >= 1; of no account for a schedule in steps.
+            epochs: Length of the answer in epochs (see `unit`); the horizon by default, longer is allowed.
 
         Returns:
-            Learning rates, shape ``(round(epochs * steps_per_epoch),)``.
+            Learning rates, shape ``(round(epochs * steps_per_epoch),)``; in steps, ``(epochs,)``.
         """
-        ticks = self._ticks(steps_per_epoch)
-        steps = np.arange(max(1, round((self.horizon if epochs is None else epochs) * steps_per_epoch)))
-        t = (steps if self.interval == "step" else steps // steps_per_epoch).astype(np.float64)
+        ticks, n = self._ticks(steps_per_epoch), self.per_unit(steps_per_epoch)
+        steps = np.arange(max(1, round((self.horizon if epochs is None else epochs) * n)))
+        t = (steps if self.interval == "step" else steps // n).astype(np.float64)
         after = np.maximum(t - ticks.warmup, 0.0)
         if self.points:
             decayed = from_points(self.points)[0](after, self.base_lr, ticks.decay)
@@ -129,7 +137,15 @@ class Schedule:
         rising = self.base_lr * warmed(np.minimum(t / ticks.warmup, 1.0), self.warmup_start, self.warmup_shape)
         return np.where(t < ticks.warmup, rising, decayed)
 
-    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float) -> LRScheduler:
+    def per_unit(self, steps_per_epoch: float | None = None) -> float:
+        """Optimizer steps in one unit of the lengths: `steps_per_epoch`, or 1; raises `InputError` if it is missing."""
+        if self.unit == "step":
+            return 1
+        if steps_per_epoch is None or not 1 <= steps_per_epoch < math.inf:
+            raise InputError(f"steps_per_epoch must be a finite number of at least 1, got {steps_per_epoch!r}.")
+        return steps_per_epoch
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float | None = None) -> LRScheduler:
         """PyTorch's own scheduler for `optimizer`: step it after every optimizer step (or epoch, see `interval`).
 
         The parameter groups' rates are set first: base_lr is the rate of the group that has the highest one, and
@@ -137,12 +153,12 @@ class Schedule:
 
         Args:
             optimizer: Any optimizer; a scheduler it had before is forgotten.
-            steps_per_epoch: Optimizer steps in an epoch, >= 1.
+            steps_per_epoch: Optimizer steps in an epoch, >= 1; of no account for a schedule in steps.
         """
         (ratios,) = group_ratios(optimizer)
         return self._built(optimizer, steps_per_epoch, ratios)
 
-    def _built(self, optimizer: Optimizer, steps_per_epoch: float, ratios: Sequence[float]) -> LRScheduler:
+    def _built(self, optimizer: Optimizer, steps_per_epoch: float | None, ratios: Sequence[float]) -> LRScheduler:
         from torch.optim import lr_scheduler
 
         set_rates(optimizer, self.base_lr, ratios)
@@ -156,11 +172,11 @@ class Schedule:
         keep_scale(optimizer)
         return found
 
-    def stages(self, steps_per_epoch: float, *, scaled: bool = False) -> tuple[Stage, ...]:
+    def stages(self, steps_per_epoch: float | None = None, *, scaled: bool = False) -> tuple[Stage, ...]:
         """The PyTorch classes that make this schedule, in order; stages of no length are left out.
 
         Args:
-            steps_per_epoch: Optimizer steps in an epoch, >= 1.
+            steps_per_epoch: Optimizer steps in an epoch, >= 1; of no account for a schedule in steps.
             scaled: Whether they scale every group's own rate: for groups of different rates, that a parameter like
                 ``eta_min`` would otherwise lead to the same rate.
         """
@@ -174,7 +190,7 @@ class Schedule:
             stages = (warmup_stage(Expr(ticks.warmup, "warmup_steps"), self.warmup_start, self.warmup_shape), *stages)
         return tuple(s for s in stages if s.length is None or s.length.value > 0)
 
-    def _decay(self, decay: Expr, steps_per_epoch: float, *, scaled: bool) -> tuple[Stage, ...]:
+    def _decay(self, decay: Expr, steps_per_epoch: float | None, *, scaled: bool) -> tuple[Stage, ...]:
         family, params = get_family(self.family), self._resolved(steps_per_epoch)
         absolute = {p.name for p in family.params if p.unit == "lr" and params[p.name].value}
         if scaled and absolute and family.scaled_stages:
@@ -186,23 +202,27 @@ class Schedule:
         """The same shape over another horizon: lengths scale, per-epoch factors reach the same end.
 
         Args:
-            epochs: The new horizon.
-            warmup: The new warm-up in epochs, 0 <= warmup < epochs; scaled like the rest by default.
+            epochs: The new horizon, in the schedule's unit.
+            warmup: The new warm-up in the same unit, 0 <= warmup < epochs; scaled like the rest by default.
         """
-        _positive("epochs", epochs)
+        _within(f"{self.unit}s", epochs, HORIZONS[self.unit])
         k = epochs / self.horizon
         if warmup is None:
             warmup = self.warmup * k
         else:
-            check_warmup(warmup, epochs)
+            check_warmup(warmup, epochs, self.unit)
             k = (epochs - warmup) / (self.horizon - self.warmup)
         scale = {"epochs": lambda v: v * k, "per epoch": lambda v: v ** (1 / k)}
         params = scaled(get_family(self.family), self.params, scale)
         return replace(self, horizon=epochs, warmup=warmup, params=params)
 
+    def in_epochs_of(self, steps: float) -> Schedule:
+        """A schedule in steps as one in epochs of so many of them."""
+        return replace(self.stretched(self.horizon / steps), unit="epoch")
+
     def rescaled(self, base_lr: float) -> Schedule:
         """The same shape at another base_lr; `eta_min` keeps its ratio."""
-        _positive("base_lr", base_lr)
+        _within("base_lr", base_lr, RATES)
         params = scaled(get_family(self.family), self.params, {"lr": lambda v: v * base_lr / self.base_lr})
         return replace(self, base_lr=base_lr, params=params)
 
@@ -213,10 +233,11 @@ class Schedule:
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary; `from_dict` reads it back.
 
-        A warm-up of the usual shape is not mentioned; a family of the user's own comes with its `points`.
+        A warm-up of the usual shape is not mentioned, nor are epochs as the unit; a family of the user's own comes
+        with its `points`.
         """
         data = {**asdict(self), "params": dict(self.params), "points": list(self.points or self._sampled())}
-        return {k: v for k, v in data.items() if (k, v) not in (("warmup_shape", "linear"), ("points", []))}
+        return {k: v for k, v in data.items() if (k, v) not in _UNSAID}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Schedule:
@@ -250,24 +271,23 @@ class Schedule:
 
     def describe(self) -> str:
         """One line in words, e.g. ``cosine, base_lr 0.1, T_max 9, eta_min 0, warmup 1 of 10 epochs``."""
-        shown = "".join(f", {k} {v if isinstance(v, str) else f'{v:.4g}'}" for k, v in self.params.items())
+        shown = "".join(f", {k} {v if isinstance(v, str) else brief(v)}" for k, v in self.params.items())
         shape = "" if self.warmup_shape == "linear" else f"{self.warmup_shape} "
+        length = f"{self.horizon:.10g} {self.unit}{'s' if self.horizon != 1 else ''}"
         usual = self.warmup_start == WARMUP_START and not shape
         how = "" if usual else f" ({shape}from {self.warmup_start:.4g} of base_lr)"
-        warmup = f", warmup {self.warmup:.4g}{how}" if self.warmup else ", no warmup"
-        return f"{self.family}, base_lr {self.base_lr:.4g}{shown}{warmup}, {self.horizon:g} epochs"
+        warmup = f", warmup {brief(self.warmup)}{how}" if self.warmup else ", no warmup"
+        return f"{self.family}, base_lr {self.base_lr:.4g}{shown}{warmup}, {length}"
 
-    def _ticks(self, steps_per_epoch: float) -> _Ticks:
-        if not 1 <= steps_per_epoch < math.inf:
-            raise InputError(f"steps_per_epoch must be a finite number of at least 1, got {steps_per_epoch!r}.")
-        n = steps_per_epoch if self.interval == "step" else 1
+    def _ticks(self, steps_per_epoch: float | None) -> _Ticks:
+        n = self.per_unit(steps_per_epoch) if self.interval == "step" else 1
         warmup = round(self.warmup * n)
         return _Ticks(n, warmup, max(1, round(self.horizon * n) - warmup))
 
-    def _resolved(self, steps_per_epoch: float) -> dict[str, Expr]:
+    def _resolved(self, steps_per_epoch: float | None) -> dict[str, Expr]:
         """The parameters in scheduler steps, each with the text that computes it."""
         n = self._ticks(steps_per_epoch).per_epoch
-        family, per_step = get_family(self.family), self.interval == "step"
+        family, per_step = get_family(self.family), self.interval == "step" and self.unit == "epoch"
         values = filled(family, self.params, self.horizon - self.warmup)
         found = {p.name: in_steps(p, values[p.name], n, per_step=per_step) for p in family.params}
         return {"base_lr": number(self.base_lr), **found}
@@ -300,8 +320,8 @@ class _Ticks:
     decay: int
 
 
-def _positive(name: str, value: float) -> None:
+def _within(name: str, value: float, bounds: tuple[float, float]) -> None:
     """Raise `InputError` unless `value` is a number whose ratios and step counts a float can hold."""
-    low, high = RATES if name == "base_lr" else EPOCHS
+    low, high = bounds
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}.")

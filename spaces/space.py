@@ -11,8 +11,9 @@ import numpy as np
 
 from ..errors import InputError
 from .base_lr import BASE_LR, base_lr_range
+from .counting import HORIZONS, IN_EPOCHS, Counting
 from .families import DEFAULT_FAMILIES, Choice, Param, Range, carried, get_family, is_recorded, unpack
-from .schedule import EPOCHS, Interval, Schedule
+from .schedule import Interval, Schedule
 from .warmup import WARMUP_START, WarmupShape, check_warmup_shape
 
 
@@ -34,7 +35,7 @@ class ScheduleSpace:
 
     Attributes:
         families: Names of the families, at least one.
-        horizon: Length of every schedule in epochs.
+        horizon: Length of every schedule in epochs, or in optimizer steps: see `counting`, which holds for all lengths.
         base_lr: Range of the peak rate.
         warmup: Range of the warm-up length in epochs; starts at 0 by default.
         ranges: Ranges by ``"family.param"``, for every parameter of every family; missing ones take the family's
@@ -43,6 +44,7 @@ class ScheduleSpace:
         interval: Whether the rate changes every ``"step"`` or every ``"epoch"``.
         warmup_start: First rate of the warm-up as a fraction of base_lr.
         warmup_shape: ``"linear"``, ``"cosine"`` or ``"exponential"``.
+        counting: What lengths are counted in, and how often a training reports.
     """
 
     families: tuple[str, ...] = DEFAULT_FAMILIES
@@ -53,14 +55,19 @@ class ScheduleSpace:
     interval: Interval = "step"
     warmup_start: float = WARMUP_START
     warmup_shape: WarmupShape = "linear"
+    counting: Counting = IN_EPOCHS
 
     def __post_init__(self) -> None:
         if not self.families or len(set(self.families)) != len(self.families):
             raise InputError(f"families must be distinct and at least one, got {list(self.families)}.")
-        if not EPOCHS[0] <= self.horizon <= EPOCHS[1]:
-            raise InputError(f"epochs must be a number from {EPOCHS[0]:g} to {EPOCHS[1]:g}, got {self.horizon!r}.")
+        shortest, longest = HORIZONS[self.counting.unit]
+        if not shortest <= self.horizon <= longest:
+            name = f"{self.counting.unit}s"
+            raise InputError(f"{name} must be a number from {shortest:g} to {longest:g}, got {self.horizon!r}.")
         if self.interval not in ("step", "epoch"):
             raise InputError(f"interval must be 'step' or 'epoch', got {self.interval!r}.")
+        if self.counting.unit == "step" and self.interval != "step":
+            raise InputError("trainings in steps change their rate every step: leave --interval epoch out.")
         check_warmup_shape(self.warmup_shape, self.warmup_start)
         known = {f"{f}.{p.name}": p for f in self.families for p in get_family(f).params}
         if strange := [key for key in self.ranges if key not in known]:
@@ -70,15 +77,15 @@ class ScheduleSpace:
             )
         if self.base_lr.low <= 0:
             raise InputError(f"base_lr needs low > 0, got {self.base_lr.low:g}.")
-        warmup = self.warmup or default_warmup(self.horizon)
+        warmup = self.warmup or default_warmup(self.horizon, self.counting)
         if not 0 <= warmup.low <= warmup.high < self.horizon:
             raise InputError(
-                f"warmup must lie between 0 and the horizon of {self.horizon:g} epochs, "
+                f"warmup must lie between 0 and the horizon of {self.counting.many(self.horizon)}, "
                 f"got {warmup.low:g} to {warmup.high:g}."
             )
         object.__setattr__(self, "warmup", warmup)
         ranges = {
-            key: self.ranges.get(key) or _rounded(p.search(self.horizon))
+            key: self.ranges.get(key) or _rounded(p, p.search(self.horizon), self.counting)
             for key, p in known.items()
             if key in self.ranges or not p.opt_in
         }
@@ -182,8 +189,10 @@ class ScheduleSpace:
                 value = max(self._length(value), 1.0) if self.interval == "epoch" else self._length(value)
             elif p.unit == "lr":
                 value = _digits(value * base_lr, 4)
+            elif p.unit == "per epoch":
+                value = _factor(value, 6, self.counting)
             elif p.unit != "choice":
-                value = _digits(value, 6 if p.unit == "per epoch" else 4)
+                value = _digits(value, 4)
             params[p.name] = value
         return self.plain(family, base_lr, warmup, params)
 
@@ -192,10 +201,10 @@ class ScheduleSpace:
     ) -> Schedule:
         """A schedule over the space's horizon, with its kind of warm-up and its interval."""
         how = (self.warmup_start, self.interval, self.warmup_shape)
-        return Schedule(family, base_lr, self.horizon, params or {}, warmup, *how)
+        return Schedule(family, base_lr, self.horizon, params or {}, warmup, *how, unit=self.counting.unit)
 
     def _length(self, epochs: float) -> float:
-        if self.interval == "step":
+        if self.interval == "step" and self.counting.unit == "epoch":
             return _digits(epochs, 4)
         return float(round(epochs))
 
@@ -206,9 +215,12 @@ def _again(cls: type[ScheduleSpace], values: Mapping[str, Any], families: bytes 
     return cls(**values)
 
 
-def default_warmup(horizon: float) -> Range:
+def default_warmup(horizon: float, counting: Counting = IN_EPOCHS) -> Range:
     """Zero to a fifth of the horizon, in tenths of that, so that no warm-up is among the proposals."""
     step = _digits(horizon / 50, 3)
+    if counting.unit == "step":
+        step = max(1.0, round(step))
+        return Range(0.0, min(10 * step, horizon - 1), step=step) if horizon > step else Range(0.0, 0.0)
     return Range(0.0, _digits(10 * step, 6), step=step)
 
 
@@ -217,13 +229,15 @@ def default_space(
     horizon: float = 10,
     families: tuple[str, ...] = DEFAULT_FAMILIES,
     interval: Interval = "step",
+    counting: Counting = IN_EPOCHS,
 ) -> ScheduleSpace:
     """The ranges that practitioners would accept for the optimizer, named as its class is: ``"sgd"``, ``"adamw"``, …
 
     Raises:
         InputError: Nothing is known of an optimizer of that name.
     """
-    return ScheduleSpace(families=families, horizon=horizon, base_lr=base_lr_range(optimizer), interval=interval)
+    base_lr = base_lr_range(optimizer)
+    return ScheduleSpace(families, horizon, base_lr, interval=interval, counting=counting)
 
 
 def _check_range(key: str, param: Param, found: Range | Choice) -> None:
@@ -280,10 +294,19 @@ def _to_search(param: Param, schedule: Schedule) -> float | str:
     return float(value) / schedule.base_lr if param.unit == "lr" else value
 
 
-def _rounded(found: Range | Choice) -> Range | Choice:
+def _rounded(param: Param, found: Range | Choice, counting: Counting) -> Range | Choice:
     if isinstance(found, Choice):
         return found
+    if param.unit == "per epoch":
+        return Range(_factor(found.low, 4, counting), _factor(found.high, 4, counting), found.log, found.step)
     return Range(_digits(found.low, 4), _digits(found.high, 4), found.log, found.step)
+
+
+def _factor(value: float, n: int, counting: Counting) -> float:
+    """A factor per epoch in `n` digits; one per step is next to 1, where the distance to 1 gets them."""
+    if counting.unit == "epoch" or value <= 0.5:
+        return _digits(value, n)
+    return round(1 - _digits(1 - value, 4), 12)
 
 
 def _digits(value: float, n: int) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ..errors import InputError
+from .counting import IN_EPOCHS, Counting, in_unit
 from .families import FAMILIES, Choice, Range, get_family, record
 from .space import ScheduleSpace
 from .warmup import WarmupShape
@@ -23,18 +24,18 @@ else:
 Chosen = Callable[[Sequence[str]], Iterable[str]]
 
 _HEAD = """\
-# lrsearch search space, made for {horizon:g} epochs. Edit, then: lrsearch run --space FILE
+# lrsearch search space, made for {horizon}. Edit, then: lrsearch run --space FILE
 # A range is {{ low, high }}, with log = true for a logarithmic scale or step for a grid; a plain value is fixed.
-# Lengths are in epochs (or text like "50%" of the horizon); warm-up and decay share the horizon.
+# Lengths are in {unit}s (or text like "50%" of the horizon); warm-up and decay share the horizon.
 """
 _UNITS = {
-    "epochs": "epochs",
-    "per epoch": "factor per epoch",
+    "epochs": "{unit}s",
+    "per epoch": "factor per {unit}",
     "lr": "fraction of base_lr",
     "factor": "",
     "choice": "",
 }
-_TOP = {"families", "epochs", "interval", "base_lr", "warmup", "warmup_start", "warmup_shape"}
+_TOP = {"families", "epochs", "steps", "interval", "base_lr", "warmup", "warmup_start", "warmup_shape"}
 
 
 def space_to_toml(space: ScheduleSpace, *, offers: bool = False) -> str:
@@ -45,29 +46,39 @@ def space_to_toml(space: ScheduleSpace, *, offers: bool = False) -> str:
         offers: Whether to show what else could be searched, as comments.
     """
     assert space.warmup is not None
+    counting = space.counting
     lines = [
-        _HEAD.format(horizon=space.horizon),
+        _HEAD.format(horizon=counting.many(space.horizon), unit=counting.unit),
         f"families = {json.dumps(list(space.families))}",
-        f"epochs = {space.horizon!r}  # what the lengths were made for",
-        f"interval = {json.dumps(space.interval)}  # the rate changes every step or every epoch",
+        f"{counting.unit}s = {space.horizon!r}  # what the lengths were made for",
+        *_interval(space),
         f"warmup_start = {space.warmup_start!r}  # first rate of the warm-up, fraction of base_lr",
         *_warmup_shape(space, offers),
         f"base_lr = {_dump(space.base_lr)}",
-        f"warmup = {_dump(space.warmup)}  # epochs",
+        f"warmup = {_dump(space.warmup)}  # {counting.unit}s",
     ]
     for name in space.families:
         family = get_family(name)
         if not family.params:
             continue
-        lines += ["", f"[{name}]  # {family.summary}"]
+        lines += ["", f"[{name}]  # {in_unit(family.summary, counting.unit)}"]
         for p in family.params:
-            note = "; ".join(filter(None, [_UNITS[p.unit], p.summary]))
+            note = "; ".join(
+                filter(None, [_UNITS[p.unit].format(unit=counting.unit), in_unit(p.summary, counting.unit)])
+            )
             if found := space.ranges.get(f"{name}.{p.name}"):
                 lines.append(f"{p.name} = {_dump(found)}  # {note}")
             elif offers:
                 offer = _dump(p.valid if isinstance(p.valid, Choice) else p.search(space.horizon))
                 lines.append(f"# {p.name} = {offer}  # {note}; {_dump_value(p.usual(1.0))} unless searched")
     return "\n".join(lines) + "\n"
+
+
+def _interval(space: ScheduleSpace) -> list[str]:
+    """The line of the interval; where there are no epochs, the rate changes every step."""
+    if space.counting.unit == "step":
+        return []
+    return [f"interval = {json.dumps(space.interval)}  # the rate changes every step or every epoch"]
 
 
 def _warmup_shape(space: ScheduleSpace, offers: bool) -> list[str]:
@@ -87,12 +98,7 @@ def space_from_toml(text: str, base: ScheduleSpace, chosen: Chosen = list) -> Sc
         chosen: The families' names, from what ``families`` lists.
     """
     data = _parse(text)
-    made_for = _number("epochs", data.get("epochs", base.horizon), None)
-    if made_for != base.horizon:
-        raise InputError(
-            f"the space was made for {made_for:g} epochs, and trials have {base.horizon:g}: "
-            f"pass --epochs {made_for:g}, or make one with: lrsearch families --toml --epochs {base.horizon:g}"
-        )
+    _check_length(data, base)
     families = tuple(chosen(_names("families", data["families"]))) if "families" in data else base.families
     known = {f: {p.name: p for p in get_family(f).params} for f in families}
     if strange := [k for k in data if k not in _TOP and k not in known]:
@@ -128,6 +134,20 @@ def space_from_toml(text: str, base: ScheduleSpace, chosen: Chosen = list) -> Sc
     )
 
 
+def _check_length(data: Mapping[str, Any], base: ScheduleSpace) -> None:
+    """Raise `InputError` unless the space was made for the trials' length, counted as theirs is."""
+    own = f"{base.counting.unit}s"
+    other = "epochs" if own == "steps" else "steps"
+    unit = other if other in data and own not in data else own
+    made_for = _number(unit, data.get(unit, base.horizon), None)
+    if unit != own or made_for != base.horizon:
+        raise InputError(
+            f"the space was made for {made_for:.10g} {unit}, and trials have {base.horizon:.10g}"
+            f"{f' {own}' if unit != own else ''}: "
+            f"pass --{unit} {made_for:.10g}, or make one with: lrsearch families --toml --{own} {base.horizon:.10g}"
+        )
+
+
 def read_space(path: str | PathLike[str], base: ScheduleSpace, chosen: Chosen = list) -> ScheduleSpace:
     """The space in a TOML file, on top of `base`; `chosen` as for `space_from_toml`."""
     try:
@@ -145,7 +165,8 @@ def read_space(path: str | PathLike[str], base: ScheduleSpace, chosen: Chosen = 
 
 def space_to_dict(space: ScheduleSpace) -> dict[str, Any]:
     """A JSON-ready dictionary that `space_from_dict` reads back."""
-    return {"horizon": space.horizon, "toml": space_to_toml(space)}
+    counting = {} if space.counting == IN_EPOCHS else {"every": space.counting.every}
+    return {"horizon": space.horizon, "toml": space_to_toml(space), **counting}
 
 
 def space_from_dict(data: Mapping[str, Any]) -> ScheduleSpace:
@@ -154,7 +175,8 @@ def space_from_dict(data: Mapping[str, Any]) -> ScheduleSpace:
     for name in tables.get("families", ()):
         if name not in FAMILIES:
             record(name, {key: _range(key, value, None) for key, value in tables.get(name, {}).items()})
-    return space_from_toml(data["toml"], ScheduleSpace(horizon=data["horizon"]))
+    counting = Counting("step", data["every"]) if "every" in data else IN_EPOCHS
+    return space_from_toml(data["toml"], ScheduleSpace(horizon=data["horizon"], counting=counting))
 
 
 def _parse(text: str) -> dict[str, Any]:

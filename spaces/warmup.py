@@ -8,17 +8,18 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..errors import InputError
+from .counting import Unit
 from .families import Array, Expr, Stage, above, lambda_lr, number
 
 WarmupShape = Literal["linear", "cosine", "exponential"]
 WARMUP_START = 0.01
 
 
-def check_warmup(warmup: float, horizon: float) -> None:
-    """Raise `InputError` unless a warm-up of that length fits into the horizon, both in epochs."""
+def check_warmup(warmup: float, horizon: float, unit: Unit = "epoch") -> None:
+    """Raise `InputError` unless a warm-up of that length fits into the horizon, both in `unit`."""
     if isinstance(warmup, bool) or not isinstance(warmup, (int, float)) or not 0 <= warmup < horizon:
         raise InputError(
-            f"warmup must be at least 0 and shorter than the horizon of {horizon:g} epochs, got {warmup!r}."
+            f"warmup must be at least 0 and shorter than the horizon of {horizon:.10g} {unit}s, got {warmup!r}."
         )
 
 

@@ -34,7 +34,7 @@ class Child(Run):
         self._done = 0
         self._took_seed = False
 
-    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float) -> LRScheduler:
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float | None = None) -> LRScheduler:
         """See `Run.scheduler`; the search is told of the optimizer."""
         made = super().scheduler(optimizer, steps_per_epoch)
         if is_first_process():

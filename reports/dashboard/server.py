@@ -18,6 +18,7 @@ from wsgiref.simple_server import make_server as make_wsgi_server
 from ...errors import InputError
 from ...search import DashboardNotes, FolderStore, SearchResult, TrialRecord, open_storage
 from ...search.storage.studies import CONFIRMATION
+from ...spaces import Counting
 from .guard import App, guarded
 from .texts import confirmation_note, lr_and_loss, noted, study_note, trial_csv, trial_note, trial_svg
 
@@ -54,7 +55,7 @@ def prepare(result: SearchResult, where: str) -> bool:
     if result.confirmation is not None:
         DashboardNotes(where, result.name + CONFIRMATION).note(confirmation_note(result))
     if result.folder is not None:
-        _add_files(study, result.name, best, FolderStore(Path(result.folder) / ARTIFACTS))
+        _add_files(study, result, best, FolderStore(Path(result.folder) / ARTIFACTS))
     if figure is not None:
         study.plot(_drawn(figure), PLOT)
     study.finish(state)
@@ -150,16 +151,16 @@ def _drawn(figure: dict[str, Any]) -> Any:
     return drawn
 
 
-def _add_files(study: DashboardNotes, name: str, records: Sequence[TrialRecord], store: FolderStore) -> None:
+def _add_files(study: DashboardNotes, result: SearchResult, records: Sequence[TrialRecord], store: FolderStore) -> None:
     """Write the trials' curves into the artifact folder; a trial's files keep their names, so they are replaced."""
     for record in records:
-        for title, mimetype, text in _files(record):
-            key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}/{record.number}/{title}"))
+        for title, mimetype, text in _files(record, result.counting):
+            key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{result.name}/{record.number}/{title}"))
             store.write(key, BytesIO(text.encode("utf-8")))
             study.file(record.number, key, title, mimetype)
 
 
-def _files(record: TrialRecord) -> Iterator[tuple[str, str, str]]:
+def _files(record: TrialRecord, counting: Counting) -> Iterator[tuple[str, str, str]]:
     """Names, types and contents."""
-    yield f"trial_{record.number}_lr_and_loss.svg", "image/svg+xml", trial_svg(record)
-    yield f"trial_{record.number}_epochs.csv", "text/csv", trial_csv(record)
+    yield f"trial_{record.number}_lr_and_loss.svg", "image/svg+xml", trial_svg(record, counting)
+    yield f"trial_{record.number}_{counting.units}.csv", "text/csv", trial_csv(record, counting)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...search import SearchResult, TrialRecord
+from ...spaces import IN_EPOCHS, Counting
 from ..export import export
 from ..facts.answer import answer
 from ..facts.confirmed import standing
@@ -112,7 +113,7 @@ def lr_and_loss(result: SearchResult) -> dict[str, Any] | None:
         margin={"l": 60, "r": 10, "t": 50, "b": 50},
         paper_bgcolor="#ffffff",
         plot_bgcolor="#ffffff",
-        xaxis=axis("epoch", anchor="y2", range=[0, result.epochs]),
+        xaxis=axis(result.counting.unit, anchor="y2", range=[0, result.horizon]),
         yaxis=rows[0],
         yaxis2={**rows[1], **({"type": "log"} if _steep(data) else {})},
     )
@@ -125,31 +126,40 @@ def _steep(data: Sequence[dict[str, Any]]) -> bool:
     return bool(values) and min(values) > 0 and max(values) > STEEP * min(values)
 
 
-def trial_csv(record: TrialRecord) -> str:
-    """A row per epoch: lr, seconds and every metric."""
+def trial_csv(record: TrialRecord, counting: Counting = IN_EPOCHS) -> str:
+    """A row per epoch, or per so many steps: lr, seconds and every metric."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["epoch", "lr", *record.metrics, "seconds"])
+    writer.writerow([counting.unit, "lr", *record.metrics, "seconds"])
     columns = [record.lr, *record.metrics.values(), record.seconds]
     for epoch in range(record.epochs):
-        writer.writerow([epoch + 1, *(column[epoch] if epoch < len(column) else "" for column in columns)])
+        writer.writerow([counting.at(epoch + 1), *(column[epoch] if epoch < len(column) else "" for column in columns)])
     return text.getvalue()
 
 
-def trial_svg(record: TrialRecord) -> str:
+def trial_svg(record: TrialRecord, counting: Counting = IN_EPOCHS) -> str:
     """A drawing of the trial's lr above its losses."""
     assert record.schedule is not None
     horizon, color = record.schedule.horizon, family_color(record.schedule.family)
     losses = [
-        Line(name, tuple(float(e + 1) for e in range(len(values))), tuple(values))
+        Line(name, tuple(float(counting.at(e + 1)) for e in range(len(values))), tuple(values))
         for name, values in sorted(record.metrics.items(), key=lambda item: "train" in item[0].lower())
         if "loss" in name.lower()
     ]
     height = (HEIGHT - TOP_MARGIN - 2 * GAP) / 2
-    panels = [_panel("learning rate", [lr_line(record.schedule, record.steps_per_epoch)], horizon, TOP_MARGIN, color)]
+    panels = [
+        _panel(
+            "learning rate",
+            [lr_line(record.schedule, record.steps_per_epoch)],
+            horizon,
+            TOP_MARGIN,
+            color,
+            counting.units,
+        )
+    ]
     if losses:
         title = ", ".join(f"{line.name}{' (dashed)' if i else ''}" for i, line in enumerate(losses))
-        panels.append(_panel(title, losses, horizon, TOP_MARGIN + height + GAP, color))
+        panels.append(_panel(title, losses, horizon, TOP_MARGIN + height + GAP, color, counting.units))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         f'font-family="sans-serif" font-size="14"><rect width="100%" height="100%" fill="#fff"/>'
@@ -157,7 +167,7 @@ def trial_svg(record: TrialRecord) -> str:
     )
 
 
-def _panel(title: str, lines: Sequence[Line], horizon: float, top: float, color: str) -> str:
+def _panel(title: str, lines: Sequence[Line], horizon: float, top: float, color: str, units: str) -> str:
     """Axes from 0 to the horizon and to the largest value, with the lines in them."""
     height, width = (HEIGHT - TOP_MARGIN - 2 * GAP) / 2, WIDTH - LEFT - RIGHT
     values = [v for line in lines for v in line.y if math.isfinite(v)]
@@ -178,7 +188,7 @@ def _panel(title: str, lines: Sequence[Line], horizon: float, top: float, color:
         f'<g fill="{MUTED}"><text x="{LEFT - 6}" y="{top + 11}" text-anchor="end">{num(high)}</text>'
         f'<text x="{LEFT - 6}" y="{top + height}" text-anchor="end">{num(low)}</text>'
         f'<text x="{LEFT}" y="{top + height + 18}">0</text>'
-        f'<text x="{LEFT + width}" y="{top + height + 18}" text-anchor="end">{horizon:g} epochs</text></g>'
+        f'<text x="{LEFT + width}" y="{top + height + 18}" text-anchor="end">{horizon:.10g} {units}</text></g>'
         f"{''.join(drawn)}"
     )
 

@@ -28,6 +28,7 @@ def export(
     format: str,
     *,
     epochs: float | None = None,
+    steps: int | None = None,
     steps_per_epoch: int | None = None,
     base_lr: float | None = None,
     keep_warmup: bool = False,
@@ -39,6 +40,7 @@ def export(
         result: Its search, for saying where the numbers come from.
         format: A name in `FORMATS`.
         epochs: The real training length to stretch the schedule to; the trial's by default.
+        steps: The same of a search that counted steps, in optimizer steps.
         steps_per_epoch: Optimizer steps in an epoch of the real training; the trial's by default.
         base_lr: Another base_lr to rescale to.
         keep_warmup: When stretching, let the warm-up take as many optimizer steps as in the trial.
@@ -48,14 +50,23 @@ def export(
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
+    length = _length(record, epochs, steps)
     source = make_source(
-        record, result, epochs=epochs, steps_per_epoch=steps_per_epoch, base_lr=base_lr, keep_warmup=keep_warmup
+        record, result, length=length, steps_per_epoch=steps_per_epoch, base_lr=base_lr, keep_warmup=keep_warmup
     )
     try:
         return FORMATS[format].render(source)
     except InexpressibleError as error:
         able = ", ".join(name for name, other in FORMATS.items() if expressible(source, other))
         raise InputError(f"{error} Formats that can: {able}. {error.instead}".rstrip()) from None
+
+
+def _length(record: TrialRecord, epochs: float | None, steps: int | None) -> float | None:
+    """The real training length in the trial's unit; raises `InputError` if it is given in another."""
+    unit = record.schedule.unit if record.schedule else "epoch"
+    if (epochs if unit == "step" else steps) is not None:
+        raise InputError(f"the search counted {unit}s: give the length of the real training as --{unit}s.")
+    return steps if unit == "step" else epochs
 
 
 def expressible(source: Source, format: Format) -> bool:

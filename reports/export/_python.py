@@ -102,7 +102,7 @@ def _origin(source: Source) -> str:
     job = quoted(str(result.settings.get("objective", "unknown")))
     value = "no value" if record.value is None else f"{quoted(result.metric)[1:-1]} {record.value:.4g}"
     ended = "" if record.outcome == "complete" else f" ({record.outcome})"
-    end = f"{value}{ended} in the search, after {record.epochs} epochs"
+    end = f"{value}{ended} in the search, after {result.counting.trained(record.epochs)}"
     return f"{trial} of the study {quoted(result.name)} on {job}: {end}."
 
 

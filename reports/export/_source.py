@@ -24,7 +24,8 @@ class Source:
         record: The trial.
         result: Its search, where known: the text then says what the numbers come from.
         schedule: The schedule to write, stretched and rescaled as asked.
-        steps_per_epoch: Optimizer steps in an epoch where the schedule will be used; None if unknown.
+        steps_per_epoch: Optimizer steps in an epoch where the schedule will be used; None if unknown, and for a
+            schedule in steps.
     """
 
     record: TrialRecord
@@ -94,7 +95,7 @@ def lengths(source: Source) -> Lengths:
     """The lengths of a source's schedule; raises `InputError` if steps_per_epoch is needed and unknown."""
     schedule = source.schedule
     n = 1
-    if schedule.interval == "step":
+    if schedule.interval == "step" and schedule.unit == "epoch":
         if source.steps_per_epoch is None:
             raise InputError("the number of optimizer steps in an epoch is unknown: give it with --steps-per-epoch.")
         n = source.steps_per_epoch
@@ -106,20 +107,22 @@ def make_source(
     record: TrialRecord,
     result: SearchResult | None,
     *,
-    epochs: float | None = None,
+    length: float | None = None,
     steps_per_epoch: int | None = None,
     base_lr: float | None = None,
     keep_warmup: bool = False,
 ) -> Source:
-    """The source for a trial, stretched and rescaled as asked; raises `InputError`."""
+    """The source for a trial, stretched to a `length` in its unit and rescaled as asked; raises `InputError`."""
     if record.schedule is None:
         raise InputError(f"trial {record.number} never got a schedule ({record.outcome}): choose another with --trial.")
     if steps_per_epoch is not None and not 1 <= steps_per_epoch <= MOST_STEPS:
         raise InputError(f"steps_per_epoch must be from 1 to {MOST_STEPS}, got {steps_per_epoch}.")
     schedule = record.schedule
-    if epochs is not None:
+    if schedule.unit == "step" and steps_per_epoch is not None:
+        raise InputError("the search counted optimizer steps, which need no steps_per_epoch: leave it out.")
+    if length is not None:
         kept = _kept_warmup(record, schedule, steps_per_epoch) if keep_warmup else None
-        schedule = schedule.stretched(epochs, kept)
+        schedule = schedule.stretched(length, kept)
     if base_lr is not None:
         schedule = schedule.rescaled(base_lr)
     return Source(record, result, schedule, steps_per_epoch or record.steps_per_epoch)
@@ -135,6 +138,6 @@ def lrsearch_version() -> str:
 
 def _kept_warmup(record: TrialRecord, schedule: Schedule, steps_per_epoch: int | None) -> float:
     """The warm-up in epochs of the new training that takes as many optimizer steps as the trial's did."""
-    if schedule.interval == "epoch" or not (steps_per_epoch and record.steps_per_epoch):
+    if schedule.interval == "epoch" or schedule.unit == "step" or not (steps_per_epoch and record.steps_per_epoch):
         return schedule.warmup
     return schedule.warmup * record.steps_per_epoch / steps_per_epoch

@@ -39,7 +39,12 @@ def render(source: Source) -> str:
     doc = f'"""{title(source, "for timm")}\n\n{_usage(source)}\n"""'
     found = arguments(source, lengths(source)).items()
     lines = "\n".join(f'        {k}="{v}",' if isinstance(v, str) else f"        {k}={v!r}," for k, v in found)
-    return f"{doc}\n\n{_IMPORTS}\n\n{constants(source)}\n\n{_BUILD.replace('ARGUMENTS', lines)}"
+    build = _BUILD.replace("ARGUMENTS", lines)
+    if source.schedule.unit == "step":
+        build = build.replace(", steps_per_epoch: int", "").replace(
+            "updates_per_epoch=steps_per_epoch,", "updates_per_epoch=1,  # lengths are in updates"
+        )
+    return f"{doc}\n\n{_IMPORTS}\n\n{constants(source)}\n\n{build}"
 
 
 def arguments(source: Source, length: Lengths) -> dict[str, Any]:
@@ -165,6 +170,15 @@ def _plain(epochs: float) -> float | int:
 
 
 def _usage(source: Source) -> str:
+    if source.schedule.unit == "step":
+        return f"""Step the scheduler after every update.
+
+    optimizer = {optimizer_call(source, "model.parameters()")}
+    scheduler = build_scheduler(optimizer)
+    for updates in range(1, {source.schedule.horizon + 1:.0f}):
+        ...
+        optimizer.step()
+        scheduler.step_update(num_updates=updates)"""
     per_epoch = source.schedule.interval == "epoch"
     after_step = "" if per_epoch else "\n            scheduler.step_update(num_updates=updates)"
     after_epoch = "\n        scheduler.step(epoch + 1)" if per_epoch else ""

@@ -99,6 +99,15 @@ def _usage(source: Source) -> str:
     step = "scheduler.step()"
     within, after = ("", f"\n        {step}") if source.schedule.interval == "epoch" else (f"\n            {step}", "")
     when = "every epoch" if source.schedule.interval == "epoch" else "every optimizer step"
+    if source.schedule.unit == "step":
+        return f"""Step the scheduler after every optimizer step:
+
+    optimizer = {optimizer_call(source, "model.parameters()")}
+    scheduler = build_scheduler(optimizer)
+    for step in range({source.schedule.horizon:.0f}):
+        ...
+        optimizer.step()
+        scheduler.step()"""
     return f"""Step the scheduler after {when}:
 
     optimizer = {optimizer_call(source, "model.parameters()")}
@@ -113,10 +122,12 @@ def _opening(schedule: Schedule, *, uses_steps: bool, shared_floor: bool) -> lis
     when = "every epoch" if schedule.interval == "epoch" else "every optimizer step"
     doc = f'    """Set the rates; step the scheduler after {when}.'
     unused = ["", "    `steps_per_epoch` makes no difference to this schedule.", '    """']
-    steps = "steps_per_epoch: int" if uses_steps else "steps_per_epoch: int = 1"
+    steps = ", steps_per_epoch: int" if uses_steps else ", steps_per_epoch: int = 1"
+    if no_epochs := schedule.unit == "step":
+        steps = ""
     return [
-        f"def build_scheduler(optimizer: Optimizer, {steps}) -> LRScheduler:",
-        *([f'{doc}"""'] if uses_steps else [doc, *unused]),
+        f"def build_scheduler(optimizer: Optimizer{steps}) -> LRScheduler:",
+        *([f'{doc}"""'] if uses_steps or no_epochs else [doc, *unused]),
         RATES,
         f'        group["lr"] = BASE_LR * ({RATIO})',
         *([_SHARED_FLOOR] if shared_floor else []),
@@ -213,7 +224,8 @@ def _lengths(schedule: Schedule, used: set[str]) -> dict[str, str]:
 
 
 def _length(schedule: Schedule, epochs: float) -> str:
-    return tidy(ticks_text(epochs)) if schedule.interval == "step" else str(max(1, round(epochs)))
+    per_step = schedule.interval == "step" and schedule.unit == "epoch"
+    return tidy(ticks_text(epochs)) if per_step else str(max(1, round(epochs)))
 
 
 def _stages(stages: Sequence[Stage], kwargs: Sequence[Mapping[str, str]], ends: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from ._source import Format, InexpressibleError, Lengths, Source, lengths
 
 HAND_OVER = (
     "The scheduler of --format torch fits its Trainer as it is: "
-    "Trainer(..., optimizers=(optimizer, build_scheduler(optimizer, steps_per_epoch)))."
+    "Trainer(..., optimizers=(optimizer, build_scheduler(optimizer, ...)))."
 )
 
 _NATIVE = ("constant", "cosine", "inverse_sqrt", "linear", "poly", "wsd")
@@ -34,6 +34,8 @@ def render(source: Source) -> str:
     """The file."""
     doc = f'"""{title(source, "for transformers")}\n\n{USAGE}\n"""'
     notes = {"max_steps": f"{source.schedule.horizon:.10g} epochs of {source.steps_per_epoch} steps"}
+    if source.schedule.unit == "step":
+        notes = {}
     return f"{doc}\n\n{provenance(source)}\n{mapping('TRAINING_ARGUMENTS', arguments(source), notes)}\n"
 
 

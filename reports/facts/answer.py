@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord
-from ...spaces import get_family
+from ...spaces import get_family, in_unit
 from .confirmed import ConfirmedRow, confirmed_rows
 from .edges import Edge, edges
 from .headline import Headline, headline, no_answer
@@ -41,7 +41,7 @@ def answer(result: SearchResult) -> Answer:
     early = first.title if first.state == "too early" else ""
     return Answer(
         best.schedule.family,
-        get_family(best.schedule.family).summary,
+        in_unit(get_family(best.schedule.family).summary, best.schedule.unit),
         best.number,
         num(best.value),
         settings(best.schedule),
@@ -57,7 +57,7 @@ def answer(result: SearchResult) -> Answer:
 
 def verdict(result: SearchResult, best: TrialRecord, found: tuple[Comparison, ...]) -> str:
     """One sentence: the recommended trial's value against the best baseline."""
-    reached = f"{result.metric} {num(best.value)} after {plural(best.epochs, 'epoch')}"
+    reached = f"{result.metric} {num(best.value)} after {result.counting.trained(best.epochs)}"
     known = [c for c in found if c.value is not None]
     if best.baseline:
         return f"{reached}. No searched schedule has beaten this baseline ({best.baseline}) yet."
@@ -95,4 +95,4 @@ def tally(result: SearchResult) -> str:
     fresh = sum(t.epochs for t in result.confirming)
     runs = f"; {plural(len(result.confirming), 'run')} on fresh seeds" if result.confirming else ""
     counted = f"{plural(len(result.trials), 'trial')}{f': {counts}' if counts else ''}"
-    return f"{counted}{runs}; {plural(epochs + fresh, 'epoch')} trained"
+    return f"{counted}{runs}; {result.counting.trained(epochs + fresh)} trained"

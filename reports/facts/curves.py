@@ -1,4 +1,4 @@
-"""Curves over the epochs, as plain tuples: those of the trials that stand out, and all lr curves by rank."""
+"""Curves over the epochs, or steps, as plain tuples: those of the trials that stand out, and all lr curves by rank."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Line(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """A part of a schedule, in epochs."""
+    """A part of a schedule, in its unit."""
 
     kind: str
     start: float
@@ -65,7 +65,7 @@ class RankedCurves(NamedTuple):
 
 def lr_line(schedule: Schedule, steps_per_epoch: int | None, points: int = POINTS) -> Line:
     """The schedule's lr over the epochs, thinned to about `points` with every jump kept."""
-    steps = steps_per_epoch or STEPS_PER_EPOCH
+    steps = _steps(schedule, steps_per_epoch)
     y = schedule.curve(steps, schedule.horizon + 1 / steps)
     if _drops(y)[-1]:  # a drop at the very end is never trained with
         y[-1] = y[-2]
@@ -75,6 +75,11 @@ def lr_line(schedule: Schedule, steps_per_epoch: int | None, points: int = POINT
     rate = np.concatenate([y[keep], y[corner - 1]])
     order = np.lexsort((np.r_[np.ones(len(keep)), np.zeros(len(corner))], at))
     return Line("lr", tuple(np.round(at[order] / steps, 4).tolist()), tuple(_digits(rate[order])))
+
+
+def _steps(schedule: Schedule, steps_per_epoch: int | None) -> int:
+    """Optimizer steps in one unit of the schedule's lengths."""
+    return int(schedule.per_unit(steps_per_epoch or STEPS_PER_EPOCH))
 
 
 def _drops(y: Floats) -> npt.NDArray[np.bool_]:
@@ -87,7 +92,10 @@ def _drops(y: Floats) -> npt.NDArray[np.bool_]:
 
 def coarse_lr(schedule: Schedule, steps_per_epoch: int | None, points: int) -> Line:
     """A cheap `lr_line` for drawing many: the curve is only computed at about `points` steps."""
-    steps = steps_per_epoch or STEPS_PER_EPOCH
+    if schedule.unit == "step" and (every := schedule.horizon / (2 * points)) > 1:
+        line = lr_line(schedule.in_epochs_of(every), 1, points)
+        return line._replace(x=tuple(round(x * every, 4) for x in line.x))
+    steps = _steps(schedule, steps_per_epoch)
     fewer = max(1, min(steps, math.ceil(2 * points / schedule.horizon)))
     return lr_line(schedule, fewer, points)
 
@@ -107,7 +115,7 @@ def thin(y: Floats, points: int = POINTS) -> npt.NDArray[np.int64]:
 
 def phases(schedule: Schedule, steps_per_epoch: int | None) -> tuple[Phase, ...]:
     """Warm-up, then what the curve does: "decay", "rise", "hold", or "steps" for one that drops at once."""
-    steps = steps_per_epoch or STEPS_PER_EPOCH
+    steps = _steps(schedule, steps_per_epoch)
     y = schedule.curve(steps)
     start = min(round(schedule.warmup * steps), len(y) - 1)
     found = [Phase("warm-up", 0.0, schedule.warmup)] if schedule.warmup else []
@@ -122,10 +130,10 @@ def phases(schedule: Schedule, steps_per_epoch: int | None) -> tuple[Phase, ...]
 
 
 def drops(schedule: Schedule, steps_per_epoch: int | None) -> tuple[float, ...]:
-    """Where a stepwise schedule jumps, in epochs; empty for smooth ones."""
+    """Where a stepwise schedule jumps, in its unit; empty for smooth ones."""
     if not any(p.kind == "steps" for p in phases(schedule, steps_per_epoch)):
         return ()
-    steps = steps_per_epoch or STEPS_PER_EPOCH
+    steps = _steps(schedule, steps_per_epoch)
     y = schedule.curve(steps)
     start = round(schedule.warmup * steps)
     jumps = np.flatnonzero(np.abs(np.diff(y[start:])) > 1e-6 * schedule.base_lr) + start + 1
@@ -165,6 +173,7 @@ def curves(result: SearchResult) -> tuple[TrialCurves, ...]:
 
 def _trial_curves(result: SearchResult, trial: TrialRecord, role: Role) -> TrialCurves:
     assert trial.schedule is not None
+    every = result.counting.every
     names = [n for n in trial.metrics if "loss" in n.lower()]
     if role != "recommended":
         held_out = [n for n in names if "train" not in n.lower()]
@@ -178,16 +187,16 @@ def _trial_curves(result: SearchResult, trial: TrialRecord, role: Role) -> Trial
         label,
         trial.schedule.family,
         lr_line(trial.schedule, trial.steps_per_epoch, 3 * POINTS if role == "recommended" else POINTS),
-        tuple(_metric_line(trial, name) for name in names),
-        _metric_line(trial, result.metric) if scored else None,
+        tuple(_metric_line(trial, name, every) for name in names),
+        _metric_line(trial, result.metric, every) if scored else None,
     )
 
 
-def _metric_line(trial: TrialRecord, name: str) -> Line:
-    """A metric over the epochs; it is measured at the end of each, so the first value stands at 1."""
+def _metric_line(trial: TrialRecord, name: str, every: int = 1) -> Line:
+    """A metric over the epochs, or steps; measured at the end of every so many, where the first value stands."""
     y = np.array(trial.metrics[name], dtype=np.float64)
     keep = thin(np.nan_to_num(y, posinf=0.0, neginf=0.0), 2 * POINTS)
-    return Line(name, tuple((keep + 1.0).tolist()), tuple(_digits(y[keep])))
+    return Line(name, tuple(((keep + 1.0) * every).tolist()), tuple(_digits(y[keep])))
 
 
 def ranked(result: SearchResult, bins: int) -> tuple[RankedCurves, ...]:

@@ -19,7 +19,7 @@ class EarlyLook:
     """The order of trials after an epoch against their order at the end.
 
     Attributes:
-        epoch: The epoch.
+        epoch: The epoch, or step.
         everyone: Spearman's rank correlation over all complete trials; 1 is the same order, 0 none.
         better: The same over the better half at the end, where the winner is found; None with too few trials.
     """
@@ -40,7 +40,8 @@ def early_looks(result: SearchResult) -> tuple[EarlyLook, ...]:
     values = np.array(curves)  # (trials, epochs), best first
     half = values[: len(values) // 2]
     return tuple(
-        EarlyLook(e, _spearman(values, e), _spearman(half, e) if len(half) >= MIN_TRIALS else None) for e in epochs
+        EarlyLook(result.counting.at(e), _spearman(values, e), _spearman(half, e) if len(half) >= MIN_TRIALS else None)
+        for e in epochs
     )
 
 

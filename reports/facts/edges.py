@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from ...search import SearchResult, TrialRecord
 from ...spaces import Range, ScheduleSpace, get_family
 from .marks import finalist, recommended, title
-from .numbers import num
+from .numbers import param
 
 EDGE = 0.02
 """A best value this close to an end of its range, as a share of the range, counts as lying at the edge."""
@@ -93,8 +93,8 @@ def _edge(result: SearchResult, trial: TrialRecord, name: str, value: float | st
     if wide == span:  # it cannot go beyond, e.g. a warm-up below 0 epochs
         return None
     text = (
-        f"In trial {trial.number} ({title(trial)}), {name} = {num(value)} lies at the {side} end of its range "
-        f"({num(span.low)} to {num(span.high)}): better values may lie beyond it."
+        f"In trial {trial.number} ({title(trial)}), {name} = {param(value)} lies at the {side} end of its range "
+        f"({param(span.low)} to {param(span.high)}): better values may lie beyond it."
     )
     return Edge(name, value, side, limit, text, _toml(name, wide), wide)
 

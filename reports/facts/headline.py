@@ -6,11 +6,12 @@ from typing import Literal, NamedTuple
 
 from ...search import SearchResult, TrialRecord
 from ...search.results.latitude import latitude
+from ...spaces import amount
 from .cautions import Caution, cautions
 from .comparison import Finding, Paired
 from .gain import Gain, gain
 from .marks import finalist, recommended
-from .numbers import num, plural, rate
+from .numbers import param, plural, rate
 from .verdict import Expected, OnTestData, checks_on_test_data, expected, findings, verdict_of
 
 TOO_FEW = 5
@@ -78,14 +79,11 @@ def use(best: TrialRecord) -> str:
     assert schedule is not None
     family = schedule.family
     noun = "constant rate" if family == "constant" else f"{family} schedule"
-    warmup = f"warm-up {num(schedule.warmup)} of" if schedule.warmup else "no warm-up,"
+    warmup = f"warm-up {param(schedule.warmup)} of" if schedule.warmup else "no warm-up,"
     article = "an" if noun[0] in "aeiou" else "a"
-    return f"Use {article} {noun}, base_lr {rate(schedule.base_lr)} ({warmup} {plural_epochs(schedule.horizon)})."
-
-
-def plural_epochs(epochs: float) -> str:
-    """``1 epoch``, ``20 epochs``."""
-    return f"{num(epochs)} epoch{'' if epochs == 1 else 's'}"
+    return (
+        f"Use {article} {noun}, base_lr {rate(schedule.base_lr)} ({warmup} {amount(schedule.horizon, schedule.unit)})."
+    )
 
 
 def too_early(result: SearchResult) -> str:

@@ -25,12 +25,13 @@ class LongerRow(NamedTuple):
 
 
 class Longer(NamedTuple):
-    """The section: horizons in epochs, a row for each schedule, seeds, and sentences."""
+    """The section: horizons in `units`, a row for each schedule, seeds, and sentences."""
 
     horizons: tuple[int, ...]
     rows: tuple[LongerRow, ...]
     seeds: int
     sentences: tuple[str, ...]
+    units: str
 
 
 def longer(result: SearchResult, epochs: float | None = None) -> Longer | None:
@@ -51,7 +52,7 @@ def longer(result: SearchResult, epochs: float | None = None) -> Longer | None:
     )
     sentences = [outlook_sentence(found.outlook(t, epochs), result) for t in found.others]
     sentences += [drift_sentence(found), *filter(None, [length_sentence(found)])]
-    return Longer(tuple(found.horizons), rows, len(found.seeds), tuple(sentences))
+    return Longer(tuple(found.horizons), rows, len(found.seeds), tuple(sentences), result.counting.units)
 
 
 def outlook_sentence(o: Outlook, result: SearchResult) -> str:
@@ -60,7 +61,7 @@ def outlook_sentence(o: Outlook, result: SearchResult) -> str:
     if o.word == "diverges":
         return f"The finalist is not safe at longer trainings: it diverged in one. Use {rival}."
     if not math.isfinite(o.low):
-        measured = ", ".join(f"{gap:+.2g} at {horizon} epochs" for horizon, gap in o.gaps.items())
+        measured = ", ".join(f"{gap:+.2g} at {result.counting.many(horizon)}" for horizon, gap in o.gaps.items())
         return f"Against {rival}, too few runs to say how it goes on; measured: {measured}."
     word = {
         "holds": "the finalist should stay ahead",
@@ -70,7 +71,7 @@ def outlook_sentence(o: Outlook, result: SearchResult) -> str:
     }[o.word]
     against = "" if o.word == "turns round" else f", against {rival},"
     return (
-        f"At {o.epochs:g} epochs{against} {word}: predicted difference in {result.metric} "
+        f"At {result.counting.many(o.epochs)}{against} {word}: predicted difference in {result.metric} "
         f"{o.expected:+.2g} ({o.low:+.2g} to {o.high:+.2g})."
     )
 
@@ -84,17 +85,18 @@ def drift_sentence(found: Transfer) -> str:
 
 
 def _advice(found: Transfer, factors: dict[int, float]) -> str:
+    many, units = found.result.counting.many, found.result.counting.units
     first, *_, last = factors.values()
     if set(factors.values()) == {1.0}:
         return "Keep base_lr: half and double were worse at every length."
     if len(set(factors.values())) == 1:
-        gains = [f"{_shown(found, h, first)} against {_shown(found, h, 1.0)} at {h} epochs" for h in factors]
+        gains = [f"{_shown(found, h, first)} against {_shown(found, h, 1.0)} at {many(h)}" for h in factors]
         return f"Take {first:g} times its base_lr, which did best at every length ({', '.join(gains)})."
     shown = ", ".join(f"{factor:g} times at {horizon}" for horizon, factor in factors.items())
     if last == first:
-        return f"No trend: the base_lr that did best went up and down ({shown} epochs)."
+        return f"No trend: the base_lr that did best went up and down ({shown} {units})."
     way, advice = ("lower", "less") if last < first else ("higher", "more")
-    return f"The longer the training, the {way} the base_lr that did best ({shown} epochs): try {advice}."
+    return f"The longer the training, the {way} the base_lr that did best ({shown} {units}): try {advice}."
 
 
 def _collapse(found: Transfer) -> str:
@@ -106,7 +108,7 @@ def _collapse(found: Transfer) -> str:
         if worse:
             lost[horizon] = num(double) if math.isfinite(double) else "diverged"
     shown = ", ".join(f"{value} at {horizon}" for horizon, value in lost.items())
-    return f" Double it and training collapses ({shown} epochs)." if lost else ""
+    return f" Double it and training collapses ({shown} {found.result.counting.units})." if lost else ""
 
 
 def _shown(found: Transfer, horizon: int, factor: float) -> str:
@@ -122,8 +124,8 @@ def length_sentence(found: Transfer) -> str:
     if last >= first if found.result.maximize else last <= first:
         return ""
     start, end = together(first, last, apart=last - first)
-    metric = found.result.metric
-    return f"Longer is not better here: {metric} {start} at {min(means)} epochs, {end} at {max(means)}."
+    metric, shortest = found.result.metric, found.result.counting.many(min(means))
+    return f"Longer is not better here: {metric} {start} at {shortest}, {end} at {max(means)}."
 
 
 def _named(result: SearchResult, trial: int) -> str:
@@ -133,13 +135,13 @@ def _named(result: SearchResult, trial: int) -> str:
 
 def caution(result: SearchResult, epochs: float) -> str:
     """A sentence for whoever takes a schedule to another length; empty at the search's own."""
-    if epochs == result.epochs:
+    if epochs == result.horizon:
         return ""
     if found := longer(result, epochs):
         return " ".join(found.sentences)
     return (
-        f"It was searched over {result.epochs} epochs; whether it is as good over {epochs:g} was not measured "
-        f"(lrsearch transfer does that)."
+        f"It was searched over {result.counting.many(result.horizon)}; whether it is as good over {epochs:.10g} was "
+        f"not measured (lrsearch transfer does that)."
     )
 
 
@@ -152,6 +154,6 @@ def text_table(found: Longer) -> list[str]:
     """The rows as aligned lines for a terminal."""
     names = [f"{r.name} (trial {r.trial})" + (f", base_lr x {r.factor:g}" if r.factor != 1 else "") for r in found.rows]
     wide = max(map(len, names))
-    head = " " * wide + "".join(f"{h:>10}" for h in found.horizons) + "  epochs"
+    head = " " * wide + "".join(f"{h:>10}" for h in found.horizons) + f"  {found.units}"
     lines = ["".join(f"{num(m):>10}" for m in row.means) for row in found.rows]
     return [head, *(f"{name:<{wide}}{line}" for name, line in zip(names, lines, strict=True))]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ...spaces import brief
+
 
 def num(value: float | None) -> str:
     """A number for people: four significant digits, a dash for none."""
@@ -18,6 +20,11 @@ def cell(value: float | None) -> str:
     if (special := _special(value)) is not None or value is None:
         return special or "–"
     return _exponent(f"{value:#.4g}".rstrip("."))
+
+
+def param(value: float) -> str:
+    """A parameter: four significant digits, more of a large length and of a factor next to 1."""
+    return num(value) if (shown := brief(value)) == f"{value:.4g}" else shown
 
 
 def rate(value: float) -> str:

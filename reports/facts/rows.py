@@ -11,7 +11,7 @@ from ...search import SearchResult, TrialRecord, duration
 from ...spaces import Schedule, space_to_toml
 from .curves import coarse_lr
 from .marks import Mark, all_marks, words
-from .tables import num
+from .numbers import num, param
 
 SPARK_POINTS = 24
 SPARK_WIDTH, SPARK_HEIGHT = 72, 20
@@ -85,7 +85,7 @@ def _row(t: TrialRecord, rank: int | None, marks: tuple[Mark, ...], result: Sear
         baseline=t.baseline or "",
         value=num(t.value) if known else "–",
         sort_value=(-1 if result.maximize else 1) * t.value if known and t.value is not None else math.inf,
-        epochs=t.epochs,
+        epochs=result.counting.at(t.epochs),
         seconds=seconds,
         time=duration(seconds) if t.seconds else "–",
         parameters=parameters(t.schedule) if t.schedule else "",
@@ -98,8 +98,8 @@ def _row(t: TrialRecord, rank: int | None, marks: tuple[Mark, ...], result: Sear
 
 def parameters(schedule: Schedule) -> str:
     """The parameters after the family, shortly: ``base_lr 0.1, T_max 9``."""
-    own = [f"{k} {v if isinstance(v, str) else num(v)}" for k, v in schedule.params.items()]
-    return ", ".join([f"base_lr {num(schedule.base_lr)}", *own, f"warmup {num(schedule.warmup)}"])
+    own = [f"{k} {v if isinstance(v, str) else param(v)}" for k, v in schedule.params.items()]
+    return ", ".join([f"base_lr {num(schedule.base_lr)}", *own, f"warmup {param(schedule.warmup)}"])
 
 
 def code(schedule: Schedule) -> str:
@@ -110,6 +110,8 @@ def code(schedule: Schedule) -> str:
         given["interval"] = schedule.interval
     if schedule.warmup_start != Schedule.warmup_start:
         given["warmup_start"] = schedule.warmup_start
+    if schedule.unit != "epoch":
+        given["unit"] = schedule.unit
     if schedule.warmup_shape != "linear":
         given["warmup_shape"] = schedule.warmup_shape
     inside = ", ".join(f"{k}={v!r}" for k, v in given.items())

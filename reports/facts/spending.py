@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord
+from ...spaces import Counting
 from .numbers import plural
 
 MEANINGS = {
@@ -61,7 +62,7 @@ def unspent(result: SearchResult) -> str:
     kind, amount = (result.sessions[-1].get("limit") or ("", 0)) if result.sessions else ("", 0)
     used = {
         "trials": sum(t.counted for t in (*result.trials, *result.confirming)),
-        "epochs": sum(t.epochs for t in (*result.trials, *result.confirming)),
+        result.counting.units: result.counting.at(sum(t.epochs for t in (*result.trials, *result.confirming))),
     }
     if kind not in used or used[kind] >= amount:
         return ""
@@ -90,23 +91,26 @@ def reasons(result: SearchResult) -> tuple[Reason, ...]:
             text = t.reason or "no reason was recorded"
             key = re.sub(r"\d[\d.e+-]*", "#", text) if t.outcome == "diverged" else text
             found.setdefault((t.outcome, key), []).append(t)
-    rows = [Reason(o, _together(trials), tuple(t.number for t in trials)) for (o, _), trials in found.items()]
+    rows = [
+        Reason(o, _together(trials, result.counting), tuple(t.number for t in trials))
+        for (o, _), trials in found.items()
+    ]
     return tuple(sorted(rows, key=lambda r: (-len(r.trials), r.trials)))
 
 
-def _together(trials: Sequence[TrialRecord]) -> str:
+def _together(trials: Sequence[TrialRecord], counting: Counting) -> str:
     """One reason for trials that have the same but for its numbers."""
     texts = list(dict.fromkeys(t.reason or "no reason was recorded" for t in trials))
     rose = re.match(r"(\S+) rose to ", texts[0])
     if len(texts) == 1:
         return texts[0]
-    what = f"{rose[1]} rose far above its start" if rose else re.sub(r" after epoch \d+.*", "", texts[0])
-    epochs = sorted({t.epochs for t in trials})
-    return f"{what}, after epoch {epochs[0]}{f' to {epochs[-1]}' if len(epochs) > 1 else ''}"
+    what = f"{rose[1]} rose far above its start" if rose else re.sub(r" after (epoch|step) \d+.*", "", texts[0])
+    ends = sorted({counting.at(t.epochs) for t in trials})
+    return f"{what}, after {counting.unit} {ends[0]}{f' to {ends[-1]}' if len(ends) > 1 else ''}"
 
 
 def _row(result: SearchResult, name: str, trials: Sequence[TrialRecord], meaning: str) -> OutcomeRow:
     total = sum(t.epochs for t in (*result.trials, *result.confirming, *result.transfer))
     epochs = sum(t.epochs for t in trials)
     seconds = math.fsum(s for t in trials for s in t.seconds)
-    return OutcomeRow(name, len(trials), epochs, epochs / total if total else 0.0, seconds, meaning)
+    return OutcomeRow(name, len(trials), result.counting.at(epochs), epochs / total if total else 0.0, seconds, meaning)

@@ -7,9 +7,10 @@ from statistics import median
 from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord
-from ...spaces import WARMUP_START, Schedule, get_family
+from ...spaces import WARMUP_START, Schedule, get_family, in_unit
 from .marks import lowest_in_search, recommended
 from .numbers import num as num
+from .numbers import param
 
 CLOSE = 0.01
 """Trials within this share of the best value count as about as good."""
@@ -65,15 +66,15 @@ def finite(trial: TrialRecord) -> float | None:
 
 
 def settings(schedule: Schedule) -> tuple[Setting, ...]:
-    """The schedule's parameters in words, lengths in epochs."""
-    unit = {"epochs": " epochs", "per epoch": " per epoch"}
+    """The schedule's parameters in words, lengths in its unit."""
+    unit = {"epochs": f" {schedule.unit}s", "per epoch": f" per {schedule.unit}"}
     rows = [Setting("base_lr", num(schedule.base_lr), "the peak rate")]
     for p in get_family(schedule.family).params:
         value = schedule.value(p.name)
-        shown = value if isinstance(value, str) else num(value) + unit.get(p.unit, "")
-        rows.append(Setting(p.name, shown, p.summary))
-    warmup = f"{num(schedule.warmup)} epochs" if schedule.warmup else "none"
-    rows.append(Setting("warmup", warmup, f"of {schedule.horizon:g} epochs in all"))
+        shown = value if isinstance(value, str) else param(value) + unit.get(p.unit, "")
+        rows.append(Setting(p.name, shown, in_unit(p.summary, schedule.unit)))
+    warmup = f"{param(schedule.warmup)} {schedule.unit}s" if schedule.warmup else "none"
+    rows.append(Setting("warmup", warmup, f"of {schedule.horizon:.10g} {schedule.unit}s in all"))
     if schedule.warmup and (schedule.warmup_start, schedule.warmup_shape) != (WARMUP_START, "linear"):
         start = f"first rate as a fraction of base_lr, then {schedule.warmup_shape}"
         rows.append(Setting("warmup_start", num(schedule.warmup_start), start))

@@ -16,7 +16,7 @@ from .panel import Axis, Band, Line, Mark, Panel, value_axis
 
 
 class Spread(NamedTuple):
-    """A metric at the end of each epoch over several runs: mean, lowest and highest."""
+    """A metric at the end of each epoch, or after every so many steps, over several runs: mean, lowest and highest."""
 
     x: tuple[float, ...]
     mean: tuple[float, ...]
@@ -37,12 +37,14 @@ def lr_panel(result: SearchResult) -> Panel | None:
         f"{c.name}: from {num(line.y[0])} over {num(max(line.y))} to {num(line.y[-1])}" for c, line in lines
     )
     y = Axis(0.0, top * 1.06)
-    return Panel("Learning rate", f"Learning rate over the epochs. {said}.", _epochs(result), y, tuple(marks))
+    return Panel(
+        "Learning rate", f"Learning rate over the {result.counting.units}. {said}.", _epochs(result), y, tuple(marks)
+    )
 
 
 def loss_panel(result: SearchResult) -> Panel | None:
     """The metric over the epochs, mean and range over fresh seeds if there are any; None if it was not recorded."""
-    spreads = [(c, s) for c in contenders(result) if (s := spread(c, result.metric)) is not None]
+    spreads = [(c, s) for c in contenders(result) if (s := spread(c, result.metric, result.counting.every)) is not None]
     if not spreads:
         return None
     marks: list[Mark] = [Band(s.x, s.low, s.high, c.color) for c, s in spreads if s.runs > 1]
@@ -55,11 +57,15 @@ def loss_panel(result: SearchResult) -> Panel | None:
     values = [v for _, s in spreads for v in (*s.low, *s.high)]
     y = value_axis([v for v in values if math.isfinite(v)] or [0.0, 1.0], maximize=result.maximize)
     return Panel(
-        f"{result.metric}: {over}", f"{result.metric} over the epochs. {ends}.", _epochs(result), y, tuple(marks)
+        f"{result.metric}: {over}",
+        f"{result.metric} over the {result.counting.units}. {ends}.",
+        _epochs(result),
+        y,
+        tuple(marks),
     )
 
 
-def spread(contender: Contender, metric: str) -> Spread | None:
+def spread(contender: Contender, metric: str, every: int = 1) -> Spread | None:
     """Mean and range of the metric over the contender's runs, epoch by epoch; None if it was not recorded."""
     curves = [t.metrics[metric] for t in contender.runs if t.metrics.get(metric)]
     length = min(map(len, curves), default=0)
@@ -69,7 +75,7 @@ def spread(contender: Contender, metric: str) -> Spread | None:
     keep = thin(np.nan_to_num(values.mean(0), posinf=0.0, neginf=0.0))
     kept = [f(0)[keep].tolist() for f in (values.mean, values.min, values.max)]
     mean, low, high = map(tuple, kept)
-    return Spread(tuple((keep + 1.0).tolist()), mean, low, high, len(curves))
+    return Spread(tuple(((keep + 1.0) * every).tolist()), mean, low, high, len(curves))
 
 
 def _rates(contender: Contender) -> Curve:
@@ -78,4 +84,4 @@ def _rates(contender: Contender) -> Curve:
 
 
 def _epochs(result: SearchResult) -> Axis:
-    return Axis(0.0, float(result.epochs), unit="epochs" if result.epochs > 1 else "epoch")
+    return Axis(0.0, float(result.horizon), unit=result.counting.units if result.horizon > 1 else result.counting.unit)

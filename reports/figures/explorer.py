@@ -9,13 +9,13 @@ import numpy as np
 from ...search import SearchResult
 from ..facts.curves import Line, Phase, TrialCurves, curves, drops, phases
 from ..facts.marks import recommended
-from .theme import MUTED, WINDOW, Figure, axis, family_color, layout, log_ticks, text
+from .theme import MUTED, WINDOW, Figure, axis, family_color, hover_at, layout, log_ticks, text
 
 PHASES = {"warm-up": "warm-up", "decay": "decay", "rise": "back up", "hold": "constant", "steps": "step decay"}
 
 
 def explorer_figure(result: SearchResult) -> Figure | None:
-    """The recommended trial's lr above its losses over one epoch axis; others can be switched on. None without one.
+    """The recommended trial's lr above its losses over one axis; others can be switched on. None without one.
 
     Traces carry ``meta.group``: "recommended", "train", "top" or "baseline"; the last two start hidden.
     """
@@ -25,21 +25,21 @@ def explorer_figure(result: SearchResult) -> Figure | None:
     parts = phases(best.schedule, best.steps_per_epoch)
     rows = ["learning rate", *(["loss"] if any(c.losses for c in shown) else [])]
     rows += [text(result.metric)] if any(c.score for c in shown) else []
-    data = [trace for c in reversed(shown) for trace in _traces(c, rows, result.metric)]
+    data = [trace for c in reversed(shown) for trace in _traces(c, rows, result)]
     found = layout(
         {1: 260, 2: 360}.get(len(rows), 480),
         hovermode="x unified",
         hoversubplots="axis",
-        hoverdistance=-1,  # a loss is known once per epoch: show the nearest one
+        hoverdistance=-1,  # a loss is known once per report: show the nearest one
         meta={},
         xaxis=axis(
-            "epoch",
-            range=[0, result.epochs],
+            result.counting.unit,
+            range=[0, result.horizon],
             anchor=f"y{len(rows) if len(rows) > 1 else ''}",
-            unifiedhovertitle={"text": "epoch %{x:.2f}"},
+            unifiedhovertitle={"text": hover_at(result.counting, 2)},
         ),
         shapes=_shading(parts, drops(best.schedule, best.steps_per_epoch)),
-        annotations=_phase_names(parts, result.epochs),
+        annotations=_phase_names(parts, result.horizon),
     )
     gap = 0.07
     height = (1 - gap * (len(rows) - 1)) / len(rows)
@@ -62,21 +62,22 @@ def _log_ticks(data: list[Figure], yaxis: str) -> Figure:
     return {**log_ticks(low, high), "type": "log", "steep": high > 10 * low}
 
 
-def _traces(c: TrialCurves, rows: list[str], metric: str) -> list[Figure]:
+def _traces(c: TrialCurves, rows: list[str], result: SearchResult) -> list[Figure]:
     """A schedule's lines; over the epochs one row of the hover label tells of each but the recommended one."""
     group = {"recommended": "recommended", "baseline": "baseline"}.get(c.role, "top")
+    metric, unit = result.metric, result.counting.unit
     quiet = {} if group == "recommended" else {"hoverinfo": "skip", "hovertemplate": None}
-    found = [{**_curve(c, c.lr, "y", group, f"{c.label} lr"), **quiet}]
+    found = [{**_curve(c, c.lr, "y", group, f"{c.label} lr", unit), **quiet}]
     for line in c.losses:
         train = c.role == "recommended" and "train" in line.name.lower()
-        shown = _curve(c, line, "y2", "train" if train else group, f"{c.label} {line.name}")
+        shown = _curve(c, line, "y2", "train" if train else group, f"{c.label} {line.name}", unit)
         found.append(shown if c.score is None or line.name == metric else {**shown, **quiet})
     if c.score is not None:
-        found.append(_curve(c, c.score, f"y{len(rows)}", group, f"{c.label} {c.score.name}"))
+        found.append(_curve(c, c.score, f"y{len(rows)}", group, f"{c.label} {c.score.name}", unit))
     return found
 
 
-def _curve(c: TrialCurves, line: Line, yaxis: str, group: str, name: str) -> Figure:
+def _curve(c: TrialCurves, line: Line, yaxis: str, group: str, name: str, unit: str) -> Figure:
     dash = {"train": "dot", "baseline": "dash"}.get(group, "solid")
     few = len(line.x) == 1
     return {
@@ -90,16 +91,16 @@ def _curve(c: TrialCurves, line: Line, yaxis: str, group: str, name: str) -> Fig
         "line": {"color": family_color(c.family), "width": 3 if group == "recommended" else 1.8, "dash": dash},
         "opacity": 0.75 if group == "top" else 1,
         "meta": {"group": group, "label": f"{c.label} ({c.family})"},
-        **({"hovertemplate": "%{y:.4g}"} if yaxis == "y" else _hover(c, line)),
+        **({"hovertemplate": "%{y:.4g}"} if yaxis == "y" else _hover(c, line, unit)),
     }
 
 
-def _hover(c: TrialCurves, line: Line) -> Figure:
-    """A row that says the value with the rate at the end of that epoch."""
+def _hover(c: TrialCurves, line: Line, unit: str) -> Figure:
+    """A row that says the value with the rate at the end of that epoch, or step."""
     rates = np.interp(line.x, c.lr.x, c.lr.y)
     return {
         "text": [f"{rate:.3g}" for rate in rates.tolist()],
-        "hovertemplate": "%{y:.4g} after epoch %{x}, lr %{text}",
+        "hovertemplate": f"%{{y:.4g}} after {unit} %{{x}}, lr %{{text}}",
     }
 
 

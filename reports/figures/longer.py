@@ -22,7 +22,7 @@ def longer_panel(result: SearchResult) -> Panel | None:
     x = Axis(
         *span(found.horizons, 0.04, log=True),
         log=True,
-        unit="epochs",
+        unit=result.counting.units,
         ticks=tuple((float(h), str(h)) for h in found.horizons),
     )
     marks: list[Mark] = []
@@ -41,7 +41,7 @@ def _line(row: LongerRow, horizons: tuple[int, ...], result: SearchResult) -> li
     line = Line(horizons, row.means, color, 1.0 if ghost else 2.5, "5 4" if record.baseline else "", _name(row))
     hover = f"{_name(row)}: "
     dots = [
-        Dot(h, v, color, "dot", f"{hover}{num(v)} at {h} epochs", 2.5 if ghost else 4)
+        Dot(h, v, color, "dot", f"{hover}{num(v)} at {result.counting.many(h)}", 2.5 if ghost else 4)
         for h, v in zip(horizons, row.means, strict=True)
         if math.isfinite(v)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ...search import SearchResult
-from ...spaces import Choice, get_family
+from ...spaces import Choice, Counting, get_family
 from ..facts.edges import Edge, edges
 from ..facts.marks import recommended, word
 from ..facts.tables import families
@@ -80,7 +80,7 @@ def _parameter(result: SearchResult, name: str, edge: Edge | None) -> ParameterP
     log, low, high = (False, None, None) if isinstance(span, Choice) else (span.log, span.low, span.high)
     return ParameterPoints(
         name,
-        _unit(name) or name,
+        _unit(name, result.counting) or name,
         log,
         low,
         high,
@@ -94,12 +94,12 @@ def _parameter(result: SearchResult, name: str, edge: Edge | None) -> ParameterP
     )
 
 
-def _unit(name: str) -> str:
+def _unit(name: str, counting: Counting) -> str:
     """What an axis says about the parameter; empty if it is a plain number."""
     if name in ("base_lr", "warmup"):
-        return "epochs" if name == "warmup" else ""
+        return counting.units if name == "warmup" else ""
     family, _, short = name.partition(".")
-    units = {"epochs": "epochs", "per epoch": "factor per epoch", "lr": "fraction of base_lr"}
+    units = {"epochs": counting.units, "per epoch": f"factor per {counting.unit}", "lr": "fraction of base_lr"}
     return next((units.get(p.unit, "") for p in get_family(family).params if p.name == short), "")
 
 

@@ -14,7 +14,7 @@ from .theme import INK, Figure, axis, layout
 
 
 class Step(NamedTuple):
-    """The state of the search after a trial: epochs spent so far, its value, and the best so far."""
+    """The state of the search after a trial: epochs or steps spent so far, its value, and the best so far."""
 
     trial: int
     epochs: int
@@ -41,7 +41,7 @@ def progress_figure(result: SearchResult) -> Figure | None:
             "mode": "lines",
             "text": [f"{s.best:.4g}" for s in line],
             "line": {"color": INK, "width": 2.5, "shape": "hv"},
-            "hovertemplate": "best after %{x:,} epochs: %{text}<extra></extra>",
+            "hovertemplate": f"best after %{{x:,}} {result.counting.units}: %{{text}}<extra></extra>",
         },
         *(
             _markers(name, [s for s in kept if s.family == name], shown)
@@ -51,7 +51,7 @@ def progress_figure(result: SearchResult) -> Figure | None:
     resumed = [a.epochs for a, b in itertools.pairwise(steps) if a.session != b.session]
     found = layout(
         320,
-        xaxis=axis("epochs trained, all trials together", rangemode="tozero"),
+        xaxis=axis(f"{result.counting.units} trained, all trials together", rangemode="tozero"),
         yaxis={**shown.settings, "fixedrange": True},
         shapes=[upright(x, INK, 1, "dot") for x in resumed],
         meta={"off": shown.off},
@@ -65,7 +65,7 @@ def progress(result: SearchResult) -> tuple[Step, ...]:
     epochs, best = 0, None
     pick = max if result.maximize else min
     for t in sorted(result.trials, key=lambda t: (t.ended is None, t.ended.timestamp() if t.ended else 0, t.number)):
-        epochs += t.epochs
+        epochs += result.counting.at(t.epochs)
         value = finite(t) if t.outcome == "complete" else None
         if value is not None:
             best = value if best is None else pick(best, value)

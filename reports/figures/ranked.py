@@ -13,7 +13,7 @@ from ..facts.curves import Line, RankedCurves, lr_line, ranked
 from ..facts.marks import recommended
 from ..facts.numbers import num
 from .base_lr import FEWEST
-from .theme import RANKS, Figure, axis, family_color, layout, log_axis
+from .theme import RANKS, Figure, axis, family_color, hover_at, layout, log_axis
 
 GAP = np.array([np.nan])
 
@@ -28,7 +28,8 @@ def ranked_figure(result: SearchResult) -> Figure | None:
     best = recommended(result)
     if best is None or best.schedule is None or len(result.ranking) < FEWEST:
         return None
-    data = [_bundle(g) for g in reversed(groups)]
+    at = hover_at(result.counting)
+    data = [_bundle(g, at) for g in reversed(groups)]
     x, y = join([lr_line(best.schedule, best.steps_per_epoch)])
     data.append(
         {
@@ -38,20 +39,20 @@ def ranked_figure(result: SearchResult) -> Figure | None:
             "x": x,
             "y": y,
             "line": {"color": family_color(best.schedule.family), "width": 3.5},
-            "hovertemplate": f"recommended, trial {best.number}<br>epoch %{{x:.3g}}<br>lr %{{y:.3g}}<extra></extra>",
+            "hovertemplate": f"recommended, trial {best.number}<br>{at}<br>lr %{{y:.3g}}<extra></extra>",
         }
     )
     top_lr = max(max(c.y) for g in groups for c in g.curves)
     low_lr = max(min(min(c.y) for g in groups for c in g.curves), top_lr * 1e-4)
     found = layout(
         280,
-        xaxis=axis("epoch", range=[0, result.epochs]),
+        xaxis=axis(result.counting.unit, range=[0, result.horizon]),
         yaxis=log_axis("learning rate", low_lr, top_lr, fixedrange=True),
     )
     return {"data": data, "layout": found}
 
 
-def _bundle(group: RankedCurves) -> Figure:
+def _bundle(group: RankedCurves, at: str) -> Figure:
     x, y = join(group.curves)
     numbers = np.concatenate([np.full(len(c.x) + 1, n) for n, c in zip(group.trials, group.curves, strict=True)])
     return {
@@ -63,7 +64,7 @@ def _bundle(group: RankedCurves) -> Figure:
         "customdata": pack(numbers, "i4"),
         "connectgaps": False,
         "line": {"color": RANKS[group.rank], "width": 1.2},
-        "hovertemplate": "trial %{customdata}<br>epoch %{x:.3g}<br>lr %{y:.3g}<extra></extra>",
+        "hovertemplate": f"trial %{{customdata}}<br>{at}<br>lr %{{y:.3g}}<extra></extra>",
     }
 
 

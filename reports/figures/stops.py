@@ -27,10 +27,10 @@ def stops_figure(result: SearchResult) -> Figure | None:
         {
             "type": "bar",
             "name": s.outcome,
-            "x": list(range(len(s.counts))),
+            "x": [result.counting.at(i) for i in range(len(s.counts))],
             "y": list(s.counts),
             "marker": {"color": OUTCOMES[s.outcome]},
-            "hovertemplate": f"%{{y}} {s.outcome} after epoch %{{x}}<extra></extra>",
+            "hovertemplate": f"%{{y}} {s.outcome} after {result.counting.unit} %{{x}}<extra></extra>",
         }
         for s in found
     ]
@@ -40,7 +40,10 @@ def stops_figure(result: SearchResult) -> Figure | None:
             240,
             barmode="stack",
             bargap=0.15,
-            xaxis=axis("stopped after epoch", range=[-0.6, result.epochs + 0.6]),
+            xaxis=axis(
+                f"stopped after {result.counting.unit}",
+                range=[-0.6 * result.counting.every, result.horizon + 0.6 * result.counting.every],
+            ),
             yaxis=axis("trials", rangemode="tozero", fixedrange=True),
         ),
     }

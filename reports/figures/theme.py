@@ -7,7 +7,7 @@ import html
 import math
 from typing import Any
 
-from ...spaces import FAMILIES
+from ...spaces import FAMILIES, Counting
 
 Figure = dict[str, Any]
 """Plotly's own JSON: data and layout."""
@@ -145,6 +145,13 @@ def log_axis(title: str, low: float, high: float, pad: float = 0.04, **more: Any
 def log_ticks(low: float, high: float) -> dict[str, Any]:
     """Tick settings of a logarithmic axis: 1, 2, 5 in every decade, or decades alone if there are many."""
     return {"dtick": "D2" if high < 60 * low else 1, "tickformat": "~g"}
+
+
+def hover_at(counting: Counting, decimals: int | None = None) -> str:
+    """Where a curve is, for Plotly's hover labels: a place between epochs, or a whole step."""
+    if counting.unit == "step":
+        return "step %{x:,.0f}"
+    return "epoch %{x:.3g}" if decimals is None else f"epoch %{{x:.{decimals}f}}"
 
 
 def layout(height: int, **more: Any) -> dict[str, Any]:

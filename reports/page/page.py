@@ -25,7 +25,7 @@ from ..facts.curves import phases
 from ..facts.early import early_looks
 from ..facts.longer import longer
 from ..facts.marks import recommended
-from ..facts.numbers import cell, num
+from ..facts.numbers import cell, num, param
 from ..figures import PANELS, figures_of
 from ..figures.base_lr import wall
 from ..figures.contenders import contenders
@@ -163,7 +163,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    found.filters.update(num=num, cell=cell, duration=duration)
+    found.filters.update(num=num, param=param, cell=cell, duration=duration)
     found.globals.update(family_color=family_color, family_symbol=family_symbol, symbols=SYMBOLS, ranks=RANKS, zip=zip)
     found.globals.update(outcome_colors={**OUTCOMES, "starting": STARTING}, dark=DARK, asset=_asset)
     return found

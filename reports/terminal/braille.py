@@ -9,7 +9,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.text import Text
 
-from ...spaces import Schedule
+from ...spaces import Schedule, amount
 
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "red")
@@ -64,7 +64,7 @@ def sparkline(curve: npt.ArrayLike, width: int = 16) -> str:
 def lr_plot(
     schedules: Sequence[Schedule], labels: Sequence[str], console: Console, epochs: float | None = None
 ) -> Text:
-    """Curves of schedules in braille, with the top rate, the horizon in epochs and, for several, a legend.
+    """Curves of schedules in braille, with the top rate, the horizon and, for several, a legend.
 
     Where there are no colours to tell several curves apart, each has a plot of its own under its label.
     """
@@ -84,7 +84,7 @@ def lr_plot(
         for char, owner in line:
             text.append(char, style=COLOURS[owner % len(COLOURS)] if owner >= 0 else "")
         text.append("\n")
-    text.append(" " * 10 + "0" + f"{length:g} epochs".rjust(width - 1) + "\n", style="dim")
+    text.append(" " * 10 + "0" + amount(length, schedules[0].unit).rjust(width - 1) + "\n", style="dim")
     if len(schedules) > 1:
         for index, label in enumerate(labels):
             text.append("          ── ", style=COLOURS[index % len(COLOURS)])

@@ -8,6 +8,7 @@ import sys
 from typing import TextIO
 
 from ...search import SearchResult, Tally, TrialRecord
+from ...spaces import IN_EPOCHS, Counting
 from ..facts.confirmed import facts as confirmed_facts
 from ..facts.headline import headline
 
@@ -17,14 +18,16 @@ class JsonProgress:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self.out = out or sys.stdout
+        self.counting = IN_EPOCHS
 
     def start(self, name: str, tally: Tally) -> None:
         """``{"event": "start", ...}``."""
+        self.counting = tally.counting
         self._print(event="start", study=name, budget=str(tally.ledger.budget), outcomes=tally.outcomes)
 
     def trial(self, trial: TrialRecord, tally: Tally) -> None:
         """``{"event": "trial", ...}``."""
-        self._print(event="trial", **trial_facts(trial), spent=round(tally.ledger.spent, 3))
+        self._print(event="trial", **trial_facts(trial, self.counting), spent=round(tally.ledger.spent, 3))
 
     def epoch(self, trial: int, epoch: int, epochs: int) -> None:
         """Nothing: the trials' events are enough."""
@@ -32,7 +35,12 @@ class JsonProgress:
     def run(self, record: TrialRecord, done: int, of: int) -> None:
         """``{"event": "run", ...}``: a run on a fresh seed, or over a longer horizon."""
         self._print(
-            event="run", **trial_facts(record), confirms=record.confirms, seed=record.seed, done=done, planned=of
+            event="run",
+            **trial_facts(record, self.counting),
+            confirms=record.confirms,
+            seed=record.seed,
+            done=done,
+            planned=of,
         )
 
     def note(self, text: str) -> None:
@@ -46,14 +54,14 @@ class JsonProgress:
         print(json.dumps(event), file=self.out, flush=True)
 
 
-def trial_facts(trial: TrialRecord) -> dict[str, object]:
+def trial_facts(trial: TrialRecord, counting: Counting) -> dict[str, object]:
     """A trial as JSON-ready facts; an infinite value becomes null."""
     finite = trial.value is not None and math.isfinite(trial.value)
     return {
         "number": trial.number,
         "outcome": trial.outcome,
         "value": trial.value if finite else None,
-        "epochs": trial.epochs,
+        counting.units: counting.at(trial.epochs),
         "baseline": trial.baseline,
         "reason": trial.reason,
         "schedule": trial.schedule.to_dict() if trial.schedule else None,
@@ -62,7 +70,7 @@ def trial_facts(trial: TrialRecord) -> dict[str, object]:
 
 def print_json(result: SearchResult) -> None:
     """The result as one line of JSON on standard output; `best` is the recommended trial."""
-    best = trial_facts(result.best) if result.ranking else None
+    best = trial_facts(result.best, result.counting) if result.ranking else None
     said = headline(result)
     found = {
         "event": "result",

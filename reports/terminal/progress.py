@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ...errors import InputError
 from ...search import Progress, Silent, Tally, TrialRecord, duration
+from ...spaces import IN_EPOCHS, amount
 from ..facts.numbers import plural
 from .json_output import JsonProgress
 from .plain import plain
@@ -87,7 +88,10 @@ class LiveProgress:
         trials = sorted(self.under_way)
         epochs = sorted(set(self.under_way.values()))
         which = f"trial {trials[0]}" if len(trials) == 1 else f"trials {trials[0]} to {trials[-1]}"
-        done = f"epoch {epochs[0]}" if len(epochs) == 1 else f"epochs {epochs[0]} to {epochs[-1]}"
+        counting = self.tally.counting if self.tally else IN_EPOCHS
+        done = f"{counting.unit} {counting.at(epochs[0])}"
+        if len(epochs) > 1:
+            done = f"{counting.units} {counting.at(epochs[0])} to {counting.at(epochs[-1])}"
         return f"training {which}, {done} done" if not self.phase else f"{self.phase}, {done} done"
 
 
@@ -215,6 +219,6 @@ def _kind(record: TrialRecord) -> str:
 
 def _run(record: TrialRecord) -> str:
     """``seed 4, 20 epochs: 0.1234``."""
-    length = f", {record.schedule.horizon:g} epochs" if record.schedule else ""
+    length = f", {amount(record.schedule.horizon, record.schedule.unit)}" if record.schedule else ""
     finite = record.value is not None and math.isfinite(record.value)
     return f"seed {record.seed}{length}: {f'{record.value:.4g}' if finite else record.outcome}"

@@ -105,7 +105,10 @@ def _table(result: SearchResult, *, sparks: bool) -> Table:
 
 def _spark(trial: TrialRecord) -> str:
     assert trial.schedule is not None
-    return sparkline(trial.schedule.curve(max(1, int(64 / trial.schedule.horizon))), width=12)
+    schedule = trial.schedule
+    if schedule.unit == "step" and schedule.horizon > 64:
+        schedule = schedule.in_epochs_of(schedule.horizon / 64)
+    return sparkline(schedule.curve(max(1, int(64 / schedule.horizon))), width=12)
 
 
 def _fresh(row: ConfirmedRow | None) -> str:
@@ -136,7 +139,7 @@ def _next_steps(result: SearchResult, console: Console) -> None:
         steps["Use it"] = f"{plain(result.folder)}/best.py has build_scheduler"
         steps["Export"] = f"lrsearch export {folder} --format lightning"
     if confirmed_rows(result):
-        steps["Longer"] = f"lrsearch transfer {folder} --epochs {4 * result.epochs}"
+        steps["Longer"] = f"lrsearch transfer {folder} --{result.counting.units} {4 * result.horizon}"
     steps["Dig in"] = f"lrsearch dashboard {folder}"
     steps["Go on"] = "the same command with a larger --budget"
     console.print()

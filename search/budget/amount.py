@@ -1,4 +1,4 @@
-"""`Budget`: how much a search may spend, in trials, wall time or training epochs."""
+"""`Budget`: how much a search may spend, in trials, wall time, training epochs or steps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from ...errors import InputError
 
-_RULE = 'a budget is trials ("60"), wall time ("90s", "30m", "1h30m") or epochs ("500ep")'
+_RULE = 'a budget is trials ("60"), wall time ("90s", "30m", "1h30m"), epochs ("500ep") or steps ("50000steps")'
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 _TIME = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
@@ -19,10 +19,10 @@ class Budget:
 
     Attributes:
         kind: What is counted.
-        amount: How many trials, seconds or epochs; above 0.
+        amount: How many trials, seconds, epochs or optimizer steps; above 0.
     """
 
-    kind: Literal["trials", "seconds", "epochs"]
+    kind: Literal["trials", "seconds", "epochs", "steps"]
     amount: float
 
     def __post_init__(self) -> None:
@@ -43,6 +43,8 @@ class Budget:
             return cls("trials", int(written))
         if match := re.fullmatch(r"(\d{1,12}) ?(?:ep|epochs?)", written):
             return cls("epochs", int(match[1]))
+        if match := re.fullmatch(r"(\d{1,12}) ?steps?", written):
+            return cls("steps", int(match[1]))
         match = _TIME.fullmatch(written)
         if not match or not written:
             raise InputError(f"{_RULE}; got {str(text)!r}.")
@@ -51,8 +53,8 @@ class Budget:
     def __str__(self) -> str:
         if self.kind == "trials":
             return f"{self.amount:g} trials"
-        if self.kind == "epochs":
-            return f"{self.amount:g} epochs"
+        if self.kind in ("epochs", "steps"):
+            return f"{self.amount:.10g} {self.kind}"
         return duration(self.amount)
 
 

@@ -16,10 +16,12 @@ class Kind(ABC):
     """What a budget counts.
 
     Attributes:
-        epochs: Length of a full trial.
+        epochs: Length of a full trial: epochs, or reports of one that is counted in steps.
+        every: Steps between such reports.
     """
 
     epochs: int
+    every: int = 1
     stored: ClassVar[bool] = True
     """Whether stored trials say what is spent; time passes by itself."""
 
@@ -76,6 +78,22 @@ class Epochs(Kind):
         return float(self.epochs)
 
 
+class Steps(Kind):
+    """Optimizer steps of training, of every trial; a trial ends at a report."""
+
+    def cost(self, epochs: int, *, counted: bool) -> int:
+        """What it trained."""
+        return epochs * self.every
+
+    def length(self, available: float) -> int:
+        """What is available, up to a full trial."""
+        return max(0, min(self.epochs, int(available) // self.every))
+
+    def full_trial(self, seconds: float) -> float:
+        """Its steps."""
+        return float(self.epochs * self.every)
+
+
 class Seconds(Kind):
     """Wall time, which passes by itself: trials cost nothing besides, and end when it is over."""
 
@@ -102,9 +120,9 @@ class Seconds(Kind):
         return begun + amount
 
 
-KINDS: dict[str, type[Kind]] = {"trials": Trials, "epochs": Epochs, "seconds": Seconds}
+KINDS: dict[str, type[Kind]] = {"trials": Trials, "epochs": Epochs, "steps": Steps, "seconds": Seconds}
 
 
-def kind_of(budget: Budget, epochs: int) -> Kind:
-    """What a budget counts, if a full trial is so many epochs long."""
-    return KINDS[budget.kind](epochs)
+def kind_of(budget: Budget, epochs: int, every: int = 1) -> Kind:
+    """What a budget counts, if a full trial is so many epochs long, or so many reports `every` so many steps."""
+    return KINDS[budget.kind](epochs, every)

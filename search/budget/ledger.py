@@ -30,7 +30,7 @@ class Ledger:
 
     Args:
         budget: What may be spent.
-        epochs: Length of a full trial.
+        epochs: Length of a full trial: epochs, or reports of one that is counted in steps.
         spent: What earlier sessions spent.
         begun: ``time.monotonic()`` when this session began.
 
@@ -40,9 +40,9 @@ class Ledger:
         elsewhere: What running trials of other processes may use.
     """
 
-    def __init__(self, budget: Budget, epochs: int, spent: float, begun: float) -> None:
+    def __init__(self, budget: Budget, epochs: int, spent: float, begun: float, every: int = 1) -> None:
         self.budget, self.epochs, self.begun = budget, epochs, begun
-        self.kind = kind_of(budget, epochs)
+        self.kind = kind_of(budget, epochs, every)
         self.before = self._spent = spent
         self.kept_back = self.elsewhere = 0.0
         self._reserved = 0

@@ -61,4 +61,5 @@ def _warmups(space: ScheduleSpace) -> list[float]:
     lengths = [low + place * (high - low) for place in WARMUPS]
     if step:
         lengths = [low + step * round((length - low) / step) for length in lengths]
-    return sorted({float(round(length)) if space.interval == "epoch" else float(f"{length:.4g}") for length in lengths})
+    whole = space.interval == "epoch" or space.counting.unit == "step"
+    return sorted({float(round(length)) if whole else float(f"{length:.4g}") for length in lengths})

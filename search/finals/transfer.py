@@ -35,17 +35,20 @@ def train_longer(
 
     Args:
         plan: The search's plan; its budget does not count here.
-        horizons: Epochs, each more than the search's.
+        horizons: Epochs, or steps where the search counts them, each more than the search's.
         seeds: On how many of the seeds that judged, >= 2.
         progress: Who to tell.
-        keep_warmup: Keep the warm-up's length in epochs instead of stretching it.
+        keep_warmup: Keep the warm-up's length instead of stretching it.
 
     Raises:
         InputError: The horizons are not longer than the search's, or there are too few seeds.
         StudyError: The search has no confirmed winner, or is in use; its storage fails, or a run does.
     """
-    if not horizons or any(h <= plan.epochs for h in horizons):
-        raise InputError(f"horizons must be longer than the search's {plan.epochs} epochs, got {list(horizons)}.")
+    counting, searched = plan.space.counting, int(plan.space.horizon)
+    if not horizons or any(h <= searched for h in horizons):
+        raise InputError(f"horizons must be longer than the search's {counting.many(searched)}, got {list(horizons)}.")
+    if uneven := [h for h in horizons if h % counting.every]:
+        raise InputError(f"a training reports every {counting.many(counting.every)}: {uneven[0]} is no multiple of it.")
     if seeds < 2:
         raise InputError(f"seeds must be at least 2, got {seeds}.")
     studies, shared = (plan.study + TRANSFER,), plan.storage is not None
@@ -55,9 +58,9 @@ def train_longer(
         check_code(known.result, plan.sources, LONGER)
         known.seeds = known.judging[:seeds]
         study = _study(storage, plan)
-        for horizon in (plan.epochs, *sorted(horizons)):
+        for horizon in (searched, *sorted(horizons)):
             if runs := _queue(study, known, horizon, keep_warmup=keep_warmup):
-                progress.note(f"{horizon} epochs: {runs} run{'' if runs == 1 else 's'}.")
+                progress.note(f"{counting.many(horizon)}: {runs} run{'' if runs == 1 else 's'}.")
                 _spend(study, plan, horizon, runs, progress)
         return load_result(storage, plan.study, str(plan.folder))
 
@@ -98,9 +101,11 @@ def _arm(result: SearchResult, trial: int, horizon: int, factor: float, *, keep_
 
 
 def _spend(study: Study, plan: Plan, horizon: int, runs: int, progress: Progress) -> None:
-    terms = Terms(plan.space, plan.metric, plan.maximize, horizon, plan.seed, plan.device, told=progress.epoch)
+    counting = plan.space.counting
+    epochs = counting.reports(horizon)
+    terms = Terms(plan.space, plan.metric, plan.maximize, epochs, plan.seed, plan.device, told=progress.epoch)
     engine = choose_engine(plan.objective, terms, engine=plan.engine, jobs=plan.jobs, trials=runs)
-    allowances = [Allowance(horizon)] * runs
+    allowances = [Allowance(epochs)] * runs
     done = 0
     with closing(
         run_trials(study, plan, terms, engine, lambda: allowances.pop() if allowances else None, progress.note)
@@ -109,6 +114,6 @@ def _spend(study: Study, plan: Plan, horizon: int, runs: int, progress: Progress
             if record.outcome == "interrupted":  # its process was killed, and it is queued again
                 allowances.append(allowance)
             if record.outcome == "failed":
-                raise StudyError(f"a run over {horizon} epochs failed: {record.reason}")
+                raise StudyError(f"a run over {counting.many(horizon)} failed: {record.reason}")
             done += record.outcome != "interrupted"
             progress.run(record, done, runs)

@@ -45,7 +45,9 @@ class Settings(Notes):
     Attributes:
         metric: Metric that ranks trials.
         maximize: Whether larger is better.
-        epochs: Length of a full trial.
+        epochs: Length of a full trial; None if it is counted in steps.
+        steps: The same in optimizer steps.
+        every: Steps between two reports of a trial.
         seed: Seed of the search and of its trials.
         space: What is searched, as `space_to_dict` writes it.
         job: What the objective says of itself: its name, and whatever else its trials depend on.
@@ -55,9 +57,11 @@ class Settings(Notes):
 
     metric: str
     maximize: bool
-    epochs: int
     seed: int
     space: Mapping[str, Any]
+    epochs: int | None = None
+    steps: int | None = None
+    every: int | None = None
     job: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -71,7 +75,7 @@ class Ran(NamedTuple):
 class Limit(NamedTuple):
     """A budget: what is counted, and how much of it."""
 
-    kind: Literal["trials", "seconds", "epochs"]
+    kind: Literal["trials", "seconds", "epochs", "steps"]
     amount: float
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ...errors import MissingPartError, StudyError
-from ...spaces import ScheduleSpace, space_from_dict
+from ...spaces import IN_EPOCHS, Counting, ScheduleSpace, space_from_dict
 from ..notes.study import Shares
 from .confirmation import Confirmation
 from .trial import TrialRecord
@@ -57,7 +57,8 @@ class SearchResult:
         return pd.DataFrame([self._row(t) for t in self.trials]).set_index("number")
 
     def _row(self, trial: TrialRecord) -> dict[str, Any]:
-        known = {"number": trial.number, "outcome": trial.outcome, self.metric: trial.value, "epochs": trial.epochs}
+        trained = {f"{self.counting.unit}s": self.counting.at(trial.epochs)}
+        known = {"number": trial.number, "outcome": trial.outcome, self.metric: trial.value, **trained}
         names = ("family", "base_lr", "warmup") if trial.schedule else ()
         shape = {name: getattr(trial.schedule, name) for name in names}
         more = {"baseline": trial.baseline, "seconds": math.fsum(trial.seconds), "reason": trial.reason}
@@ -75,8 +76,18 @@ class SearchResult:
 
     @property
     def epochs(self) -> int:
-        """The horizon of every trial."""
-        return int(self.settings["epochs"])
+        """Reports of every full trial: its epochs, or the parts of its steps."""
+        return self.counting.reports(self.horizon)
+
+    @property
+    def horizon(self) -> int:
+        """Length of every full trial in what it is counted in."""
+        return int(self.settings["steps" if self.counting.unit == "step" else "epochs"])
+
+    @property
+    def counting(self) -> Counting:
+        """What trials are counted in: epochs, or steps."""
+        return Counting("step", int(self.settings["every"])) if "steps" in self.settings else IN_EPOCHS
 
     @cached_property
     def space(self) -> ScheduleSpace:

@@ -29,7 +29,7 @@ class Outlook:
 
     Attributes:
         rival: The other's trial.
-        gaps: By horizon in epochs, the mean of winner minus rival over equal seeds.
+        gaps: By horizon, the mean of winner minus rival over equal seeds.
         epochs: The horizon asked about.
         expected: What the gap should be there: a straight line over the logarithm of the horizon.
         low: Lower end of its interval, which misses it on either side with probability `ALPHA`.
@@ -87,7 +87,7 @@ class Transfer:
         """
         assert self.found is not None
         known: Iterable[TrialRecord] = self.result.transfer
-        if factor == 1.0 and horizon == self.result.epochs:
+        if factor == 1.0 and horizon == self.result.horizon:
             known = (*known, *self.found.runs)
         schedule = self.result.trial(trial).schedule
         assert schedule is not None
@@ -112,8 +112,8 @@ class Transfer:
             for seed in (s for s in self.seeds if s in mine and s in other):
                 if math.isfinite(gap := mine[seed] - other[seed]):
                     gaps.setdefault(horizon, []).append(gap)
-                    lines.setdefault(seed, []).append((math.log2(horizon / self.result.epochs), gap))
-        expected, low, high = extrapolated(list(lines.values()), math.log2(epochs / self.result.epochs))
+                    lines.setdefault(seed, []).append((math.log2(horizon / self.result.horizon), gap))
+        expected, low, high = extrapolated(list(lines.values()), math.log2(epochs / self.result.horizon))
         longest = gaps.get(max(self.horizons, default=0), [])
         word = "diverges" if diverged[0] > diverged[1] else self._word((low, high), longest)
         return Outlook(rival, {h: fmean(g) for h, g in gaps.items()}, epochs, expected, low, high, word)

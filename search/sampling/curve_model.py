@@ -80,6 +80,11 @@ class CurveModel:
         self._fit: tuple[int, Fit | None] = (0, None)
         self._kernel: tuple[int, Kernel | None] = (0, None)
 
+    @property
+    def reports(self) -> int:
+        """Reports of a full trial: one an epoch, or one every so many steps."""
+        return math.ceil(self.space.horizon / self.space.counting.every)
+
     @cached_property
     def pool(self) -> list[Params]:
         """Random candidates, as Optuna parameters."""
@@ -93,7 +98,7 @@ class CurveModel:
     @cached_property
     def features(self) -> Features:
         """The features, scaled by the pool."""
-        return Features([self.space.schedule(p) for p in self.pool])
+        return Features([self.space.schedule(p) for p in self.pool], self.space.counting.every)
 
     @_one_thread
     def propose(self, study: Study, number: int, rng: np.random.Generator) -> Params:
@@ -182,7 +187,7 @@ class CurveModel:
         if self._curves.get(trial.number) is None:
             self._curves[trial.number] = curve_of(trial, self.space, self.features)
         curve = self._curves[trial.number]
-        return look(study, trial, curve, math.ceil(self.space.horizon)) if curve else None
+        return look(study, trial, curve, self.reports, self.space.counting.every) if curve else None
 
 
 def _worth_knowing(study: Study, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:

@@ -86,7 +86,7 @@ class CurvePruner(BasePruner):
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Whether to stop the trial after its last reported epoch."""
-        done = max(reported(trial), default=0)
-        if not PRUNE_FROM * self.model.space.horizon <= done < self.model.space.horizon:
+        done = max(reported(trial, self.model.space.counting.every), default=0)
+        if not PRUNE_FROM * self.model.reports <= done < self.model.reports:
             return False
         return self.model.chance(study, trial) < LEAST_CHANCE

@@ -31,11 +31,13 @@ class Features:
 
     Args:
         reference: Schedules that fix the scale.
+        every: Steps between two reports, of schedules in steps: such a part is what an epoch is to the others.
     """
 
-    def __init__(self, reference: Sequence[Schedule]) -> None:
+    def __init__(self, reference: Sequence[Schedule], every: int = 1) -> None:
+        self._every = every
         self._top = max(s.base_lr for s in reference)
-        self._per_epoch = max(POINTS_PER_EPOCH, math.ceil(2 * SEGMENTS / reference[0].horizon))
+        self._per_epoch = max(POINTS_PER_EPOCH, math.ceil(2 * SEGMENTS * every / reference[0].horizon))
         self._center, self._scale = np.zeros(SEGMENTS + 2), np.ones(SEGMENTS + 2)
         whole = self.whole(reference)[:, :-1]
         self._center, self._scale = whole.mean(0), np.maximum(whole.std(0), 1e-3)
@@ -52,6 +54,8 @@ class Features:
         return features
 
     def _rates(self, schedule: Schedule) -> Array:
+        if schedule.unit == "step":
+            schedule = schedule.in_epochs_of(self._every)
         rates: Array = np.maximum(schedule.curve(self._per_epoch), FLOOR * self._top)
         return rates
 

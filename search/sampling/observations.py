@@ -76,16 +76,17 @@ def curve_of(trial: FrozenTrial, space: ScheduleSpace, features: Features) -> Cu
     return Curve(space.schedule(params), params, features) if params else None
 
 
-def reported(trial: FrozenTrial) -> dict[int, float]:
-    """What a trial has reported, by epochs done; an objective may count them from 0 or from 1."""
-    offset = 0 if min(trial.intermediate_values, default=1) else 1
-    return {epoch + offset: value for epoch, value in trial.intermediate_values.items()}
+def reported(trial: FrozenTrial, every: int = 1) -> dict[int, float]:
+    """What a trial has reported, by epochs done, or reports `every` so many steps; counted from 0 or from 1."""
+    at = trial.intermediate_values
+    offset = 0 if min(at, default=every) >= every else 1
+    return {when // every + offset: value for when, value in at.items()}
 
 
-def look(study: Study, trial: FrozenTrial, curve: Curve, horizon: int) -> Seen:
-    """What a trial has shown so far, at the looks of a horizon in whole epochs."""
+def look(study: Study, trial: FrozenTrial, curve: Curve, horizon: int, every: int = 1) -> Seen:
+    """What a trial has shown so far, at the looks of a horizon in whole epochs, or reports `every` so many steps."""
     sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
-    values = {e: sign * v for e, v in reported(trial).items() if e <= horizon}
+    values = {e: sign * v for e, v in reported(trial, every).items() if e <= horizon}
     complete = trial.state == TrialState.COMPLETE
     if complete and trial.value is not None:
         values[horizon] = sign * trial.value

@@ -1,4 +1,4 @@
-"""The pruners to choose from, set up for the horizon in epochs."""
+"""The pruners to choose from, set up for the horizon."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from ...options import PRUNERS
 from ...spaces import ScheduleSpace
 
 
-def _median(epochs: int) -> BasePruner:
+def _median(reports: int, every: int) -> BasePruner:
     """Only from half of the horizon on: before, a rate that is still high looks worse than it ends."""
-    return MedianPruner(n_startup_trials=5, n_warmup_steps=(epochs + 1) // 2)
+    return MedianPruner(n_startup_trials=5, n_warmup_steps=(reports + 1) // 2 * every)
 
 
-def _halving(epochs: int) -> BasePruner:
+def _halving(reports: int, every: int) -> BasePruner:
     """Rungs at a ninth, a third and all of the horizon."""
-    return SuccessiveHalvingPruner(min_resource=max(1, epochs // 9), reduction_factor=3)
+    return SuccessiveHalvingPruner(min_resource=max(1, reports // 9) * every, reduction_factor=3)
 
 
-def _hyperband(epochs: int) -> BasePruner:
-    return HyperbandPruner(min_resource=max(1, epochs // 9), max_resource=epochs, reduction_factor=3)
+def _hyperband(reports: int, every: int) -> BasePruner:
+    least = max(1, reports // 9) * every
+    return HyperbandPruner(min_resource=least, max_resource=reports * every, reduction_factor=3)
 
 
-_OPTUNAS: dict[str, Callable[[int], BasePruner]] = {
+_OPTUNAS: dict[str, Callable[[int, int], BasePruner]] = {
     "median": _median,
     "halving": _halving,
     "hyperband": _hyperband,
-    "none": lambda epochs: NopPruner(),
+    "none": lambda reports, every: NopPruner(),
 }
 
 
@@ -45,4 +46,5 @@ def make_pruner(name: str, space: ScheduleSpace, sampler: BaseSampler | None = N
         from .curve_sampler import CurvePruner, CurveSampler  # brings scikit-learn along, which takes seconds
 
         return CurvePruner(sampler.model if isinstance(sampler, CurveSampler) else space)
-    return _OPTUNAS[name](int(space.horizon))
+    counting = space.counting
+    return _OPTUNAS[name](counting.reports(space.horizon), counting.every)

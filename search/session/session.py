@@ -69,8 +69,8 @@ class Session:
         self.known = self._known()
         ran = self._ran()
         self.run_time = RunTime(ran, begun)
-        self.ledger = Ledger(plan.budget, plan.epochs, self._spent(ran), begun)
-        self.tally = Tally(self.ledger, plan.metric, plan.maximize)
+        self.ledger = Ledger(plan.budget, plan.epochs, self._spent(ran), begun, plan.space.counting.every)
+        self.tally = Tally(self.ledger, plan.metric, plan.maximize, counting=plan.space.counting)
         for trial in self.known.trials if self.known else ():
             self.tally.add(trial)
         self.terms = Terms(
@@ -249,7 +249,7 @@ class Session:
 
     def _spent(self, ran: float) -> float:
         """What earlier sessions spent, as the budget counts, if they ran so many seconds."""
-        kind = kind_of(self.plan.budget, self.plan.epochs)
+        kind = kind_of(self.plan.budget, self.plan.epochs, self.plan.space.counting.every)
         if self.known is None or not kind.stored:
             return ran
         return read_spending(optuna.load_study(study_name=self.plan.study, storage=self.storage), kind).ended

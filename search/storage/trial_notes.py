@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
+import numpy as np
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -53,7 +54,7 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
         schedule=schedule,
         value=trial.value if trial.state != TrialState.PRUNED else (reported[-1] if reported else None),
         metrics=metrics,
-        lr=log.lr or _lr(schedule, log.steps_per_epoch, done),
+        lr=log.lr or _lr(schedule, log.steps_per_epoch, sorted(trial.intermediate_values)[:done]),
         seconds=log.seconds,
         params=trial.params,
         baseline=notes.baseline,
@@ -82,11 +83,15 @@ def outcome_of(trial: FrozenTrial) -> Outcome:
     return "pruned" if trial.state == TrialState.PRUNED else "running"
 
 
-def _lr(schedule: Schedule | None, steps_per_epoch: int | None, epochs: int) -> tuple[float, ...]:
-    if schedule is None or not epochs:
+def _lr(schedule: Schedule | None, steps_per_epoch: int | None, reported: Sequence[int]) -> tuple[float, ...]:
+    """The rate at each report's last step; epochs are counted by their number, steps as they were reported."""
+    if schedule is None or not reported:
         return ()
+    if schedule.unit == "step":
+        rates = schedule.curve(epochs=reported[-1])
+        return tuple(rates[np.array(reported) - 1].tolist())
     steps = steps_per_epoch or 1
-    return tuple(schedule.curve(steps, epochs)[steps - 1 :: steps].tolist())
+    return tuple(schedule.curve(steps, len(reported))[steps - 1 :: steps].tolist())
 
 
 def _floats(values: Iterable[float | None]) -> list[float]:

@@ -26,8 +26,8 @@ from .settings import Terms, metric_of
 MAX_REASON = 1000
 """Characters of an exception's message that are kept."""
 EARLY = (
-    "the objective ended after {done} of {epochs} epochs: yield after every epoch, and leave early stopping to the "
-    "search, which stops hopeless trials itself"
+    "the objective ended after {done} of {all}: yield after {often}, and leave early stopping to the search, "
+    "which stops hopeless trials itself"
 )
 _NOT_THE_USERS = tuple(
     str(folder) + os.sep
@@ -71,9 +71,13 @@ def start(objective: Objective, schedule: Schedule, terms: Terms) -> Started:
     except (KeyboardInterrupt, InputError):
         raise
     except BaseException as error:  # whatever a user's training code raises
-        raise ObjectiveError(f"{objective.name} failed in its first epoch: {describe(error, whole=True)}") from error
+        before = "in its first epoch" if terms.space.counting.unit == "epoch" else "before its first report"
+        raise ObjectiveError(f"{objective.name} failed {before}: {describe(error, whole=True)}") from error
     if not found:
-        raise InputError(f"the objective {objective.name!r} told of no epoch: yield, or call run.report, after each.")
+        raise InputError(
+            f"the objective {objective.name!r} told of no {terms.space.counting.unit}: yield, or call run.report, "
+            f"after {_each(terms)}."
+        )
     metric_of(found[0], terms.metric)
     return Started(schedule, found[0], rest)
 
@@ -128,8 +132,19 @@ def _run(running: RunningTrial, started: Started | None) -> TrialRecord:
         raise
     except BaseException as error:  # whatever a user's training code raises: sys.exit() too ends its trial alone
         return ended[0] if ended else running.end("failed", describe(error))
-    done, epochs = len(running.measurements), running.terms.epochs
-    return ended[0] if ended else running.end("failed", EARLY.format(done=done, epochs=epochs))
+    return ended[0] if ended else running.end("failed", _early(len(running.measurements), running.terms))
+
+
+def _early(done: int, terms: Terms) -> str:
+    """That the objective ended after so many of its reports."""
+    counting = terms.space.counting
+    return EARLY.format(done=counting.at(done), all=counting.many(counting.at(terms.epochs)), often=_each(terms))
+
+
+def _each(terms: Terms) -> str:
+    """When a training is to report: after ``every epoch``, ``every 100 steps``."""
+    counting = terms.space.counting
+    return f"every {counting.many(counting.every) if counting.every > 1 else counting.unit}"
 
 
 def _train(running: RunningTrial, started: Started | None, see: Callable[[Measurement], bool]) -> None:

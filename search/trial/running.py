@@ -86,20 +86,21 @@ class RunningTrial:
 
     def _judge(self, m: Measurement) -> TrialRecord | None:
         terms = self.terms
-        value = metric_of(m, terms.metric)
-        if why := diverged(m, self._start_loss()):
+        value, counting = metric_of(m, terms.metric), terms.space.counting
+        when = counting.when(m.epoch)
+        if why := diverged(m, self._start_loss(), counting):
             return self.end("diverged", why, -math.inf if terms.maximize else math.inf)
-        self.trial.report(value, m.epoch)
+        self.trial.report(value, counting.at(m.epoch))
         if m.epoch == terms.epochs:
             return self.end("complete", value=value)
         if self.stop() or (terms.quota and terms.quota.stopped(self.study)):
             return self.interrupt("stopped by the user")
         if time.monotonic() >= self.allowance.deadline:
-            return self.end("out of budget", f"the time was up after epoch {m.epoch}")
+            return self.end("out of budget", f"the time was up after {when}")
         if m.epoch == self.allowance.epochs:
-            return self.end("out of budget", f"no epochs were left after epoch {m.epoch}")
+            return self.end("out of budget", f"no {counting.unit}s were left after {when}")
         if self.trial.should_prune():
-            return self.end("pruned", f"pruned after epoch {m.epoch}")
+            return self.end("pruned", f"pruned after {when}")
         return None
 
     def end(self, outcome: str, reason: str = "", value: float | None = None) -> TrialRecord:

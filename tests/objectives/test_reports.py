@@ -136,7 +136,7 @@ def test_what_is_reported_is_checked_and_no_except_hides_it(job: Any, says: str)
 
 
 def test_a_job_that_never_reports_leaves_no_study(make_plan: MakePlan) -> None:
-    with pytest.raises(InputError, match=r"told of no epoch: yield, or call run\.report, after each"):
+    with pytest.raises(InputError, match=r"told of no epoch: yield, or call run\.report, after every epoch"):
         search(make_plan("3", objective=UserObjective(reports(), "sgd")))
 
 
