@@ -7,7 +7,7 @@ from .commands.command import Command
 from .device import device_count, resolve_device
 from .loading import load_function, same_objective
 from .objective import Measurement, Objective
-from .optimizer import TrainedOptimizer
+from .optimizer import TrainedOptimizer, other_range
 from .reports import TrialEnded, train
 from .run import Run
 from .sources import file_sources, function_sources
@@ -37,6 +37,7 @@ __all__ = [
     "function_sources",
     "get_task",
     "load_function",
+    "other_range",
     "resolve_device",
     "same_objective",
     "train",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..spaces import base_lr_range, is_known
+from ..spaces import Range, base_lr_range, is_known
 from ..spaces.groups import group_ratios
 
 if TYPE_CHECKING:
@@ -90,6 +90,24 @@ def range_name(optimizer: str) -> str:
     name = optimizer.lower()
     same = [kind for kind in ("sgd", "adamw") if is_known(name) and base_lr_range(name) == base_lr_range(kind)]
     return same[0] if same else name
+
+
+def other_range(trained: TrainedOptimizer | None, named: str, searched: Range) -> str:
+    """That base_lr is searched in the range of another optimizer than the job trains with, in words; else empty.
+
+    Args:
+        trained: The job's optimizer, if it is known.
+        named: Whose range was asked for, e.g. ``"sgd"``.
+        searched: The range that is searched.
+    """
+    kind = trained.name.rpartition(".")[2] if trained else ""
+    if not (is_known(kind) and is_known(named)) or searched != base_lr_range(named) or searched == base_lr_range(kind):
+        return ""
+    usual = base_lr_range(kind)
+    return (
+        f"The job trains with {kind}, and --optimizer {named} searches base_lr from {searched.low:g} to "
+        f"{searched.high:g}. The range for {kind} is {usual.low:g} to {usual.high:g}: it is taken without --optimizer."
+    )
 
 
 def _is_plain(value: Any) -> bool:

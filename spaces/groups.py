@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError
+
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
@@ -15,8 +17,11 @@ def group_ratios(*optimizers: Optimizer) -> list[list[float]]:
     base_lr is the highest rate of any group; the others keep their ratio to it, at every step. A group's rate is
     its ``lr`` (``initial_lr`` once it has a scheduler), times its ``lr_scale`` where timm has set one. All are 1 if no
     group has a rate above 0.
+
+    Raises:
+        InputError: A group has no rate, since the optimizer makes its own.
     """
-    rates = [[_rate(group) for group in optimizer.param_groups] for optimizer in optimizers]
+    rates = [[_rate(optimizer, group) for group in optimizer.param_groups] for optimizer in optimizers]
     top = max((rate for found in rates for rate in found), default=0.0)
     return [[rate / top if top else 1.0 for rate in found] for found in rates]
 
@@ -36,5 +41,12 @@ def keep_scale(optimizer: Optimizer) -> None:
             group["initial_lr"] = group["initial_lr"] / group["lr_scale"]
 
 
-def _rate(group: dict[str, Any]) -> float:
-    return float(group.get("initial_lr", group["lr"])) * float(group.get("lr_scale", 1.0))
+def _rate(optimizer: Optimizer, group: dict[str, Any]) -> float:
+    lr = group.get("initial_lr", group["lr"])
+    if lr is None:
+        name = type(optimizer).__name__
+        raise InputError(
+            f"{name} with lr=None makes its own rates, and a schedule would do nothing: give it a number, "
+            f"as in {name}(..., lr=1e-3); Adafactor of transformers takes one with relative_step=False."
+        )
+    return float(lr) * float(group.get("lr_scale", 1.0))

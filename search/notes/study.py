@@ -23,6 +23,7 @@ class StudyNotes(Notes):
         settings: What all trials share; None if lrsearch has not made the study.
         draws: Pairs of a trial's number and how far, from it on, trials' numbers are ahead of the sampler's draws.
         importance: How much each parameter mattered when the search ended, see `Shares`.
+        accepted: Fingerprints of changed code that the search may go on with, though no session has trained with it.
         closed: Whether the search is over, so that what is left of a shared budget is for confirmation.
         stop: Whether whoever leads the search has told all other processes to leave.
         contests: What a confirmation's study compares, and has compared.
@@ -32,6 +33,7 @@ class StudyNotes(Notes):
     settings: Settings | None = None
     draws: tuple[tuple[int, ...], ...] = ()
     importance: Any = None
+    accepted: Mapping[str, str] | None = None
     closed: bool | None = None
     stop: bool | None = None
     contests: tuple[Contest, ...] = ()

@@ -24,7 +24,9 @@ def changed_code(known: SearchResult, sources: Mapping[str, str]) -> list[str]:
         sources: The objective's code now, as fingerprints by name; empty if it is not known.
     """
     noted = _noted(known)
-    return _differing(noted[-1], sources) if noted and sources else []
+    if not noted or not sources or sources == known.accepted:
+        return []
+    return _differing(noted[-1], sources)
 
 
 def check_code(known: SearchResult, sources: Mapping[str, str], remedy: str) -> None:

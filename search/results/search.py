@@ -28,6 +28,7 @@ class SearchResult:
         confirmation: What runs on fresh seeds say of the winner, if there are any.
         transfer: Runs over longer horizons, if there are any.
         noted_shares: What `importance` found when the search ended; None if nothing.
+        accepted: Fingerprints of changed code that the search may go on with, though it has not trained with it.
     """
 
     name: str
@@ -38,6 +39,7 @@ class SearchResult:
     confirmation: Confirmation | None = None
     transfer: tuple[TrialRecord, ...] = ()
     noted_shares: Shares | None = None
+    accepted: Mapping[str, str] | None = None
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {outcome}" for outcome, n in self.counts().items()) or "no trials"

@@ -14,6 +14,7 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from ...errors import InputError, StudyError
+from ...objectives import other_range
 from ...spaces import changes
 from ..budget.kinds import kind_of
 from ..budget.ledger import Allowance, Ledger
@@ -94,6 +95,8 @@ class Session:
                 clear_unsigned(study, self.access.grace)
             finally:
                 self.progress.stop()
+        elif self.plan.accept_changes and not self.plan.joins:
+            note_study(study, StudyNotes(accepted=self.plan.sources))
         result = self._result()
         if not self.plan.joins and len(result.ranking) >= NOTED_FROM:
             shares = Shares(len(result.ranking), importance(result))
@@ -271,6 +274,9 @@ class Session:
         if not self.tally.outcomes or (plan.joins and self._unfinished()):
             first = next(iter(baselines(plan.space, plan.baseline).values()))
             self.runner.prove(plan, first, self.terms)
+            trained = getattr(plan.objective, "trained_optimizer", None)
+            if text := other_range(trained, plan.objective.optimizer, plan.space.base_lr):
+                self.progress.note(text)
         self._check_code()
         at_work = self.members.at_work()
         wider = self._wider(at_work)

@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage
 from .journal import mend
 from .leases import GRACE, await_orphans, reap
 from .opening import failures, open_storage
-from .run_folder import make_folder, only_one
+from .run_folder import only_one, run_folder
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def open_access(
 
     Args:
         where: A URL, or the journal's path.
-        folder: The run folder, made if it is new.
+        folder: The run folder; see `run_folder`.
         studies: Names of the studies to be worked on, those that exist: what dead processes left there is recovered.
         note: Tells a person something in a line.
         shared: Whether other processes may work on the storage, too.
@@ -48,8 +48,7 @@ def open_access(
         InputError: The folder cannot be written.
         StudyError: Another session uses the folder, or the storage fails, now or while it is used.
     """
-    make_folder(folder)
-    with only_one(folder), failures(where):
+    with run_folder(folder), only_one(folder), failures(where):
         if cut := mend(where):
             note(cut)
         storage = open_storage(where)

@@ -46,7 +46,7 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
     sessions = sorted(SessionNotes.stored(attrs), key=lambda session: SessionNotes.read(session).started or 0.0)
     shares = Shares.kept(notes.importance)
     settings = notes.settings.to_attrs()
-    return SearchResult(name, settings, sessions, records, folder, confirmation, transfer, shares)
+    return SearchResult(name, settings, sessions, records, folder, confirmation, transfer, shares, notes.accepted)
 
 
 def load_confirmation(study: Study, metric: str, searched: Iterable[TrialRecord] = ()) -> Confirmation | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from ...errors import InputError, StudyError
+
+LOCK = ".lock"
 
 
 def folder_name(study: str) -> str:
@@ -18,7 +21,32 @@ def folder_name(study: str) -> str:
     return re.sub(r"[^\w.-]+", "-", study).strip("-.") or "study"
 
 
-def make_folder(folder: Path) -> None:
+@contextmanager
+def run_folder(folder: Path) -> Iterator[None]:
+    """Hold a run folder that is made if it is new, and removed again if nothing was stored in it.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]  # the innermost first
+    _make(folder)
+    try:
+        yield
+    finally:
+        if new:
+            with suppress(OSError):  # somebody else has removed it, or uses it by now
+                _remove_empty(new)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove a run folder in which nothing was stored, and those above it that hold nothing else."""
+    if not any(path.name != LOCK and path.stat().st_size for path in folders[0].iterdir()):
+        shutil.rmtree(folders[0])
+        for folder in folders[1:]:
+            folder.rmdir()
+
+
+def _make(folder: Path) -> None:
     """Create the run folder; raises `InputError` if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +83,7 @@ def put_aside(folder: Path) -> Path | None:
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Hold the run folder's lock; the system frees it when the process dies."""
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:

@@ -83,6 +83,20 @@ def test_both_codes_share_a_study_if_one_says_so_and_it_is_remembered(
     assert run(folder, 7) == 0
 
 
+def test_what_was_accepted_when_the_budget_was_spent_is_not_asked_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(folder, monkeypatch)
+    assert run(folder, 4, "--accept-changes") == 0
+    assert run(folder, 4) == 0
+    assert run(folder, 6) == 0
+    assert "offset.py" in cautions(lrsearch.load(folder / "runs" / "objective"))[0].text
+    (folder / "offset.py").write_text("OFFSET = 7\n")
+    capsys.readouterr()
+    assert run(folder, 8) == 1
+    assert "the code has changed" in capsys.readouterr().err
+
+
 def test_an_edited_comment_is_no_change(folder: Path) -> None:
     (folder / "offset.py").write_text("OFFSET = 1  # as measured\n")
     assert run(folder, 5) == 0

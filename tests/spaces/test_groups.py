@@ -9,7 +9,9 @@ import pytest
 import torch
 from schedules import SCHEDULES, STEPS, schedule_id
 
+from lrsearch.errors import InputError
 from lrsearch.spaces import Schedule
+from lrsearch.spaces.groups import group_ratios
 
 
 def optimizer(*groups: dict[str, Any], **defaults: Any) -> torch.optim.AdamW:
@@ -62,3 +64,10 @@ def test_a_rate_kept_in_a_tensor_stays_one() -> None:
     Schedule("exp", 0.3, 5).scheduler(opt, STEPS)
     assert all(isinstance(group["lr"], torch.Tensor) for group in opt.param_groups)
     assert [float(group["lr"]) for group in opt.param_groups] == pytest.approx([0.3, 0.3])
+
+
+def test_an_optimizer_that_makes_its_own_rates_is_refused_with_the_remedy() -> None:
+    optimizer = torch.optim.Adafactor([torch.nn.Parameter(torch.zeros(1))])
+    optimizer.param_groups[0]["lr"] = None
+    with pytest.raises(InputError, match=r"Adafactor with lr=None makes its own rates.*relative_step=False"):
+        group_ratios(optimizer)
