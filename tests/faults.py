@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 from lrsearch.objectives import Run
@@ -123,3 +124,23 @@ def hangs(run: Run) -> Iterator[Any]:
 def never_starts(run: Run) -> Iterator[Any]:
     time.sleep(600)
     yield
+
+
+def pushed(job: Job) -> Callable[[Run], None]:
+    """The same job as a plain function, which reports."""
+
+    def push(run: Run) -> None:
+        with closing(job(run)) as epochs:  # type: ignore[type-var]
+            for epoch, found in enumerate(epochs):
+                if not run.report(epoch, **(found if isinstance(found, dict) else {"val_loss": found})):
+                    return
+
+    push.__name__ = job.__name__
+    return push
+
+
+def __getattr__(name: str) -> Callable[[Run], None]:
+    """``push_x`` is the job x in that form."""
+    if not name.startswith("push_"):
+        raise AttributeError(name)
+    return pushed(globals()[name.removeprefix("push_")])

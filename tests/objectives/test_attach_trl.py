@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,8 @@ WORDS = [f"w{i}" for i in range(20)]
 
 def language_model() -> tuple[Any, Any]:
     """A tiny GPT-2 and its tokenizer, made here."""
-    import tokenizers
-    import transformers
-
+    tokenizers: Any = importlib.import_module("tokenizers")
+    transformers: Any = importlib.import_module("transformers")
     words = {word: i for i, word in enumerate(["<pad>", "<end>", *WORDS])}
     plain = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="<end>"))
     plain.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
@@ -42,8 +42,7 @@ def language_model() -> tuple[Any, Any]:
 
 
 def make_trainer(kind: str, folder: Path, **options: Any) -> Any:
-    import datasets
-
+    datasets: Any = importlib.import_module("datasets")
     texts = [" ".join(WORDS[(i + j) % 20] for j in range(6)) for i in range(2 * STEPS)]
     columns = {
         "SFT": {"text": texts},

@@ -32,13 +32,17 @@ def objective(run):
         time.sleep(0.05)
         yield (run.schedule.base_lr - 0.1) ** 2 + 1 / (epoch + 1)
 """
+PUSHED_JOB = SLOW_JOB.replace("yield (", "run.report(epoch, val_loss=(").replace("+ 1)", "+ 1))")
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> str:
+def job(tmp_path: Path, request: pytest.FixtureRequest) -> str:
     path = tmp_path / "job.py"
-    path.write_text(SLOW_JOB)
+    path.write_text(getattr(request, "param", SLOW_JOB))
     return f"{path}:objective"
+
+
+both_forms = pytest.mark.parametrize("job", [SLOW_JOB, PUSHED_JOB], ids=["yield", "report"], indirect=True)
 
 
 def test_a_run_leaves_a_report_code_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,6 +218,7 @@ def wait_for(path: Path, text: str, times: int = 1) -> None:
 
 
 @pytest.mark.slow
+@both_forms
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_or_sigterm_reports_what_there_is_and_the_same_command_resumes(
@@ -243,6 +248,7 @@ def test_ctrl_c_or_sigterm_reports_what_there_is_and_the_same_command_resumes(
 
 
 @pytest.mark.slow
+@both_forms
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_after_kill_9_the_same_command_resumes(tmp_path: Path, job: str, jobs: str) -> None:
     words = ["run", job, "--budget", "10", "--out", str(tmp_path), "--jobs", jobs, "--pruner", "none"]

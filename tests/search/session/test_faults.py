@@ -47,7 +47,7 @@ KILLED = "its process was killed 3 times (out of memory, perhaps)"
 
 @pytest.fixture
 def faulty(make_plan: MakePlan) -> Callable[..., Plan]:
-    """A plan of four trials with a fault in the second."""
+    """A plan of four trials with a fault in the second; ``push_x`` is the fault x in the push form."""
 
     def make(fault: str, **changes: Any) -> Plan:
         objective = UserObjective(f"{Path(__file__).parents[2] / 'faults.py'}:{fault}", "sgd", epochs=3)
@@ -57,16 +57,17 @@ def faulty(make_plan: MakePlan) -> Callable[..., Plan]:
 
 
 @pytest.mark.parametrize("engine", ["single", "processes"])
+@pytest.mark.parametrize("form", ["", "push_"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_ends_its_trial_alone(faulty: Callable[..., Plan], fault: str, engine: str) -> None:
-    result = search(faulty(fault, engine=engine))
+def test_a_fault_ends_its_trial_alone(faulty: Callable[..., Plan], fault: str, engine: str, form: str) -> None:
+    result = search(faulty(form + fault, engine=engine))
     outcome, reason = FAULTS[fault]
     assert result.trials[1].outcome == outcome
-    assert result.trials[1].reason.startswith(reason)
+    assert result.trials[1].reason.replace("push_", "").startswith(reason)
     assert [t.outcome for t in result.trials if t.number != 1] == ["complete"] * 3
 
 
-@pytest.mark.parametrize(("fault", "how"), [("dies", "SIGKILL"), ("leaves", "EXIT")])
+@pytest.mark.parametrize(("fault", "how"), [("dies", "SIGKILL"), ("push_dies", "SIGKILL"), ("leaves", "EXIT")])
 def test_a_trial_that_kills_its_process_runs_twice_more_and_has_failed(
     faulty: Callable[..., Plan], fault: str, how: str
 ) -> None:
@@ -82,21 +83,23 @@ def test_a_trial_that_kills_its_process_runs_twice_more_and_has_failed(
     assert [n.rsplit("trial ")[-1] for n in said] == ["runs again.", "runs again.", f"has failed: {KILLED}."]
 
 
-def test_a_trial_that_hangs_has_failed_and_its_process_is_replaced(faulty: Callable[..., Plan]) -> None:
+@pytest.mark.parametrize("fault", ["hangs", "push_hangs"])
+def test_a_trial_that_hangs_has_failed_and_its_process_is_replaced(faulty: Callable[..., Plan], fault: str) -> None:
     begun = time.time()
-    result = search(faulty("hangs", trial_timeout=2.0))
+    result = search(faulty(fault, trial_timeout=2.0))
     assert result.trials[1].reason == "it took longer than --trial-timeout, 2.0 s"
     assert [t.outcome for t in result.trials] == ["complete", "failed", "complete", "complete"]
     assert result.sessions[0]["engine"] == "processes"
     assert time.time() - begun < 120
 
 
+@pytest.mark.parametrize("fault", ["never_starts", "push_never_starts"])
 def test_a_job_that_never_starts_is_found_before_the_first_trial(
-    faulty: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+    faulty: Callable[..., Plan], fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lrsearch.search.engines.processes.STARTUP_S", 5.0)
     with pytest.raises(StudyError, match=r"did not finish its first epoch within --trial-timeout, 1\.0 s"):
-        search(faulty("never_starts", trial_timeout=1.0))
+        search(faulty(fault, trial_timeout=1.0))
 
 
 def test_lanes_and_a_timeout_exclude_each_other(faulty: Callable[..., Plan]) -> None:

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from kills import Quick, torment
+from kills import Quick, pushes, torment
 
+from lrsearch.objectives import UserObjective
 from lrsearch.search import Plan
 
 pytestmark = pytest.mark.slow
@@ -23,9 +24,9 @@ PER_SEARCH = {"single": (24, 8), "processes": (30, 9)}
 """Trials and kills of a search."""
 
 
-@pytest.mark.parametrize("storage", ["journal", "postgresql"])
+@pytest.mark.parametrize(("storage", "form"), [("journal", "pull"), ("journal", "push"), ("postgresql", "pull")])
 def test_kills_lose_no_trial_and_count_none_twice(
-    make_plan: Callable[..., Plan], storage: str, request: pytest.FixtureRequest
+    make_plan: Callable[..., Plan], storage: str, form: str, request: pytest.FixtureRequest
 ) -> None:
     url = request.getfixturevalue("postgres_url") if storage == "postgresql" else None
     done: Counter[str] = Counter()
@@ -36,7 +37,7 @@ def test_kills_lose_no_trial_and_count_none_twice(
         trials, kills = PER_SEARCH[engine]
         plan = make_plan(
             str(trials),
-            objective=Quick(),
+            objective=Quick() if form == "pull" else UserObjective(pushes, "sgd", epochs=5),
             study=f"killed-{searches}",
             storage=url,
             engine=engine,
@@ -49,5 +50,5 @@ def test_kills_lose_no_trial_and_count_none_twice(
         done += killed
         outcomes += Counter({str(k): v for k, v in result.counts().items()})
         searches += 1
-    print(f"\n{storage}: {dict(done)} in {searches} searches, {time.time() - begun:.0f} s; trials: {dict(outcomes)}")
+    print(f"\n{storage}, {form}: {dict(done)} in {searches} searches, {time.time() - begun:.0f} s; {dict(outcomes)}")
     assert sum(done.values()) == KILLS
