@@ -90,7 +90,7 @@ def transfer(asked: TransferOptions) -> SearchResult:
     if not isinstance(result, SearchResult) or result.folder is None:
         raise InputError(f"{asked.run} is no run folder: give the one that the search wrote.")
     device = resolve_device(asked.device)
-    objective = objective_again(result, asked.objective, device, asked.task_options or TaskOptions())
+    objective = objective_again(result, asked.objective, asked.arguments, device, asked.task_options or TaskOptions())
     real, other = (asked.epochs, asked.steps) if result.counting.unit == "epoch" else (asked.steps, asked.epochs)
     if real is None or other is not None:
         units = result.counting.units
@@ -109,7 +109,7 @@ def transfer(asked: TransferOptions) -> SearchResult:
         engine=asked.engine,
         device=device,
         seed=int(result.settings["seed"]),
-        sources=sources_of(asked.objective),
+        sources=sources_of(asked.objective, objective),
     )
     made = train_longer(plan, horizons, asked.seeds, asked.progress or Silent(), keep_warmup=asked.keep_warmup)
     write_outputs(made)
@@ -139,8 +139,9 @@ def work(asked: WorkOptions) -> SearchResult:
     if session.limit is None:
         raise StudyError(f"the study {asked.study!r} does not say its budget: give that of a search that is running.")
     of_all = {"metric": result.metric, "seed": int(result.settings["seed"])}
+    objective = objective_again(result, asked.objective, asked.arguments, device, asked.task_options or TaskOptions())
     plan = Plan(
-        objective_again(result, asked.objective, device, asked.task_options or TaskOptions()),
+        objective,
         result.space,
         Budget(*session.limit),
         result.name,
@@ -152,7 +153,7 @@ def work(asked: WorkOptions) -> SearchResult:
         trial_timeout=session.trial_timeout,
         baseline=Schedule.from_dict(session.baseline) if session.baseline else None,
         joins=True,
-        sources=sources_of(asked.objective),
+        sources=sources_of(asked.objective, objective),
         **{**shared(SearchOptions, noted), **of_all},
     )
     return search(plan, progress)

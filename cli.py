@@ -60,7 +60,8 @@ def _complain(error: Exception, code: int) -> int:
 
 def _run(args: commands.Run) -> int:
     if sys.stderr.isatty() and not args.json:  # PyTorch takes seconds
-        print(f"lrsearch: preparing {args.objective!r} ...", file=sys.stderr, flush=True)
+        what = "the command" if args.objective is None and args.arguments else repr(args.objective or "digits")
+        print(f"lrsearch: preparing {what} ...", file=sys.stderr, flush=True)
     from rich.console import Console
 
     from .api import run

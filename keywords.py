@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .options import (
+    COMMAND,
     JUDGED,
     KEPT,
     OPTIMIZERS,
@@ -35,15 +36,17 @@ if TYPE_CHECKING:
 
 _WHOLE = (lambda n: n == int(n) and n >= 1), "must be a whole number of at least 1"
 _DATA = ("data_dir",)
+_ARGUMENTS = "the script's arguments or the command, as they were searched; on the command line, after --"
 
 
 @dataclass(frozen=True)
 class RunOptions(SearchOptions):
     """Everything that `lrsearch.run` takes."""
 
-    objective: str | Callable[..., Any] | Objective = option(
-        "digits",
-        "a task, train.py:objective or module:objective; on the command line its own arguments follow --",
+    objective: str | Callable[..., Any] | Objective | None = option(
+        None,
+        "a task, train.py:objective or module:objective; what follows -- is its script's own arguments, or without an "
+        "objective any command, in whose arguments {base_lr} and the like are filled (default digits)",
         in_python="Also a generator function, or an `Objective`.",
         positional=True,
         noted=False,
@@ -89,6 +92,23 @@ class RunOptions(SearchOptions):
         group=JUDGED,
         metavar="SCHEDULE",
     )
+    metric_file: str | None = option(
+        None,
+        "where the command's metrics are, if it does not call lrsearch.report: a column of a table it writes",
+        group=COMMAND,
+        metavar="FILE:COLUMN",
+    )
+    metric_regex: str | None = option(
+        None, "or numbers in its output, as 'val_loss=(\\S+)'", group=COMMAND, metavar="REGEX"
+    )
+    metric_json: bool = option(False, "or lines of its output that are JSON objects", group=COMMAND)
+    steps_per_epoch: int | None = option(
+        None,
+        "optimizer steps in an epoch, for fields as {warmup_steps}, if it does not call lrsearch.scheduler",
+        group=COMMAND,
+        metavar="M",
+        rule=_WHOLE,
+    )
     study: str | None = option(None, "the study's name (default: the objective's)", group=KEPT, metavar="NAME")
     fresh: bool = option(False, "start the study anew; its run of before is kept as NAME-1", group=KEPT)
     out: str | PathLike[str] = option("runs", "where run folders go", group=KEPT, metavar="DIR")
@@ -102,7 +122,11 @@ class RunOptions(SearchOptions):
         None, "the cluster's address (default: from Ray's or Dask's environment variables)", group=RUNS
     )
     arguments: Sequence[str] = option(
-        (), "what the objective's script finds in sys.argv after its own name; on the command line, after --", flag=""
+        (),
+        "what the objective's script finds in sys.argv after its own name, or a command where there is no objective; "
+        "on the command line, after --",
+        flag="",
+        noted=False,
     )
     task_options: TaskOptions | None = option(
         None,
@@ -143,6 +167,7 @@ class TransferOptions(OfARun, EngineOptions):
     objective: str | Callable[..., Any] | Objective | None = option(
         None, "train.py:objective, unless a built-in task was searched", metavar="SPEC"
     )
+    arguments: Sequence[str] = option((), _ARGUMENTS, flag="", noted=False)
     measure: Sequence[int] | None = option(None, "horizons to train (default 2, 4 times the search's)", metavar="E,E")
     seeds: int = option(3, "on how many of the confirmation's seeds, at least 2")
     keep_warmup: bool = option(False, "do not stretch the warm-up: keep its length")
@@ -164,6 +189,7 @@ class WorkOptions(WorkerOptions):
     objective: str | Callable[..., Any] | Objective | None = option(
         None, "train.py:objective, unless a built-in task is searched", metavar="SPEC"
     )
+    arguments: Sequence[str] = option((), _ARGUMENTS, flag="", noted=False)
     wait: str | float = option("10m", "how long to wait for the search to begin", metavar="TIME")
     task_options: TaskOptions | None = option(
         None, "options of a built-in task, of which only data_dir matters: the rest is the search's", parts=_DATA

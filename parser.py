@@ -17,6 +17,7 @@ _EXAMPLES = """\
 examples:
   lrsearch run --budget 40                                 the built-in digits task, no download
   lrsearch run train.py:objective --budget 2h --epochs 30  your own training job
+  lrsearch run --epochs 20 -- torchrun train.py            any command that calls lrsearch.scheduler and report
   lrsearch preview --family cosine --T-max 50 --T-max 150  look at curves first
   lrsearch export runs/digits --format lightning           take the winner home
 """
@@ -52,8 +53,8 @@ def _value(option: Field[Any], said: Option, found: dict[str, Any]) -> Any:
 
 
 def _split(given: list[str]) -> tuple[list[str], list[str]]:
-    """What is meant for the command, and what after ``--`` is for the user's own script; only ``run`` takes both."""
-    if "--" not in given or given[0] != "run":
+    """What is meant for lrsearch, and what after ``--`` is a script's own arguments or a command."""
+    if "--" not in given or given[0] not in ("run", "transfer", "worker"):
         return given, []
     at = given.index("--")
     return given[:at], given[at + 1 :]

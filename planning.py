@@ -13,10 +13,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .command_jobs import (
+    check_no_command,
+    command_again,
+    command_sources,
+    for_search,
+    make_command,
+    metric_of_command,
+    stored_arguments,
+)
 from .errors import InputError
 from .families import choose_families
 from .keywords import RunOptions
 from .objectives import (
+    DEFAULT_TASK,
     TASKS,
     Command,
     Objective,
@@ -31,7 +41,8 @@ from .objectives import (
     same_objective,
 )
 from .options import SearchOptions, TaskOptions, keywords, notes
-from .search import Budget, Plan, SearchResult, folder_name, parse_seconds, redact
+from .redaction import redact_words
+from .search import Budget, Plan, SearchResult, folder_name, parse_seconds
 from .spaces import (
     DEFAULT_FAMILIES,
     IN_EPOCHS,
@@ -68,17 +79,22 @@ def make_plan(asked: RunOptions) -> Plan:
     epochs = asked.epochs
     if counting.unit == "step":
         epochs = counting.reports(asked.space.horizon if isinstance(asked.space, ScheduleSpace) else asked.steps or 0)
-    objective = make_objective(
-        asked.objective, asked.optimizer, epochs, device, asked.task_options, asked.arguments, counting
-    )
+    if asked.objective is None and asked.arguments:
+        objective: Objective = make_command(asked, epochs, counting)
+    else:
+        check_no_command(asked)
+        given = DEFAULT_TASK if asked.objective is None else asked.objective
+        objective = make_objective(
+            given, asked.optimizer, epochs, device, asked.task_options, asked.arguments, counting
+        )
     horizon = counting.at(epochs or objective.epochs)
     space = make_space(asked.space, asked.families, horizon, asked.interval, objective.optimizer, counting)
     name = asked.study or objective.name
     if not name.strip() or len(name) > 200:
         raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")
-    if isinstance(objective, Command):
-        logs = os.path.join(asked.out, folder_name(name), "logs")
-        objective = objective.for_search(space, logs, fresh_seeds=asked.confirm > 0)
+    folder = Path(asked.out) / folder_name(name)
+    objective = for_search(objective, space, folder, fresh_seeds=asked.confirm > 0)
+    metric = metric_of_command(asked)
     timeout, as_asked = asked.trial_timeout, keywords(SearchOptions, asked)
     return Plan(
         objective,
@@ -86,12 +102,12 @@ def make_plan(asked: RunOptions) -> Plan:
         make_budget(asked.budget, space.counting),
         name,
         str(asked.out),
-        maximize=larger_is_better(asked.metric) if asked.maximize is None else asked.maximize,
+        maximize=larger_is_better(metric) if asked.maximize is None else asked.maximize,
         trial_timeout=None if timeout is None else parse_seconds(timeout, "--trial-timeout"),
         baseline=make_baseline(asked.baseline, space),
-        sources=sources_of(asked.objective),
+        sources=sources_of(asked.objective, objective),
         context={**notes(asked), **context()},
-        **{**as_asked, "device": device},
+        **{**as_asked, "device": device, "metric": metric},
     )
 
 
@@ -121,8 +137,10 @@ def make_budget(given: str | int | Budget, counting: Counting) -> Budget:
     return budget
 
 
-def sources_of(objective: Any) -> dict[str, str]:
-    """Fingerprints of the code of a user's objective, once it is loaded; empty for what has none of its own."""
+def sources_of(objective: Any, made: Objective) -> dict[str, str]:
+    """Fingerprints of the code of a user's objective, once it is `made`; empty for what has none of its own."""
+    if isinstance(made, Command):
+        return command_sources(made)
     given = (objective.spec or objective.function) if isinstance(objective, UserObjective) else objective
     if isinstance(given, str):
         return file_sources(given) if ":" in given else {}
@@ -163,7 +181,10 @@ def _found(
         raise InputError(f"only a script of your own takes arguments, as train.py:objective; got {list(arguments)}.")
     if isinstance(objective, str) and ":" not in objective:
         if objective.endswith(".py"):
-            raise InputError(f"name the function in {objective}: write {objective}:objective.")
+            raise InputError(
+                f"name the function in {objective}: write {objective}:objective; or run the script as it is, as "
+                f"lrsearch run -- python {objective}."
+            )
         options = options or TaskOptions()
         return TaskObjective(get_task(objective), replace(options, optimizer=optimizer or options.optimizer))
     if isinstance(objective, str) or (callable(objective) and not hasattr(objective, "run")):
@@ -223,15 +244,19 @@ def make_space(
     return found
 
 
-def objective_again(result: SearchResult, given: Any, device: str, options: TaskOptions) -> Objective:
+def objective_again(
+    result: SearchResult, given: Any, arguments: Sequence[str], device: str, options: TaskOptions
+) -> Objective:
     """The objective of a search; raises `InputError` if it is another one, or must be named."""
     stored = result.settings
+    if "command" in stored and given is None:
+        return command_again(result, arguments)
     if given is None:
         if stored["objective"] not in TASKS:
             raise InputError(f"name the objective with --objective, for the search it was {stored['objective']!r}.")
         kept = {k: stored[k] for k in ("model", "optimizer", "batch_size", "subset", "bf16")}
         given = TaskObjective(get_task(stored["objective"]), replace(options, **kept))
-    script = stored.get("arguments", ())
+    script = stored_arguments(result, arguments)
     found = make_objective(given, stored.get("optimizer"), result.epochs, device, None, script, result.counting)
     now = found.settings()
     same = {"objective"} if same_objective(now["objective"], stored["objective"]) else set()
@@ -246,7 +271,7 @@ def objective_again(result: SearchResult, given: Any, device: str, options: Task
 def context() -> dict[str, Any]:
     """What the report says of the machine and the command."""
     return {
-        "command": shlex.join([Path(sys.argv[0]).name, *(redact(a) for a in sys.argv[1:])]),
+        "command": shlex.join([Path(sys.argv[0]).name, *redact_words(sys.argv[1:])]),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: _version(name) for name in _PACKAGES},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..options import OPTIMIZERS, TaskOptions
 from .commands.command import Command
+from .commands.sources import MetricFile, MetricJson, MetricPattern, Source, source_of
 from .device import device_count, resolve_device
 from .loading import load_function, same_objective
 from .objective import Measurement, Objective
@@ -22,8 +23,12 @@ __all__ = [
     "TASKS",
     "Command",
     "Measurement",
+    "MetricFile",
+    "MetricJson",
+    "MetricPattern",
     "Objective",
     "Run",
+    "Source",
     "Task",
     "TaskObjective",
     "TaskOptions",
@@ -40,5 +45,6 @@ __all__ = [
     "other_range",
     "resolve_device",
     "same_objective",
+    "source_of",
     "train",
 ]

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
+from ..redaction import redact_words
 from ..spaces import IN_EPOCHS, Counting, Schedule
 from .current import as_current
 from .loading import absolute, arguments_of, load_function
@@ -164,7 +165,7 @@ class UserObjective:
 
     def settings(self) -> dict[str, Any]:
         """See `Objective.settings`."""
-        given = {"arguments": list(self.arguments)} if self.arguments else {}
+        given = {"arguments": redact_words(self.arguments)} if self.arguments else {}
         return {"objective": self.spec or self.name, "optimizer": self.optimizer, **given}
 
     @contextmanager

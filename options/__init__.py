@@ -5,6 +5,7 @@ It may import `lrsearch.errors` alone, and nothing that takes time. A new option
 
 from .option import Option, Options, keywords, notes, option, options_of, shared, takes, told
 from .search import (
+    COMMAND,
     ENGINES,
     FEWEST_SEEDS,
     GROUPS,
@@ -24,6 +25,7 @@ from .search import (
 )
 
 __all__ = [
+    "COMMAND",
     "ENGINES",
     "FEWEST_SEEDS",
     "GROUPS",

@@ -16,7 +16,8 @@ FEWEST_SEEDS = 3
 """A comparison on fewer seeds says nothing."""
 
 WHAT, JUDGED, KEPT, RUNS, TASK = "what is searched", "what counts", "the study", "how trials run", "built-in tasks"
-GROUPS = ("", WHAT, JUDGED, KEPT, RUNS, TASK)
+COMMAND = "any command, as lrsearch run -- python train.py"
+GROUPS = ("", WHAT, JUDGED, COMMAND, KEPT, RUNS, TASK)
 """Headings of the help, in order."""
 PASSWORD = f"better in ${STORAGE} if it holds a password"
 _UNDER_WAY = (lambda n: n >= 0), "must be at least 1 (0 chooses)"

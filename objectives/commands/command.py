@@ -16,7 +16,7 @@ from typing import Any
 
 from ...errors import InputError, ObjectiveError
 from ...redaction import hide, redact_words, secrets_in
-from ...spaces import Range, Schedule, ScheduleSpace
+from ...spaces import IN_EPOCHS, Counting, Range, Schedule, ScheduleSpace
 from ..objective import Measurement
 from ..optimizer import TrainedOptimizer, range_name
 from .sources import Source
@@ -45,6 +45,7 @@ class Command:
         steps_per_epoch: Optimizer steps in an epoch, where fields need it and the script does not say.
         logs: The folder for the trials' output; a temporary one by default.
         libraries: Fields that stand for a library's arguments.
+        counting: What its trainings are counted in; `epochs` are then their reports.
 
     Attributes:
         by_flags: Whether its arguments say the whole schedule.
@@ -66,8 +67,10 @@ class Command:
         steps_per_epoch: int | None = None,
         logs: str | os.PathLike[str] | None = None,
         libraries: Mapping[str, Library] | None = None,
+        counting: Counting = IN_EPOCHS,
     ) -> None:
         self.template = Template(_checked(command), libraries)
+        self.counting = counting
         self.name, self.epochs, self.source = _name(command), epochs, source
         self.steps_per_epoch, self._given_steps = steps_per_epoch, steps_per_epoch
         self.logs = None if logs is None else Path(logs)
@@ -84,13 +87,14 @@ class Command:
             "command": redact_words(self.template.words),
             "optimizer": self.optimizer,
             **source,
+            **({"steps_per_epoch": self._given_steps} if self._given_steps else {}),
         }
 
     def name_trial(self, name: str) -> None:
         """Say what the trial that comes next is called; its log has that name."""
         self._trial = name
 
-    def for_search(self, space: ScheduleSpace, logs: str | os.PathLike[str], fresh_seeds: bool) -> Command:
+    def for_search(self, space: ScheduleSpace, logs: str | os.PathLike[str], *, fresh_seeds: bool) -> Command:
         """The same for a search.
 
         Args:
@@ -114,7 +118,8 @@ class Command:
             ObjectiveError: The command cannot be started, dies, or ends early; its script breaks a rule.
             InputError: A field needs what is not known.
         """
-        card = Card.of(schedule, epochs=epochs, seed=seed, device=device, test=test, by_flags=self.by_flags)
+        how = {"by_flags": self.by_flags, "every": self.counting.every}
+        card = Card.of(schedule, epochs=epochs, seed=seed, device=device, test=test, **how)
         with self._started(schedule, card) as training:
             patience = 0.0
             try:
@@ -142,7 +147,7 @@ class Command:
                 self.steps_per_epoch,
                 folder / "own",
                 schedule=folder / SCHEDULE_FILE,
-                epochs=card.epochs,
+                **_lengths(card, self.counting),
                 seed=card.seed,
                 test=card.test,
                 trial=name,
@@ -182,7 +187,7 @@ class Command:
             lr = report.lr
         else:
             n = self.steps_per_epoch or 1
-            lr = float(schedule.curve(n, card.epochs)[epoch * n - 1])
+            lr = float(schedule.curve(n, self.counting.at(card.epochs))[self.counting.at(epoch) * n - 1])
         return Measurement(epoch, metrics, lr, time.perf_counter() - begun)
 
     def _learn(self, training: Training) -> None:
@@ -194,13 +199,14 @@ class Command:
 
     def _ended_early(self, training: Training, done: int, epochs: int) -> str:
         """Why there is no further epoch."""
+        units = self.counting.units
         why = f"{self.name} {training.why_it_ended()}"
         if training.status:
-            return f"{why}; that was after {done} of {epochs} epochs"
+            return f"{why}; that was after {self.counting.trained(done)} of {self.counting.at(epochs)}"
         if done:
             return (
-                f"{self.name} ended after {done} of {epochs} epochs: let it train as many, as by --epochs {{epochs}}, "
-                "and leave early stopping to the search, which stops hopeless trials itself"
+                f"{self.name} ended after {self.counting.trained(done)} of {self.counting.at(epochs)}: let it train as "
+                f"many, as by --{units} {{{units}}}, and leave early stopping to the search, which stops hopeless trials itself"
             )
         if self.source:
             return f"{self.name} ended with exit code 0, but {training.nothing()}: {training.last_lines()}"
@@ -218,8 +224,9 @@ class Command:
         """Start the command until it asks for its scheduler; "" if it does not."""
         if self.source and self.template.names:
             return ""
-        probe = Schedule("constant", 1e-6, self.epochs)
-        card = Card.of(probe, epochs=self.epochs, seed=0, device="cpu", by_flags=True, probe=True)
+        probe = Schedule("constant", 1e-6, self.counting.at(self.epochs), unit=self.counting.unit)
+        how = {"by_flags": True, "every": self.counting.every}
+        card = Card.of(probe, epochs=self.epochs, seed=0, device="cpu", probe=True, **how)
         with self._started(probe, card) as training:
             try:
                 asked = training.await_scheduler()
@@ -238,6 +245,13 @@ def _varied(space: ScheduleSpace, family: str) -> list[str]:
     """The parameters that a search gives several values."""
     ranges = {name: space.range_of(name) for name in space.names(family)}
     return [n for n, r in ranges.items() if (r.low < r.high if isinstance(r, Range) else len(r.options) > 1)]
+
+
+def _lengths(card: Card, counting: Counting) -> dict[str, int]:
+    """How long a training is and how often it reports, as fields."""
+    if counting.unit == "epoch":
+        return {"epochs": card.epochs}
+    return {"steps": counting.at(card.epochs), "every": counting.every}
 
 
 def _checked(command: Sequence[str]) -> list[str]:

@@ -115,6 +115,14 @@ class MetricJson:
         return "--metric-json"
 
 
+def source_of(said: str, metric: str) -> Source:
+    """The source that says so of itself, where `metric` ranks trials."""
+    option, _, rest = said.partition(" ")
+    if option == "--metric-file":
+        return MetricFile.parse(rest)
+    return MetricPattern(rest, metric) if option == "--metric-regex" else MetricJson(metric)
+
+
 class _Tail:
     """The lines that are added to a file, from its present end on; a carriage return ends one, too."""
 

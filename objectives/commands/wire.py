@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...spaces import Schedule
+from ...spaces import Counting, Schedule
 from ...spaces.families import carried, unpack
 
 TRIAL = "LRSEARCH_TRIAL"
@@ -32,6 +32,7 @@ class Card:
         test: Whether the last epoch may be judged on test data.
         by_flags: Whether the command's own arguments say the whole schedule, so that its script need not ask for it.
         probe: Whether the process is to end as soon as it has said which optimizer it uses.
+        every: Optimizer steps between its reports, where it is counted in steps; `epochs` are then its reports.
         families: The code of a family of the user's own, in base 64; empty for the built-in ones.
     """
 
@@ -42,6 +43,7 @@ class Card:
     test: bool = False
     by_flags: bool = False
     probe: bool = False
+    every: int = 1
     families: str = ""
 
     @classmethod
@@ -59,6 +61,10 @@ class Card:
     def read(cls, folder: Path) -> Card:
         """The card in a folder."""
         return cls(**json.loads((folder / CARD).read_text(encoding="utf-8")))
+
+    def counting(self, schedule: Schedule) -> Counting:
+        """What the training is counted in."""
+        return Counting(schedule.unit, self.every)
 
     def made(self) -> Schedule:
         """The schedule; by its own code where it has any, which the search that started this process has written."""

@@ -28,6 +28,7 @@ FRONT = [
     "lrsearch.families",
     "lrsearch.run_folder",
     "lrsearch.planning",
+    "lrsearch.command_jobs",
     "lrsearch.redaction",
 ]
 
