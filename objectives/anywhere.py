@@ -39,12 +39,13 @@ def scheduler(
     Args:
         optimizer: The optimizer that trains the model. base_lr becomes the rate of the parameter group that has the
             highest one; the others keep their ratio to it.
-        steps_per_epoch: Optimizer steps in an epoch, >= 1; with gradient accumulation, fewer than batches.
+        steps_per_epoch: Optimizer steps in an epoch, >= 1; with gradient accumulation, fewer than batches. Not needed
+            for a schedule that counts steps.
             Not needed where the search counted steps.
         schedule: A ``best.json``, a line as ``cosine:base_lr=0.1,warmup=1,epochs=20``, or a `Schedule`. So may
             $LRSEARCH_SCHEDULE be, which comes before it.
-        epochs: Length of the training, to which such a schedule is stretched; its own length by default. A trial has
-            the length of its search.
+        epochs: Length of the training, to which such a schedule is stretched; its own length by default. In steps for a
+            schedule that counts them. A trial has the length of its search.
         fallback: What to use where there is no schedule: a scheduler, or a function that makes one for the optimizer.
 
     Raises:

@@ -28,7 +28,8 @@ class Child(Run):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._card = card = Card.read(folder)
-        super().__init__(card.made(), card.epochs, card.seed, card.device, card.test)
+        schedule = card.made()
+        super().__init__(schedule, card.epochs, card.seed, card.device, card.test, card.counting(schedule))
         self._name = os.path.basename(sys.argv[0]) or "the script"
         self._lines: Lines | None = None
         self._done = 0
@@ -52,7 +53,7 @@ class Child(Run):
         """Report an epoch, and wait for the answer; ends this process if its trial has ended."""
         self._done += 1
         # Of the others, the search ends those that are to end before the last epoch.
-        go_on = self._report(metrics) if is_first_process() else self._done < self.epochs
+        go_on = self._report(metrics) if is_first_process() else self._done < self._reports_due
         if not go_on:
             raise SystemExit(0)
         return True

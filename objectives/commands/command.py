@@ -206,7 +206,7 @@ class Command:
         if done:
             return (
                 f"{self.name} ended after {self.counting.trained(done)} of {self.counting.at(epochs)}: let it train as "
-                f"many, as by --{units} {{{units}}}, and leave early stopping to the search, which stops hopeless trials itself"
+                f"many, as by --{units} {{{units}}}, and leave early stopping to the search"
             )
         if self.source:
             return f"{self.name} ended with exit code 0, but {training.nothing()}: {training.last_lines()}"

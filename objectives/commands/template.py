@@ -20,6 +20,7 @@ FIELDS = {
     "interval": "step or epoch",
     "epochs": "epochs to train",
     "steps": "the same in optimizer steps",
+    "every": "optimizer steps between two reports, in a search that counts steps",
     "steps_per_epoch": "optimizer steps in an epoch",
     "params": "the family's parameters as JSON",
     "schedule": "a JSON file with the whole schedule",
@@ -32,6 +33,7 @@ FIELDS = {
 """The fields that every trial has, beside the parameters of its family."""
 WHOLE = {"schedule"}
 """Fields that say the whole schedule; those of libraries do, too."""
+_LENGTHS = {"epochs", "steps_per_epoch"}
 _STEPS = {"warmup_steps", "steps", "steps_per_epoch"}
 _FIELD = re.compile(r"\{(\{)?([A-Za-z_]\w*)\}(?(1)\})")
 
@@ -116,7 +118,9 @@ class Values:
             **rest,
             **({} if schedule.points else {p.name: schedule.value(p.name) for p in FAMILIES[schedule.family].params}),
         }
-        if steps_per_epoch is not None:
+        if schedule.unit == "step":
+            self._found["warmup_steps"] = round(schedule.warmup)
+        elif steps_per_epoch is not None:
             per_tick = steps_per_epoch if schedule.interval == "epoch" else 1
             ticks = steps_per_epoch // per_tick
             self._found |= {
@@ -127,7 +131,13 @@ class Values:
 
     def has(self, name: str) -> bool:
         """Whether there is such a value; raises `InputError` if it needs the steps in an epoch."""
-        if name in _STEPS and self.steps_per_epoch is None:
+        if name in _LENGTHS and name not in self._found and self.schedule.unit == "step":
+            raise InputError(f"{{{name}}} is for searches that count epochs; this one counts steps: take {{steps}}.")
+        if name == "every" and self.schedule.unit == "epoch":
+            raise InputError(
+                "{every} is for searches that count steps: say with --steps and --every how long they are."
+            )
+        if name in _STEPS and name not in self._found:
             raise InputError(
                 f"{{{name}}} needs the number of optimizer steps in an epoch: give it with --steps-per-epoch."
             )

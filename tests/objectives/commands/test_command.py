@@ -18,7 +18,7 @@ from jobs import REPORTS, command
 from lrsearch.errors import InputError, ObjectiveError
 from lrsearch.objectives import Command, Measurement
 from lrsearch.objectives.commands.sources import MetricFile, MetricJson, MetricPattern
-from lrsearch.spaces import Schedule
+from lrsearch.spaces import Counting, Schedule
 
 SCHEDULE = Schedule("cosine", 0.01, 5, warmup=1)
 EXPECTED = [1 + 1 / (epoch + 1) for epoch in range(5)]
@@ -46,6 +46,17 @@ def test_a_script_reports_its_epochs_and_takes_its_seed(tmp_path: Path) -> None:
     assert log.read_text().splitlines() == [f"epoch {epoch} seed 3" for epoch in range(5)]
 
 
+def test_a_training_without_epochs_counts_steps(tmp_path: Path) -> None:
+    body = "for report in range(4): lrsearch.report(val_loss=float(sys.argv[2]) / (report + 1))"
+    objective = command(tmp_path, body, ["{steps}"], counting=Counting("step", 25), epochs=4)
+    found = list(objective.run(Schedule("linear", 0.1, 100, unit="step"), epochs=4, seed=0, device="cpu"))
+    assert [m.metrics["val_loss"] for m in found] == [100, 50, 100 / 3, 25]
+    assert [m.lr for m in found] == pytest.approx([0.1 * (1 - step / 100) for step in (24, 49, 74, 99)])
+    objective = command(tmp_path, body, ["{epochs}"], counting=Counting("step", 25), epochs=4)
+    with pytest.raises(InputError, match=r"\{epochs\} is for searches that count epochs; this one counts steps"):
+        next(objective.run(Schedule("linear", 0.1, 100, unit="step"), epochs=4, seed=0, device="cpu"))
+
+
 def test_test_data_are_looked_at_only_where_a_schedule_is_judged(tmp_path: Path) -> None:
     assert set(measured(command(tmp_path))[-1].metrics) == {"train_loss", "val_loss"}
 
@@ -70,12 +81,12 @@ def test_what_is_not_finite_is_told_as_it_is(tmp_path: Path) -> None:
     [
         (
             "raise ValueError('no data at all')",
-            r"job ended with exit code 1: ValueError: no data at all .*0 of 5 epochs",
+            r"job ended with exit code 1: ValueError: no data at all .*after 0 epochs of 5",
         ),
         ("print('a'); print('b'); sys.exit(7)", r"ended with exit code 7: a \| b \(output: .*check-\d+.log\)"),
         ("os.kill(os.getpid(), 9)", r"was killed by SIGKILL, for want of memory perhaps, and printed nothing"),
         ("pass", r"exit code 0 and reported nothing: call lrsearch.report\(val_loss=...\) after every epoch, or"),
-        ("lrsearch.report(val_loss=1)", r"ended after 1 of 5 epochs: let it train as many, as by --epochs \{epochs\}"),
+        ("lrsearch.report(val_loss=1)", r"ended after 1 epoch of 5: let it train as many, as by --epochs \{epochs\}"),
         ("lrsearch.report(val_loss='0.3')", r"job.py gave '0.3' as val_loss, which is not a number"),
         ("lrsearch.report()", r"job.py gave no metric: call lrsearch.report"),
     ],
