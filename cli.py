@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .search import SearchResult
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
-_BEGUN = time.monotonic()
+_begun = [time.monotonic()]
+"""When the process began, for its first command: the imports count as well."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,7 +73,9 @@ def _run(args: commands.Run) -> int:
     from .search import sigterm_like_ctrl_c
 
     with _shown_if_interrupted(args), sigterm_like_ctrl_c(), stdout_for_json() if args.json else nullcontext() as out:
-        asked = replace(args, progress=make_progress(as_json=args.json, out=out), begun=_BEGUN)
+        asked = replace(
+            args, progress=make_progress(as_json=args.json, out=out), begun=_begun.pop() if _begun else time.monotonic()
+        )
         result = run(**keywords(RunOptions, asked))
     if args.json:
         print_json(result)
