@@ -1,4 +1,4 @@
-"""What is told of the optimizer that a job trains with: its class, its options, the rates of its groups."""
+"""The optimizer of a job: described as data, and what is told of one."""
 
 from __future__ import annotations
 
@@ -7,16 +7,57 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError
 from ..spaces import Range, base_lr_range, is_known
 from ..spaces.groups import group_ratios
 
 if TYPE_CHECKING:
+    from torch import nn
     from torch.optim import Optimizer
 
 _DOTTED = re.compile(r"[A-Za-z_]\w{0,99}(\.[A-Za-z_]\w{0,99}){0,9}")
+
+
+@dataclass(frozen=True)
+class DescribedOptimizer:
+    """A class of `torch.optim` and its options, for all parameters of a model in one group.
+
+    Lanes, and a trial alone on a CPU, train by the description: the first optimizer that a process makes imports
+    `torch._dynamo`, which takes longer than a dozen trials of a small model.
+
+    Attributes:
+        kind: Name of the class.
+        options: Its options that differ from the class's defaults; lr is the schedule's.
+    """
+
+    kind: Literal["SGD", "Adam", "AdamW"]
+    options: Mapping[str, Any]
+
+    def __call__(self, model: nn.Module) -> Optimizer:
+        """The optimizer of a model."""
+        optimizer: Optimizer = self.optimizer_class(model.parameters(), **self.options)
+        return optimizer
+
+    @property
+    def optimizer_class(self) -> Any:
+        """The class."""
+        import torch
+
+        return getattr(torch.optim, self.kind)
+
+    @property
+    def all_options(self) -> dict[str, Any]:
+        """The options, those with the class's defaults included."""
+        return {**_usual(self.optimizer_class), **self.options}
+
+
+def described_optimizer(name: str, weight_decay: float) -> DescribedOptimizer:
+    """``"sgd"``, with Nesterov momentum 0.9, or ``"adamw"``."""
+    if name == "sgd":
+        return DescribedOptimizer("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": weight_decay})
+    return DescribedOptimizer("AdamW", {"weight_decay": weight_decay})
 
 
 @dataclass(frozen=True)
@@ -45,16 +86,20 @@ class TrainedOptimizer:
             raise InputError(f"not an optimizer: {self.name!r} with {dict(self.options)!r} and ratios {self.ratios!r}.")
 
     @classmethod
-    def of(cls, optimizer: Optimizer) -> TrainedOptimizer:
+    def of(cls, optimizer: Optimizer | DescribedOptimizer) -> TrainedOptimizer:
         """What there is to tell of an optimizer, before a scheduler has set its rates."""
-        optimizer = unwrapped(optimizer)
-        kind = type(optimizer)
-        usual = {n: p.default for n, p in inspect.signature(kind.__init__).parameters.items()}
-        given = {k: tuple(v) if isinstance(v, list) else v for k, v in optimizer.defaults.items() if k in usual}
+        if isinstance(optimizer, DescribedOptimizer):
+            usual = _usual(optimizer.optimizer_class)
+            options = {k: v for k, v in optimizer.options.items() if v != usual[k]}
+            return cls(f"torch.optim.{optimizer.kind}", options, (1.0,))
+        made: Optimizer = unwrapped(optimizer)
+        kind = type(made)
+        usual = _usual(kind)
+        given = {k: tuple(v) if isinstance(v, list) else v for k, v in made.defaults.items() if k in usual}
         options = {k: v for k, v in given.items() if k != "lr" and _is_plain(v) and v != usual[k]}
-        (ratios,) = group_ratios(optimizer)
+        (ratios,) = group_ratios(made)
         if any(ratio != 1 for ratio in ratios):
-            options = {"lr": float(optimizer.defaults["lr"]), **options}
+            options = {"lr": float(made.defaults["lr"]), **options}
         package = "torch.optim" if kind.__module__.startswith("torch.optim.") else kind.__module__
         name = f"{package}.{kind.__name__}"
         return cls(name if _DOTTED.fullmatch(name) else kind.__name__, options, tuple(ratios))
@@ -83,6 +128,11 @@ def unwrapped(optimizer: Any) -> Any:
     while not hasattr(optimizer, "_optimizer_step_post_hooks") and hasattr(optimizer, "optimizer"):
         optimizer = optimizer.optimizer
     return optimizer
+
+
+def _usual(kind: type[Any]) -> dict[str, Any]:
+    """The options of an optimizer's class and their defaults."""
+    return {n: p.default for n, p in inspect.signature(kind.__init__).parameters.items()}
 
 
 def range_name(optimizer: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, unknown
 from ..options import OPTIMIZERS, TaskOptions
+from .optimizer import described_optimizer
 from .tensor_task import TensorObjective
 
 if TYPE_CHECKING:
@@ -73,11 +74,11 @@ class TaskObjective(TensorObjective):
         """See `TensorObjective.recipe`."""
         from torch.nn import functional
 
-        from .training import Recipe, correct, make_optimizer
+        from .training import Recipe, correct
 
         return Recipe(
             self.task.models[self.model],
-            partial(make_optimizer, self.optimizer, self.task.weight_decay),
+            described_optimizer(self.optimizer, self.task.weight_decay),
             functional.cross_entropy,
             self.batch_size,
             {"val_accuracy": correct},

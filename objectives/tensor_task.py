@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..spaces import Schedule
 from .objective import Measurement
-from .optimizer import TrainedOptimizer, range_name
+from .optimizer import DescribedOptimizer, TrainedOptimizer, range_name
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +48,8 @@ class TensorObjective(ABC):
     def trained_optimizer(self) -> TrainedOptimizer:
         """What is told of the recipe's optimizer."""
         recipe = self.recipe()
-        return TrainedOptimizer.of(recipe.optimizer(_untrained(recipe)))
+        made = recipe.optimizer
+        return TrainedOptimizer.of(made if isinstance(made, DescribedOptimizer) else made(_untrained(recipe)))
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch.optim import Optimizer
 from ..errors import InputError
 from ..spaces import Schedule
 from .objective import Measurement
+from .optimizer import DescribedOptimizer
 
 EVAL_BATCH = 2048
 
@@ -96,16 +98,41 @@ class Recipe:
         )
 
 
-def make_optimizer(name: str, weight_decay: float, model: nn.Module) -> Optimizer:
-    """SGD with Nesterov momentum 0.9, or AdamW."""
-    if name == "sgd":
-        return torch.optim.SGD(model.parameters(), momentum=0.9, nesterov=True, weight_decay=weight_decay)
-    return torch.optim.AdamW(model.parameters(), weight_decay=weight_decay)
-
-
 def correct(logits: Tensor, y: Tensor) -> Tensor:
     """Whether the largest of the logits ``(b, classes)`` is that of the label, ``(b,)``; the mean is the accuracy."""
     return logits.argmax(-1) == y
+
+
+class Stepper(Protocol):
+    """Trains a model by its losses, at the rates of a schedule."""
+
+    def step(self, loss: Tensor) -> None:
+        """One step of the optimizer, by the gradient of `loss`."""
+
+    def end_epoch(self) -> None:
+        """Told after the last step of each epoch."""
+
+
+class TorchStepper:
+    """The recipe's own optimizer with PyTorch's scheduler."""
+
+    def __init__(self, recipe: Recipe, model: nn.Module, schedule: Schedule, steps: int) -> None:
+        self._optimizer = recipe.optimizer(model)
+        self._scheduler = schedule.scheduler(self._optimizer, steps)
+        self._per_step = schedule.interval == "step"
+
+    def step(self, loss: Tensor) -> None:
+        """See `Stepper`."""
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        if self._per_step:
+            self._scheduler.step()
+
+    def end_epoch(self) -> None:
+        """See `Stepper`."""
+        if not self._per_step:
+            self._scheduler.step()
 
 
 def train(
@@ -117,13 +144,17 @@ def train(
     """
     torch.manual_seed(seed)
     model = recipe.model().to(device)
-    optimizer = recipe.optimizer(model)
     steps = recipe.steps(data)
-    scheduler = schedule.scheduler(optimizer, steps)
     order = torch.Generator().manual_seed(seed)
     noise = torch.Generator(device=device).manual_seed(seed)
     lrs = schedule.curve(steps, epochs)
-    per_step = schedule.interval == "step"
+    stepper: Stepper
+    if isinstance(recipe.optimizer, DescribedOptimizer) and device == "cpu":
+        from .lanes.stepper import LaneStepper
+
+        stepper = LaneStepper(recipe, model, lrs, steps)
+    else:
+        stepper = TorchStepper(recipe, model, schedule, steps)
     for epoch in range(epochs):
         start = time.perf_counter()
         model.train()
@@ -133,14 +164,9 @@ def train(
             if recipe.augment is not None:
                 x = recipe.augment(x, noise)
             loss = recipe.loss(recipe.predict(model, x), y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if per_step:
-                scheduler.step()
+            stepper.step(loss)
             total += loss.detach()
-        if not per_step:
-            scheduler.step()
+        stepper.end_epoch()
         metrics = {"train_loss": total.item() / steps, **evaluate(recipe, model, data.val)}
         if test and epoch == epochs - 1 and len(data.test.y):
             metrics |= zip(recipe.names("test"), evaluate(recipe, model, data.test).values(), strict=True)

@@ -14,8 +14,9 @@ from torch.nn import functional
 
 from lrsearch.errors import LrsearchError
 from lrsearch.objectives import TaskOptions, TensorTask, get_task
+from lrsearch.objectives.optimizer import described_optimizer
 from lrsearch.objectives.tasks.cifar10 import crop_and_flip
-from lrsearch.objectives.training import Recipe, Split, Splits, correct, make_optimizer
+from lrsearch.objectives.training import Recipe, Split, Splits, correct
 
 CLASSES = 10
 NOISE = 3.0
@@ -56,7 +57,7 @@ class Job:
         """The job for a search."""
         return TensorTask(
             self.model,
-            partial(make_optimizer, self.optimizer, 5e-4),
+            described_optimizer(self.optimizer, 5e-4),
             self.loss,
             (self.train.x, self.train.y),
             (self.val.x, self.val.y),

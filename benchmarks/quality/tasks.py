@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from lrsearch.families import choose_families
 from lrsearch.objectives import TaskOptions, TensorTask, get_task
-from lrsearch.objectives.training import correct, make_optimizer
+from lrsearch.objectives.optimizer import described_optimizer
+from lrsearch.objectives.training import correct
 from lrsearch.spaces import DEFAULT_FAMILIES, ScheduleSpace, default_space
 
 TRAIN, VAL = 1_000, 1_000
@@ -62,7 +63,7 @@ def text(data_dir: str) -> TensorTask:
 
     return TensorTask(
         lambda: Transformer(len(letters)),
-        lambda model: make_optimizer("adamw", 0.01, model),
+        described_optimizer("adamw", 0.01),
         loss,
         (train[:, :-1].contiguous(), train[:, 1:].contiguous()),
         (val[:, :-1].contiguous(), val[:, 1:].contiguous()),
@@ -134,7 +135,7 @@ def _classify(
 ) -> TensorTask:
     return TensorTask(
         model,
-        lambda m: make_optimizer(optimizer, 5e-4, m),
+        described_optimizer(optimizer, 5e-4),
         nn.functional.cross_entropy,
         (train.x, train.y),
         (val.x, val.y),

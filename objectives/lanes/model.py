@@ -38,7 +38,7 @@ class LaneModel:
         self._recipe = recipe
         with own_randomness(device), slow_parts_allowed():
             self._model: nn.Module = recipe.model().to(device)
-            self.optimizer = LaneOptimizer(recipe.optimizer(self._model), self._model)
+            self.optimizer = LaneOptimizer.of(recipe, self._model)
             self._empty = self._lay_out(data.x[:PROBE], data.y[:PROBE])
 
     def empty_state(self) -> LaneState:

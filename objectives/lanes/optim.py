@@ -14,6 +14,8 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from ...errors import InputError
 from ...spaces.groups import group_ratios
+from ..optimizer import DescribedOptimizer
+from ..training import Recipe
 
 Array = NDArray[np.float64]
 Options = Mapping[str, Any]
@@ -89,29 +91,34 @@ class LaneOptimizer:
     """An optimizer in lane form.
 
     Args:
-        optimizer: The fresh optimizer of one `model`: SGD, Adam or AdamW, with any groups and options but those that
-            say so in the error.
+        optimizer: The fresh optimizer of one `model`, or its description: SGD, Adam or AdamW, with any groups and
+            options but those that say so in the error.
         model: The model whose parameters are stacked.
 
     Raises:
         InputError: The optimizer has no lane form.
     """
 
-    def __init__(self, optimizer: Optimizer, model: nn.Module) -> None:
-        if type(optimizer) not in RULES:
+    def __init__(self, optimizer: Optimizer | DescribedOptimizer, model: nn.Module) -> None:
+        kind, groups, ratios = _parts(optimizer, model)
+        if kind not in RULES:
             known = ", ".join(c.__name__ for c in RULES)
-            raise InputError(f"the optimizer {type(optimizer).__name__} has no lane form, only {known} have")
-        self._rule = RULES[type(optimizer)]
+            raise InputError(f"the optimizer {kind.__name__} has no lane form, only {known} have")
+        self._rule = RULES[kind]
         names = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
-        (ratios,) = group_ratios(optimizer)
         self._groups = [
-            _group(group, names, ratio, isinstance(optimizer, AdamW))
-            for group, ratio in zip(optimizer.param_groups, ratios, strict=True)
+            _group(group, names, ratio, issubclass(kind, AdamW)) for group, ratio in zip(groups, ratios, strict=True)
         ]
         double = any(p.dtype == torch.float64 for p in model.parameters())
         self._dtype = torch.float64 if double else torch.float32
         self.moments = {name: self._rule.moments(g.options) for g in self._groups for name in g.names}
         """How many tensors of state each trained parameter needs, by name."""
+
+    @classmethod
+    def of(cls, recipe: Recipe, model: nn.Module) -> LaneOptimizer:
+        """The optimizer of a recipe, in lane form."""
+        made = recipe.optimizer
+        return cls(made if isinstance(made, DescribedOptimizer) else made(model), model)
 
     def factors(self, lrs: Array, done: Array, device: str) -> Tensor:
         """What differs by lane, for many steps at once, so that no step waits for the host.
@@ -147,6 +154,16 @@ class LaneOptimizer:
                     if p.dim() not in by_dims:
                         by_dims[p.dim()] = [v.view(-1, *[1] * (p.dim() - 1)) for v in values.unbind()]
                     self._rule.update(p, g, moments[name], by_dims[p.dim()], group.options)
+
+
+def _parts(
+    optimizer: Optimizer | DescribedOptimizer, model: nn.Module
+) -> tuple[type[Optimizer], list[dict[str, Any]], list[float]]:
+    """Class, parameter groups, and their ratios to the schedule's rate."""
+    if isinstance(optimizer, DescribedOptimizer):
+        group = {**optimizer.all_options, "params": list(model.parameters())}
+        return optimizer.optimizer_class, [group], [1.0]
+    return type(optimizer), optimizer.param_groups, group_ratios(optimizer)[0]
 
 
 def _group(group: dict[str, Any], names: Mapping[int, str], ratio: float, decoupled: bool) -> _Group:

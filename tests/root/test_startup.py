@@ -67,6 +67,10 @@ def test_a_command_imports_no_more_than_it_needs(run: str, words: list[str], all
 
 
 @pytest.mark.slow
-def test_a_search_of_a_built_in_task_imports_no_scikit_learn_before_it_needs_it(tmp_path: Path) -> None:
-    found = imported("run", "digits", "--budget", "1", "--epochs", "1", "--out", str(tmp_path))
-    assert not found & {"sklearn", "pandas", "scipy.stats", "sqlalchemy", "torchvision", "optuna_dashboard"}
+@pytest.mark.parametrize("more", [("1",), ("6", "--engine", "lanes"), ("8", "--engine", "auto", "--confirm", "0")])
+def test_a_search_of_a_built_in_task_imports_nothing_heavy_that_it_can_do_without(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    found = imported("run", "digits", "--epochs", "1", "--out", str(tmp_path), "--budget", *more)
+    without = {"torch._dynamo", "sklearn", "pandas", "scipy.stats", "sqlalchemy", "torchvision", "optuna_dashboard"}
+    assert not found & without
