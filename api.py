@@ -33,7 +33,7 @@ from .search import (
 )
 from .spaces import Schedule
 
-POLL = 1.0
+POLL_S = 1.0
 """Seconds between looks whether a search has begun."""
 
 
@@ -173,6 +173,6 @@ def _await(study: str, storage: str, seconds: float, progress: Progress) -> Sear
             missing = StudyError(f"the study {study!r} has not begun.")
         if time.monotonic() - begun > seconds:
             raise missing
-        if time.monotonic() - begun < POLL:
+        if time.monotonic() - begun < POLL_S:
             progress.note(f"Waiting for the search {study!r} to begin.")
-        time.sleep(POLL)
+        time.sleep(POLL_S)

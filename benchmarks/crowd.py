@@ -23,7 +23,7 @@ from typing import Any
 
 import optuna
 import sqlalchemy as sa
-from storage import EPOCHS, PATIENCE, SPACE, TERMS, Dummy, create
+from storage import EPOCHS, PATIENCE_S, SPACE, TERMS, Dummy, create
 
 from lrsearch.objectives import Measurement
 from lrsearch.search import load_result, make_sampler, open_storage
@@ -71,7 +71,7 @@ def crowd(where: str, workers: int, trials: int) -> str:
     processes = [fork.Process(target=work, args=(where, trials, ready)) for _ in range(workers)]
     for process in processes:
         process.start()
-    ready.wait(PATIENCE)
+    ready.wait(PATIENCE_S)
     begun = time.perf_counter()
     time.sleep(Sleeper.seconds)
     connections = connected(where)

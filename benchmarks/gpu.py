@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-GRACE = 3.0
+GRACE_S = 3.0
 """Seconds after its deadline in which a part may end by itself."""
 SLICES = {"machine": 12, "tests": 35, "checks": 85, "speed": 95, "compile": 60}
 """Seconds of each part."""
@@ -104,12 +104,12 @@ def run_part(name: str, args: argparse.Namespace, seconds: float) -> tuple[str, 
         deadline = time.time() + seconds
         process = context.Process(target=work, args=(name, args, deadline, file.name))
         process.start()
-        process.join(seconds + GRACE)
+        process.join(seconds + GRACE_S)
         state = "whole" if process.exitcode == 0 else f"broke (exit code {process.exitcode})"
         if process.is_alive():
             process.kill()
             process.join()
-            state = f"cut off after {seconds + GRACE:.0f} s"
+            state = f"cut off after {seconds + GRACE_S:.0f} s"
         return state, [json.loads(line) for line in file.read().splitlines() if line.endswith("}")]
 
 

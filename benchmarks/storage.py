@@ -51,7 +51,7 @@ SETTINGS = {
 }
 TEMPLATE = 1000
 """Trials that are really run; larger studies repeat them."""
-PATIENCE = 300
+PATIENCE_S = 300
 """Seconds after which a measurement is given up."""
 
 
@@ -242,7 +242,7 @@ def size(storages: list[str], trials: list[int]) -> None:
 
 def _cells(found: dict[str, float] | None, what: str) -> list[str]:
     if found is None:
-        return [f"over {PATIENCE} s"] * (2 if what == "report" else 1)
+        return [f"over {PATIENCE_S} s"] * (2 if what == "report" else 1)
     if what == "report":
         return [f"{found['report']:.2f}", f"{found['MB']:.1f}"]
     return [f"{1000 * found['ask']:.0f} to {1000 * found['most']:.0f} ({1000 * found['first']:.0f})"]
@@ -251,7 +251,7 @@ def _cells(found: dict[str, float] | None, what: str) -> list[str]:
 def _apart(where: str, what: str) -> dict[str, float] | None:
     command = [sys.executable, __file__, "costs", "--where", where, "--what", what]
     try:
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=PATIENCE)
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
         return None
     found: dict[str, float] = json.loads(done.stdout)

@@ -138,7 +138,7 @@ def _check_kept(plan: Plan, finished: dict[int, tuple[Any, ...]]) -> dict[int, t
 
 
 def _check_books(plan: Plan, finished: dict[int, tuple[Any, ...]]) -> SearchResult:
-    """Every budgeted trial has finished once, every lost one was repeated once, and the report says the same."""
+    """Every budgeted trial has finished once, every interrupted one was repeated once, and the report says the same."""
     _check_kept(plan, finished)
     result = _load(plan)
     assert result is not None
@@ -147,8 +147,8 @@ def _check_books(plan: Plan, finished: dict[int, tuple[Any, ...]]) -> SearchResu
     assert "running" not in result.counts()
     assert len({str(t.schedule) for t in counted}) == len(counted), "no schedule was counted twice"
     assert sorted(t.baseline for t in counted if t.baseline) == ["constant", "cosine to zero", "linear to zero"]
-    lost = [t for t in result.trials if t.outcome == "interrupted" and t.schedule]
-    assert {str(t.schedule) for t in lost} <= {str(t.schedule) for t in counted}, "what was lost ran again"
+    cut_off = [t for t in result.trials if t.outcome == "interrupted" and t.schedule]
+    assert {str(t.schedule) for t in cut_off} <= {str(t.schedule) for t in counted}, "what was cut off ran again"
     write_outputs(result)
     assert read_best(plan.folder / "best.json").schedule == result.best.schedule
     told = {o.outcome: o.trials for o in spending.outcomes(result)}

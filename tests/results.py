@@ -136,8 +136,8 @@ def confirmed(diverged: int = 0) -> SearchResult:
     for seed in contest.judging:
         for trial in (best, rival):
             value = 0.2 + 0.1 * (trial == rival) + 0.01 * (seed % 5)
-            lost = trial == rival and seed < 101 + diverged
-            ends: dict[str, Any] = {"outcome": "diverged", "value": np.inf} if lost else {"value": value}
+            breaks = trial == rival and seed < 101 + diverged
+            ends: dict[str, Any] = {"outcome": "diverged", "value": np.inf} if breaks else {"value": value}
             run = {"number": len(runs), "seed": seed, "confirms": trial, "test": {"test_loss": value + 0.1}, **ends}
             runs.append(replace(made.trials[trial], **run))
     return replace(made, confirmation=Confirmation(contest, tuple(runs), made.maximize))

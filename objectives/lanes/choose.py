@@ -23,15 +23,15 @@ from .lanes import Lanes
 CPU_LANES = 64
 MEMORY_SHARE = 0.8
 """How much of the free memory lanes may take; the rest is for fragments and evaluation."""
-LEAST = 3
-"""Epochs of a measurement at least, besides one to warm up; of their seconds the median counts."""
-GLANCE = 0.02
+FEWEST_EPOCHS = 3
+"""Epochs of a measurement at least, besides one to warm up; the median of their seconds counts."""
+EPOCH_S = 0.02
 """Seconds of a measured epoch, about."""
-ENOUGH = 0.1
+ENOUGH_S = 0.1
 """Seconds after which a measurement ends, if it has so many epochs."""
-PATIENCE = 5.0
+MOST_S = 5.0
 """Seconds that one measurement may take; what needs longer keeps the device busy with fewer lanes."""
-MANY = 1000
+MANY_EPOCHS = 1000
 """Epochs that no measurement reaches."""
 GRAPH_GAIN = 1.05
 """How many times as fast a graph must be."""
@@ -97,9 +97,9 @@ def choose_graph(recipe: Recipe, data: Splits, device: str, lanes: int) -> tuple
 
 
 def part_of(recipe: Recipe, data: Splits, device: str) -> Splits:
-    """So much of the data that an epoch alone takes about `GLANCE`, training and validation in proportion."""
+    """So much of the data that an epoch alone takes about `EPOCH_S`, training and validation in proportion."""
     _, seconds = islice(_epochs_alone(recipe, _share(recipe, data, 3), device), 2)
-    return _share(recipe, data, max(1, round(3 * GLANCE / seconds)))
+    return _share(recipe, data, max(1, round(3 * EPOCH_S / seconds)))
 
 
 def lane_speeds(recipe: Recipe, data: Splits, device: str, widths: Sequence[int]) -> dict[int, float]:
@@ -117,7 +117,7 @@ def lane_speeds(recipe: Recipe, data: Splits, device: str, widths: Sequence[int]
     speeds = {1: 1 / _seconds(_epochs_alone(recipe, data, device))}
     limit = _memory_limit(recipe, data, device) if widths else 1
     for lanes in sorted({min(n, limit) for n in widths} - {1}):
-        if lanes * (1 + LEAST) / max(speeds.values()) > PATIENCE:
+        if lanes * (1 + FEWEST_EPOCHS) / max(speeds.values()) > MOST_S:
             break
         speeds[lanes] = lanes / _seconds(_epochs(Lanes(recipe, data, device, lanes)))
     return speeds
@@ -128,7 +128,7 @@ def crowd_speed(recipe: Recipe, data: Splits, count: int) -> float:
     cores = torch.get_num_threads()
     with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         loops = [_epochs_alone(recipe, data, "cpu") for _ in range(count)]
-        found = count / _seconds(max(pool.map(next, loops)) for _ in range(MANY))
+        found = count / _seconds(max(pool.map(next, loops)) for _ in range(MANY_EPOCHS))
     torch.set_num_threads(cores)  # that of matrix products is the whole process's
     return found
 
@@ -157,7 +157,7 @@ def _seconds(epochs: Iterator[float]) -> float:
     """What an epoch takes."""
     next(epochs)
     found: list[float] = []
-    while len(found) < LEAST or sum(found) < ENOUGH:
+    while len(found) < FEWEST_EPOCHS or sum(found) < ENOUGH_S:
         found.append(next(epochs))
     return statistics.median(found)
 
@@ -165,13 +165,15 @@ def _seconds(epochs: Iterator[float]) -> float:
 def _epochs(lanes: Lanes) -> Iterator[float]:
     """Seconds of one epoch after another with every lane taken."""
     for trial in range(lanes.room):
-        lanes.put(trial, _gentle(1e-3, MANY), seed=0, epochs=MANY)
+        lanes.put(trial, _gentle(1e-3, MANY_EPOCHS), seed=0, epochs=MANY_EPOCHS)
     while True:
         yield sum(m.seconds for m in lanes.run_epoch().values())
 
 
 def _epochs_alone(recipe: Recipe, data: Splits, device: str) -> Iterator[float]:
-    return (m.seconds for m in train(recipe, data, _gentle(1e-3, MANY), epochs=MANY, seed=0, device=device))
+    return (
+        m.seconds for m in train(recipe, data, _gentle(1e-3, MANY_EPOCHS), epochs=MANY_EPOCHS, seed=0, device=device)
+    )
 
 
 def _together(recipe: Recipe, data: Splits, device: str, *, graph: bool = False) -> list[Measurement]:

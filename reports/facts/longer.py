@@ -101,14 +101,14 @@ def _advice(found: Transfer, factors: dict[int, float]) -> str:
 
 def _collapse(found: Transfer) -> str:
     """Whether twice the base_lr makes training collapse at any length."""
-    lost = {}
+    collapsed = {}
     for horizon in found.horizons:
         mean, double = (_mean(found, found.winner, horizon, f) for f in (1.0, 2.0))
         worse = double < mean / COLLAPSE if found.result.maximize else double > COLLAPSE * mean > 0
         if worse:
-            lost[horizon] = num(double) if math.isfinite(double) else "diverged"
-    shown = ", ".join(f"{value} at {horizon}" for horizon, value in lost.items())
-    return f" Double it and training collapses ({shown} {found.result.counting.units})." if lost else ""
+            collapsed[horizon] = num(double) if math.isfinite(double) else "diverged"
+    shown = ", ".join(f"{value} at {horizon}" for horizon, value in collapsed.items())
+    return f" Double it and training collapses ({shown} {found.result.counting.units})." if collapsed else ""
 
 
 def _shown(found: Transfer, horizon: int, factor: float) -> str:

@@ -36,12 +36,12 @@ def longer_panel(result: SearchResult) -> Panel | None:
 
 def _line(row: LongerRow, horizons: tuple[int, ...], result: SearchResult) -> list[Mark]:
     record = result.trial(row.trial)
-    ghost = row.factor != 1
+    rescaled = row.factor != 1
     color = INK if record.baseline else family_color(record.schedule.family) if record.schedule else MUTED
-    line = Line(horizons, row.means, color, 1.0 if ghost else 2.5, "5 4" if record.baseline else "", _name(row))
+    line = Line(horizons, row.means, color, 1.0 if rescaled else 2.5, "5 4" if record.baseline else "", _name(row))
     hover = f"{_name(row)}: "
     dots = [
-        Dot(h, v, color, "dot", f"{hover}{num(v)} at {result.counting.many(h)}", 2.5 if ghost else 4)
+        Dot(h, v, color, "dot", f"{hover}{num(v)} at {result.counting.many(h)}", 2.5 if rescaled else 4)
         for h, v in zip(horizons, row.means, strict=True)
         if math.isfinite(v)
     ]

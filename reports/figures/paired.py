@@ -27,8 +27,10 @@ def paired_panel(result: SearchResult) -> Panel | None:
         marks += _row(p, 1 - i / len(rows), 1 / len(rows), told)
     left, right = ("baseline better", "searched better") if result.maximize else ("searched better", "baseline better")
     marks += [Text(x.low, 0, f"← {left}", MUTED, "start", -6), Text(x.high, 0, f"{right} →", MUTED, "end", -6)]
-    lost = sum(p.seeds - len(p.runs) for p in rows)
-    note = f"Searched minus {names}. Point: a seed; bar: mean and interval." + (f" {lost} diverged." if lost else "")
+    diverged = sum(p.seeds - len(p.runs) for p in rows)
+    note = f"Searched minus {names}. Point: a seed; bar: mean and interval." + (
+        f" {diverged} diverged." if diverged else ""
+    )
     heading = f"Difference on each fresh seed, {unit}"
     said = " ".join(f"Against {title(result.trial(p.baseline))}: {p.said()}, {p.seeds} seeds." for p in rows)
     return Panel(heading, f"{heading}. {said}", x, Axis(0.0, 1.0, ticks=()), tuple(marks), note)

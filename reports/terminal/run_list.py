@@ -19,7 +19,7 @@ from ..facts.marks import recommended
 from ..facts.numbers import cell, plural
 from .plain import plain
 
-STALE = 60.0
+STALE_AFTER_S = 60.0
 """A ``best.json`` this many seconds older than its journal may be of an earlier session: then the journal is read."""
 
 
@@ -77,7 +77,7 @@ def _best(journal: Path, written: float) -> dict[str, Any] | None:
     """What ``best.json`` says, if it is there and as new as the journal."""
     path = journal.with_name("best.json")
     try:
-        if os.path.getmtime(path) < written - STALE:
+        if os.path.getmtime(path) < written - STALE_AFTER_S:
             return None
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

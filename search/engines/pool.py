@@ -19,7 +19,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 Result = TypeVar("Result")
 Work = TypeVar("Work")
 
-IDLE = 300
+IDLE_S = 300
 """Seconds after which a process without work ends."""
 _THREADS = ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR")
 _SIGNS = re.compile(r"\{([^{}]*)\}")
@@ -78,7 +78,7 @@ class Worker(Generic[Work, Result]):
         share = str(max(1, cpu_count() // self.jobs))
         names = [f"{name}_NUM_THREADS" for name in _THREADS]
         env = {n: os.environ.get(n, share) for n in names}
-        return ProcessPoolExecutor(1, timeout=IDLE, env=env, initializer=self.begin, initargs=(os.getpid(),))
+        return ProcessPoolExecutor(1, timeout=IDLE_S, env=env, initializer=self.begin, initargs=(os.getpid(),))
 
     def wait(self, seconds: float) -> bool:
         """Wait for its work to end, so long at most; whether it has."""

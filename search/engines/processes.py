@@ -17,7 +17,7 @@ from ..budget.ledger import Allowance
 from ..plan import Plan
 from ..results.trial import TrialRecord
 from ..storage.ending import end, end_interrupted
-from ..storage.leases import bury
+from ..storage.leases import end_abandoned
 from ..storage.owners import owner_of, since, this_process
 from ..storage.trial_notes import to_record
 from ..trial.settings import Terms
@@ -111,7 +111,7 @@ def _result(worker: Worker[Allowance, TrialRecord], care: _Care) -> TrialRecord 
         return worker.result()
     except WorkerDied as death:
         how = str(death)
-    frozen = _end_trial_of(worker, care.study, lambda t: bury(care.study, t))
+    frozen = _end_trial_of(worker, care.study, lambda t: end_abandoned(care.study, t))
     if frozen is None:
         return None
     record = to_record(frozen, care.metric)

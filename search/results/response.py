@@ -104,5 +104,5 @@ def _chosen(result: SearchResult) -> list[tuple[Schedule, float]]:
         half = MOST_TRIALS // 2
         rest = np.linspace(half, len(ranked) - 1, half).round().astype(int)
         ranked = [*ranked[:half], *(ranked[i] for i in rest.tolist())]
-    lost = [t.schedule for t in result.trials if t.outcome == "diverged" and t.schedule is not None]
-    return [*ranked, *((s, math.inf) for s in lost[: MOST_TRIALS // 10])]
+    diverged = [t.schedule for t in result.trials if t.outcome == "diverged" and t.schedule is not None]
+    return [*ranked, *((s, math.inf) for s in diverged[: MOST_TRIALS // 10])]

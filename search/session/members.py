@@ -21,7 +21,7 @@ from ..budget.shared import member_of
 from ..notes.study import StudyNotes
 from ..notes.trial import TrialNotes
 from ..storage.ending import end
-from ..storage.leases import let_go, reap, take
+from ..storage.leases import let_go, recover, take
 from ..storage.studies import TEAM, note_study
 
 POLL_S = 1.0
@@ -114,7 +114,7 @@ class Members:
 
     def later(self) -> tuple[int, list[str]]:
         """How many members that joined after this one take part, and why those failed that did."""
-        reap(self._members)
+        recover(self._members)
         later = [t for t in self._members.get_trials(deepcopy=False) if t.number > self._trial.number]
         ended = [TrialNotes.read(t.user_attrs) for t in later]
         return sum(t.state == TrialState.RUNNING for t in later), [n.reason for n in ended if n.outcome == "failed"]
@@ -125,7 +125,7 @@ class Members:
 
     def busy_elsewhere(self, study: Study) -> bool:
         """Whether other members run trials of a study; trials whose process has died are queued again."""
-        reap(study)
+        recover(study)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return any(member_of(t) != self.member for t in running)
 
@@ -143,5 +143,5 @@ class Members:
 
     def _at_work(self) -> list[int]:
         """The numbers of the members that take part."""
-        reap(self._members)
+        recover(self._members)
         return [t.number for t in self._members.get_trials(deepcopy=False, states=(TrialState.RUNNING,))]

@@ -11,7 +11,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from .journal import mend
-from .leases import GRACE, await_orphans, reap
+from .leases import GRACE_S, await_workers, recover
 from .opening import failures, open_storage
 from .run_folder import only_one, run_folder
 
@@ -53,14 +53,14 @@ def open_access(
             note(cut)
         storage = open_storage(where)
         if not shared:
-            await_orphans(storage)
-        grace = GRACE if shared else 0.0
-        yield Access(storage, grace, sum(_recover(storage, name, grace, alone=not shared) for name in studies))
+            await_workers(storage)
+        grace = GRACE_S if shared else 0.0
+        yield Access(storage, grace, sum(_recovered(storage, name, grace, alone=not shared) for name in studies))
 
 
-def _recover(storage: BaseStorage, name: str, grace: float, *, alone: bool) -> int:
+def _recovered(storage: BaseStorage, name: str, grace: float, *, alone: bool) -> int:
     try:
         study = optuna.load_study(study_name=name, storage=storage)
     except KeyError:
         return 0
-    return len(reap(study, grace, alone=alone))
+    return len(recover(study, grace, alone=alone))

@@ -35,7 +35,7 @@ def end_interrupted(study: Study, trial: AnyTrial, reason: str, more: TrialNotes
     return True
 
 
-def queue_lost(study: Study, grace: float = 0.0) -> None:
+def queue_interrupted(study: Study, grace: float = 0.0) -> None:
     """Queue interrupted trials again whose process was killed between ending and queuing them, `grace` seconds ago.
 
     Two processes may do so at once: of trials that repeat the same one, only the first is run.

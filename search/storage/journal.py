@@ -84,10 +84,10 @@ def mend(where: str) -> str:
     if not _is_journal(where):
         return ""
     try:
-        lost = JournalFile(where).mend()
+        cut = JournalFile(where).mend()
     except OSError as error:
         raise StudyError(f"the journal {where!r} cannot be mended: {error.strerror}.") from None
-    return f"{_torn(where, lost)} and was removed; everything before it is there." if lost else ""
+    return f"{_torn(where, cut)} and was removed; everything before it is there." if cut else ""
 
 
 def damage(where: str) -> str:
@@ -95,12 +95,12 @@ def damage(where: str) -> str:
     if not _is_journal(where):
         return ""
     with open(where, "rb", buffering=0) as file:
-        lost = file.seek(0, os.SEEK_END) - _whole(file)
-    return f"{_torn(where, lost)} and is left out; everything before it is there." if lost else ""
+        torn = file.seek(0, os.SEEK_END) - _whole(file)
+    return f"{_torn(where, torn)} and is left out; everything before it is there." if torn else ""
 
 
-def _torn(where: str, lost: int) -> str:
-    return f"the last line of {where} was cut off ({lost} bytes, as after a power loss)"
+def _torn(where: str, size: int) -> str:
+    return f"the last line of {where} was cut off ({size} bytes, as after a power loss)"
 
 
 def _is_journal(where: str) -> bool:

@@ -1,7 +1,9 @@
-"""Who runs a trial and whether that process lives; what becomes of the trials of dead ones.
+"""Leases: how a process shows that it still runs its trials, and what happens to the trials of a process that died.
 
-Every running trial carries its owner. On the owner's machine its process can be looked up; elsewhere its lease counts,
-which the owner renews. Several processes may reap at once: ending a trial succeeds for one of them alone.
+Every running trial is signed by its owner, the process that runs it. On the owner's machine, the process can be looked
+up. From another machine only the lease can be seen: the owner renews it every `RENEW_S` seconds as long as it lives.
+A running trial whose owner is dead is abandoned. To recover it is to end it and to queue it again. Several processes
+may try that at once; it succeeds for one of them.
 """
 
 from __future__ import annotations
@@ -19,59 +21,71 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ..notes.trial import Signature, TrialNotes
-from .ending import end, end_interrupted, first_of_its_kind, queue_lost
+from .ending import end, end_interrupted, first_of_its_kind, queue_interrupted
 from .owners import owner_of, this_process
 from .seen import older, seen_for
 from .trial_notes import AnyTrial, note_trial, store_notes
 
-LEASE = 120.0
-"""Seconds for which a trial of another machine is left alone after its owner's last sign of life."""
-SKEW = 3600.0
-"""Seconds by which the clocks of two machines may differ. A lease that has run out by less is watched before it is
-taken: one that its owner still renews changes."""
-RENEW = 30.0
-"""Seconds between an owner's signs of life."""
-GRACE = 10.0
-"""Seconds for which a trial without an owner is left alone: asking for a trial and signing it takes milliseconds."""
-ORPHANED = 10.0
-"""Seconds that the workers of a session which was killed get to end: they see it within a second."""
+LEASE_S = 120.0
+"""Length of a lease: an owner on another machine counts as alive for this many seconds after a renewal."""
+SKEW_S = 3600.0
+"""Seconds by which the clocks of two machines may differ. A lease that seems to have run out by less than this is
+watched for its whole length first. If it changes meanwhile, its owner is alive."""
+RENEW_S = 30.0
+"""Seconds between two renewals of a lease."""
+GRACE_S = 10.0
+"""Seconds for which a trial without a signature is left alone. Asking for a trial and signing it takes milliseconds."""
+WORKERS_END_WITHIN_S = 10.0
+"""Seconds that the workers of a killed session get to end. They notice within a second that their parent is gone."""
 MAX_CRASHES = 3
-"""A trial whose process was killed so many times has failed."""
+"""A trial fails when this many processes that ran it have died."""
 
 
 def take(study: Study, member: str | None = None) -> Trial:
-    """Ask for a trial, sign it, for a member of a shared search if there is one, and renew its lease until `let_go`."""
+    """Ask for a trial, sign it, and renew its lease until `let_go`.
+
+    Args:
+        study: The study to ask.
+        member: This process's name among those that share the search, if several may.
+    """
     while True:
         trial = study.ask()
-        _HEART.add(study, trial._trial_id)  # before it is signed: other threads may be looking for dead owners
-        lease, taken = time.time() + LEASE, time.monotonic()
+        _HEART.add(study, trial._trial_id)  # before it is signed, since other threads recover trials, too
+        lease, taken = time.time() + LEASE_S, time.monotonic()
         signed = Signature(**asdict(this_process()), taken=taken, lease=lease, member=member)
         try:
             note_trial(trial, TrialNotes(owner=signed.to_attrs()))
             if first_of_its_kind(study, trial):
                 return trial
             end(study, trial, "withdrawn", "another process had queued it again, too")
-        except UpdateFinishedTrialError:  # reaped before it was signed
+        except UpdateFinishedTrialError:  # another process recovered it before it was signed
             pass
         let_go(study, trial)
 
 
 def let_go(study: Study, trial: AnyTrial) -> None:
-    """Renew a trial's lease no more."""
+    """Stop renewing a trial's lease."""
     _HEART.drop(study, trial._trial_id)
 
 
 @contextmanager
 def lease(study: Study, trial: AnyTrial) -> Iterator[None]:
-    """Hold the lease of a trial that was taken; it is renewed no more afterwards."""
+    """Renew the lease of a trial that was taken, until the block ends."""
     try:
         yield
     finally:
         let_go(study, trial)
 
 
-def lost(study: Study, trial: FrozenTrial, grace: float = GRACE, *, alone: bool = False) -> bool:
-    """Whether nobody runs a running trial any more; `alone` where nobody on another machine can."""
+def abandoned(study: Study, trial: FrozenTrial, grace: float = GRACE_S, *, alone: bool = False) -> bool:
+    """Whether the process that ran a running trial is dead.
+
+    Args:
+        study: The trial's study.
+        trial: The trial.
+        grace: Seconds after which a trial without a signature counts as abandoned.
+        alone: Whether no other machine, or container, can run trials of this study.
+    """
     owner = owner_of(trial)
     if owner is None:
         return older(("unsigned", study._study_id, trial._trial_id), trial.datetime_start, grace)
@@ -84,64 +98,67 @@ def lost(study: Study, trial: FrozenTrial, grace: float = GRACE, *, alone: bool 
 
 
 def _run_out(study: Study, trial: FrozenTrial) -> bool:
-    """Whether a lease has run out by any clock, or stayed the same under our eyes for its whole length."""
+    """Whether a lease ran out so long ago that the clocks do not matter, or did not change while we watched it."""
     notes = TrialNotes.read(trial.user_attrs)
     lease = notes.lease or (notes.signature.lease if notes.signature else 0.0)
     unchanged = seen_for(("lease", study._study_id, trial._trial_id), lease)
-    return time.time() - lease > SKEW or unchanged > LEASE
+    return time.time() - lease > SKEW_S or unchanged > LEASE_S
 
 
-def reap(study: Study, grace: float = GRACE, *, alone: bool = False) -> list[int]:
-    """End the running trials whose owner is dead, and queue them again; returns their numbers.
+def recover(study: Study, grace: float = GRACE_S, *, alone: bool = False) -> list[int]:
+    """End the abandoned trials of a study and queue them again; returns their numbers.
 
-    A trial that was lost too often has failed. Safe to call from several processes at once.
+    A trial fails instead of being queued again when its process has died `MAX_CRASHES` times. Several processes may
+    call this at once.
 
     Args:
-        study: The study to look at.
-        grace: Seconds for which trials without an owner, and interrupted ones not yet queued again, are left alone.
-        alone: Whether no process on another machine, or in another container, can run its trials.
+        study: The study.
+        grace: Seconds for which two kinds of trials are left alone: those without a signature, and interrupted ones
+            that have not been queued again.
+        alone: Whether no other machine, or container, can run trials of this study.
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    ended = [t.number for t in running if lost(study, t, grace, alone=alone) and bury(study, t)]
-    queue_lost(study, grace)
+    ended = [t.number for t in running if abandoned(study, t, grace, alone=alone) and end_abandoned(study, t)]
+    queue_interrupted(study, grace)
     return ended
 
 
-def await_orphans(storage: BaseStorage) -> None:
-    """Wait until no process but this one runs a trial in a storage that nobody else uses, `ORPHANED` seconds at most.
+def await_workers(storage: BaseStorage) -> None:
+    """Wait until the workers of a killed session have ended, for at most `WORKERS_END_WITHIN_S` seconds.
 
-    The workers of a session that was killed may still end their trials, which then count.
+    Such workers may still finish their trials, and those trials count. So a session that has its storage to itself
+    waits for them before it reads what is spent.
     """
-    patience = time.monotonic() + ORPHANED
+    patience = time.monotonic() + WORKERS_END_WITHIN_S
     while time.monotonic() < patience and any(
-        _orphaned(trial)
+        _runs_elsewhere(trial)
         for study in storage.get_all_studies()
         for trial in storage.get_all_trials(study._study_id, deepcopy=False, states=(TrialState.RUNNING,))
     ):
         time.sleep(0.05)
 
 
-def _orphaned(trial: FrozenTrial) -> bool:
-    """Whether another process runs a trial, or has just asked for it."""
+def _runs_elsewhere(trial: FrozenTrial) -> bool:
+    """Whether another living process runs a trial, or has asked for it within the last second."""
     owner, started = owner_of(trial), trial.datetime_start
     if owner is None:
         return started is not None and 0 <= time.time() - started.timestamp() < 1
     return owner != this_process() and owner.alive() is True
 
 
-def clear_unsigned(study: Study, grace: float = GRACE) -> None:
-    """End the trials whose owners died before they signed them; waits until it is certain, `grace` seconds at most."""
+def clear_unsigned(study: Study, grace: float = GRACE_S) -> None:
+    """End trials that were never signed; waits for up to `grace` seconds, since a living process may sign them."""
     while unsigned := [
         t for t in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)) if owner_of(t) is None
     ]:
         for trial in unsigned:
-            if lost(study, trial, grace):
-                bury(study, trial)
+            if abandoned(study, trial, grace):
+                end_abandoned(study, trial)
         time.sleep(min(grace, 0.2))
 
 
-def bury(study: Study, trial: FrozenTrial, why: str = "its process was killed") -> bool:
-    """End a trial whose owner died; whether it was this call that ended it."""
+def end_abandoned(study: Study, trial: FrozenTrial, why: str = "its process was killed") -> bool:
+    """End an abandoned trial and queue it again; whether this call ended it."""
     if owner_of(trial) is None:
         return end_interrupted(study, trial, "its process was killed before it began")
     crashes = (TrialNotes.read(trial.user_attrs).crashes or 0) + 1
@@ -156,7 +173,7 @@ def held_trials() -> list[tuple[Study, FrozenTrial]]:
 
 
 class _Heart:
-    """A thread that renews the leases of this process's trials, however long their epochs are."""
+    """A thread that renews the leases of this process's trials: an epoch may take longer than a lease."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -184,10 +201,10 @@ class _Heart:
 
     def _beat(self) -> None:
         while True:
-            time.sleep(RENEW)
+            time.sleep(RENEW_S)
             for study, trial in self.held():
                 with suppress(Exception):  # it has just ended, or the storage is away for a while
-                    store_notes(study, trial, TrialNotes(lease=time.time() + LEASE))
+                    store_notes(study, trial, TrialNotes(lease=time.time() + LEASE_S))
 
 
 _HEART = _Heart()

@@ -18,7 +18,7 @@ from ...errors import StudyError
 from .journal import JournalFile
 from .passwords import ambiguous, redact, scrub
 
-BUSY = 120.0
+BUSY_S = 120.0
 """Seconds for which SQLite waits while other processes write; its own 5 are too few for eight of them."""
 ATTEMPTS = 5
 """So many tries to open a database whose tables another process makes meanwhile."""
@@ -63,7 +63,7 @@ class _Database(RDBStorage):
 def _database(url: str) -> BaseStorage:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     sqlite = url.startswith("sqlite")  # a server may end connections that idle while a trial trains: ask before use
-    database = _Database(url, {"connect_args": {"timeout": BUSY}} if sqlite else {"pool_pre_ping": True})
+    database = _Database(url, {"connect_args": {"timeout": BUSY_S}} if sqlite else {"pool_pre_ping": True})
     weakref.finalize(database, database.engine.dispose)  # or the server keeps idle connections
     return optuna.storages.get_storage(database)
 

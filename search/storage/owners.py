@@ -1,4 +1,4 @@
-"""Who runs a trial, and whether that process lives."""
+"""Owners of trials: processes, told apart from all others, and whether they still run."""
 
 from __future__ import annotations
 

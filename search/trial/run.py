@@ -23,7 +23,7 @@ from ..storage.leases import lease
 from .running import RunningTrial, begin_trial
 from .settings import Terms, metric_of
 
-MAX_REASON = 1000
+MAX_REASON_CHARACTERS = 1000
 """Characters of an exception's message that are kept."""
 EARLY = (
     "the objective ended after {done} of {all}: yield after {often}, and leave early stopping to the search, "
@@ -171,7 +171,7 @@ def _train(running: RunningTrial, started: Started | None, see: Callable[[Measur
 def describe(error: BaseException, *, whole: bool = False) -> str:
     """An exception in words, of bounded length, and where it was raised: the user's file by its name, or `whole`."""
     hint = " (the objective called sys.exit)" if isinstance(error, SystemExit) else ""
-    said = f"{type(error).__name__}: {error}".strip()[:MAX_REASON] + hint
+    said = f"{type(error).__name__}: {error}".strip()[:MAX_REASON_CHARACTERS] + hint
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, InputError) or not frames:
         return said

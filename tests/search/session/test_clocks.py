@@ -18,8 +18,8 @@ from kills import SERVER, run_session
 
 from lrsearch.objectives import Measurement
 from lrsearch.search import Plan, load_result, open_storage, search
-from lrsearch.search.storage.ending import end, queue_lost
-from lrsearch.search.storage.leases import clear_unsigned, reap
+from lrsearch.search.storage.ending import end, queue_interrupted
+from lrsearch.search.storage.leases import clear_unsigned, recover
 
 MakePlan = Callable[..., Plan]
 HOUR = 3600.0
@@ -150,9 +150,9 @@ def test_what_a_dead_process_left_is_found_although_the_clock_was_put_back(make_
     stopped.set_user_attr("schedule", {})
     end(study, stopped, "interrupted", "stopped by the user")  # and killed before it was queued again
     with clock_set(-HOUR):
-        assert reap(study, grace=0.5) == []
+        assert recover(study, grace=0.5) == []
         clear_unsigned(study, grace=0.5)
-        queue_lost(study, grace=0.5)
+        queue_interrupted(study, grace=0.5)
     assert time.monotonic() - begun < 30
     assert study.get_trials()[unsigned.number].state == optuna.trial.TrialState.FAIL
     assert [t.user_attrs["repeats"] for t in study.get_trials(states=(optuna.trial.TrialState.WAITING,))] == [

@@ -30,7 +30,7 @@ from lrsearch.search.finals.size import held_back
 from lrsearch.search.notes.study import StudyNotes
 from lrsearch.search.session.members import Members
 from lrsearch.search.storage.ending import end_interrupted
-from lrsearch.search.storage.leases import reap, take
+from lrsearch.search.storage.leases import recover, take
 from lrsearch.search.storage.studies import CONFIRMATION, TEAM, note_study, open_study
 
 pytestmark = pytest.mark.slow
@@ -142,8 +142,8 @@ def test_members_that_are_killed_leave_the_rest_to_the_others(make_plan: MakePla
     assert spent(result) <= 40
     assert result.confirmation is not None
     assert result.confirmation.settled or spent(result) >= 38
-    lost = [t for t in result.trials if t.outcome == "interrupted" and t.schedule]
-    assert {str(t.schedule) for t in lost} <= {str(t.schedule) for t in result.trials if t.counted}
+    interrupted = [t for t in result.trials if t.outcome == "interrupted" and t.schedule]
+    assert {str(t.schedule) for t in interrupted} <= {str(t.schedule) for t in result.trials if t.counted}
 
 
 def test_one_that_joins_goes_on_where_the_first_died_before_its_session_was_noted(
@@ -196,7 +196,7 @@ def test_a_larger_budget_opens_the_search_again(make_plan: MakePlan, url: str) -
 def test_a_trial_that_died_unsigned_leaves_its_place_to_another(
     make_plan: MakePlan, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lrsearch.search.session.members.reap", partial(reap, grace=2.0))
+    monkeypatch.setattr("lrsearch.search.session.members.recover", partial(recover, grace=2.0))
     plan = make_plan("4", objective=Quick(), storage=url, sampler="random", pruner="none")
     search(plan)
     optuna.load_study(study_name=plan.study, storage=open_storage(url)).ask()  # its process dies at this moment

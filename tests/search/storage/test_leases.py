@@ -18,8 +18,8 @@ from bowl import Bowl, StopAfter
 from optuna.trial import TrialState
 
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
-from lrsearch.search.storage.ending import end, end_interrupted, queue_lost
-from lrsearch.search.storage.leases import LEASE, SKEW, bury, clear_unsigned, let_go, reap, take
+from lrsearch.search.storage.ending import end, end_interrupted, queue_interrupted
+from lrsearch.search.storage.leases import LEASE_S, SKEW_S, clear_unsigned, end_abandoned, let_go, recover, take
 from lrsearch.search.storage.owners import _ticks, this_process
 from lrsearch.spaces import default_space
 
@@ -60,12 +60,12 @@ def waiting(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 def test_a_trial_of_a_dead_process_is_queued_again_as_it_was(study: optuna.Study) -> None:
     trial = begin(study, **DEAD)
     trial.set_user_attr("seed", 7)
-    assert reap(study) == [trial.number]
+    assert recover(study) == [trial.number]
     (again,) = waiting(study)
     assert again.system_attrs["fixed_params"] == trial.params
     kept = {"schedule": trial.user_attrs["schedule"], "seed": 7, "crashes": 1, "repeats": trial.number}
     assert again.user_attrs == kept
-    assert reap(study) == []
+    assert recover(study) == []
     assert len(waiting(study)) == 1
 
 
@@ -79,26 +79,26 @@ def test_a_trial_of_a_living_process_is_left_alone(study: optuna.Study, clock: s
     ticks = None if clock == "unknown ticks" else _ticks(sleeper.pid)
     trial = begin(study, pid=sleeper.pid, start=start, ticks=ticks, lease=0.0)
     try:
-        assert reap(study) == []
+        assert recover(study) == []
     finally:
         sleeper.kill()
     while psutil.Process(sleeper.pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
-    assert reap(study) == [trial.number], "a zombie is dead"
+    assert recover(study) == [trial.number], "a zombie is dead"
     sleeper.wait()
 
 
 def test_an_id_that_was_given_out_again_is_another_process(study: optuna.Study) -> None:
     trial = begin(study, pid=os.getppid(), start=this_process().start - 3600, ticks=1)
-    assert reap(study) == [trial.number]
+    assert recover(study) == [trial.number]
 
 
 def test_on_another_machine_the_lease_counts(study: optuna.Study) -> None:
     kept = begin(study, **ELSEWHERE, lease=time.time() + 60)
-    gone = begin(study, **ELSEWHERE, lease=time.time() - SKEW - 1)
-    renewed = begin(study, **ELSEWHERE, lease=time.time() - SKEW - 1)
-    renewed.set_user_attr("lease", time.time() + LEASE)
-    assert reap(study) == [gone.number]
+    gone = begin(study, **ELSEWHERE, lease=time.time() - SKEW_S - 1)
+    renewed = begin(study, **ELSEWHERE, lease=time.time() - SKEW_S - 1)
+    renewed.set_user_attr("lease", time.time() + LEASE_S)
+    assert recover(study) == [gone.number]
     assert state(study, kept.number) == state(study, renewed.number) == TrialState.RUNNING
 
 
@@ -111,29 +111,29 @@ def test_a_lease_of_a_machine_whose_clock_is_behind_is_watched_before_it_is_take
     with monkeypatch.context() as patch:
         patch.setattr(time, "monotonic", lambda: now)
         for late in (59, 58, 57):
-            assert reap(study) == []
+            assert recover(study) == []
             renewed.set_user_attr("lease", time.time() - late)
-            now += LEASE / 3
+            now += LEASE_S / 3
         now += 1
-        assert reap(study) == [dead.number]
+        assert recover(study) == [dead.number]
 
 
 def test_where_no_other_machine_can_train_its_trials_are_not_waited_for(study: optuna.Study) -> None:
     """As when a container is killed and started again under another name."""
     trial = begin(study, **ELSEWHERE, lease=time.time() + 60)
-    assert reap(study) == []
-    assert reap(study, alone=True) == [trial.number]
+    assert recover(study) == []
+    assert recover(study, alone=True) == [trial.number]
 
 
 def test_a_process_knows_which_trials_it_runs_itself(study: optuna.Study) -> None:
     trial = take(study)
-    assert reap(study) == []
+    assert recover(study) == []
     let_go(study, trial)
-    assert reap(study) == [trial.number]
+    assert recover(study) == [trial.number]
 
 
 def test_leases_are_renewed_while_an_epoch_lasts(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lrsearch.search.storage.leases.RENEW", 0.05)
+    monkeypatch.setattr("lrsearch.search.storage.leases.RENEW_S", 0.05)
     monkeypatch.setattr("lrsearch.search.storage.leases._HEART._beating", 0)
     trial = take(study)
     for _ in range(100):
@@ -146,8 +146,8 @@ def test_leases_are_renewed_while_an_epoch_lasts(study: optuna.Study, monkeypatc
 
 def test_a_trial_that_nobody_signed_is_left_alone_for_a_moment(study: optuna.Study) -> None:
     trial = study.ask()
-    assert reap(study) == []
-    assert reap(study, grace=0.0) == [trial.number]
+    assert recover(study) == []
+    assert recover(study, grace=0.0) == [trial.number]
     assert waiting(study) == [], "without a schedule there is nothing to repeat"
 
 
@@ -155,7 +155,7 @@ def test_the_third_crash_is_a_failure(study: optuna.Study) -> None:
     numbers = []
     for _ in range(3):
         numbers.append(begin(study, **DEAD).number)
-        reap(study)
+        recover(study)
     trials = study.get_trials()
     assert [trials[n].user_attrs["outcome"] for n in numbers] == ["interrupted", "interrupted", "failed"]
     assert trials[numbers[-1]].user_attrs["reason"] == "its process was killed 3 times (out of memory, perhaps)"
@@ -167,37 +167,37 @@ def test_a_stop_by_the_user_is_no_crash(study: optuna.Study) -> None:
     for _ in range(5):
         end_interrupted(study, begin(study), "stopped by the user")
     killed = begin(study).number
-    bury(study, study.get_trials()[killed])
+    end_abandoned(study, study.get_trials()[killed])
     (again,) = waiting(study)
     assert again.user_attrs["crashes"] == 1
 
 
-def test_of_many_reapers_one_queues_a_trial_again(make_plan: MakePlan, study: optuna.Study) -> None:
-    lost = {begin(study, **DEAD).number for _ in range(4)}
+def test_of_many_recover_alls_one_queues_a_trial_again(make_plan: MakePlan, study: optuna.Study) -> None:
+    dead = {begin(study, **DEAD).number for _ in range(4)}
     studies = [opened(make_plan()) for _ in range(8)]
     together = threading.Barrier(len(studies))
     ended: list[int] = []
 
     def work(own: optuna.Study) -> None:
         together.wait()
-        ended.extend(reap(own))
+        ended.extend(recover(own))
 
     threads = [threading.Thread(target=work, args=[s]) for s in studies]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(ended) == sorted(lost)
-    assert sorted(t.user_attrs["repeats"] for t in waiting(study)) == sorted(lost)
+    assert sorted(ended) == sorted(dead)
+    assert sorted(t.user_attrs["repeats"] for t in waiting(study)) == sorted(dead)
 
 
 def test_a_kill_between_ending_and_queuing_loses_no_trial(study: optuna.Study) -> None:
     trial = begin(study)
     end(study, trial, "interrupted", "stopped by the user")
-    queue_lost(study, grace=60)
+    queue_interrupted(study, grace=60)
     assert waiting(study) == [], "it may be about to be queued"
-    queue_lost(study)
-    queue_lost(study)
+    queue_interrupted(study)
+    queue_interrupted(study)
     assert [t.user_attrs["repeats"] for t in waiting(study)] == [trial.number]
 
 
@@ -211,7 +211,7 @@ def test_a_trial_that_two_processes_queued_again_runs_once(study: optuna.Study) 
     assert "repeats" not in second.user_attrs
     dropped = study.get_trials()[again.number + 1]
     assert (dropped.state, dropped.user_attrs["outcome"]) == (TrialState.FAIL, "withdrawn")
-    queue_lost(study)
+    queue_interrupted(study)
     assert waiting(study) == []
 
 
@@ -243,24 +243,24 @@ def test_a_kill_while_baselines_are_queued_loses_none(make_plan: MakePlan, monke
 class Suspended(Bowl):
     """Another process takes its fourth trial for dead, as after a laptop's sleep."""
 
-    def __init__(self, reaper: Callable[[], None]) -> None:
-        self.reaper, self.trials = reaper, 0
+    def __init__(self, recover_all: Callable[[], None]) -> None:
+        self.recover_all, self.trials = recover_all, 0
 
     def run(self, *args: Any, **how: Any) -> Any:
         self.trials += 1
         for measurement in super().run(*args, **how):
             if self.trials == 4 and measurement.epoch == 3:
-                self.reaper()
+                self.recover_all()
             yield measurement
 
 
 def test_an_owner_that_lost_its_trial_goes_on_with_the_next(make_plan: MakePlan) -> None:
-    def reaper() -> None:
+    def recover_all() -> None:
         study = opened(plan)
         (running,) = study.get_trials(states=(TrialState.RUNNING,))
         end_interrupted(study, running, "its lease ran out")
 
-    plan = make_plan("6", objective=Suspended(reaper), sampler="random", pruner="none")
+    plan = make_plan("6", objective=Suspended(recover_all), sampler="random", pruner="none")
     result = search(plan)
     assert [t.outcome for t in result.trials if t.number != 3] == [t.outcome for t in result.trials if t.counted]
     assert result.trials[3].reason == "its lease ran out"
@@ -315,18 +315,18 @@ print("begun", flush=True)
 time.sleep(1.5)
 end(study, trial, "complete", value=0.5)
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as orphan:
-        assert orphan.stdout is not None
-        assert orphan.stdout.readline() == "begun\n"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "begun\n"
         result = search(make_plan("5"))
-    assert orphan.returncode == 0
+    assert worker.returncode == 0
     assert sum(t.counted for t in result.trials) == 5
     assert result.trials[3].value == 0.5
 
 
 def test_no_trial_that_nobody_signed_outlives_a_search(study: optuna.Study) -> None:
-    ghost, signed = study.ask(), take(study)
+    unsigned, signed = study.ask(), take(study)
     clear_unsigned(study, grace=0.3)
-    assert state(study, ghost.number) == TrialState.FAIL
+    assert state(study, unsigned.number) == TrialState.FAIL
     assert state(study, signed.number) == TrialState.RUNNING
     assert waiting(study) == []
