@@ -34,7 +34,7 @@ from .search import (
 from .spaces import Schedule
 
 POLL_S = 1.0
-"""Seconds between looks whether a search has begun."""
+"""Seconds between two checks whether a search has begun."""
 
 
 @takes(RunOptions)

@@ -1,4 +1,4 @@
-"""`Plan`: everything a search needs to know, settled before it begins."""
+"""`Plan`: everything a search needs to know, decided before it begins."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ EVAL_BATCHES = 4
 """Evaluation takes this many training batches at a time: without a graph to keep, that needs no more memory."""
 
 PROBE = 8
-"""Samples for a look at the gradients."""
+"""Samples that the gradients are checked with."""
 
 
 class LaneModel:
@@ -27,7 +27,7 @@ class LaneModel:
 
     Args:
         recipe: What to train.
-        data: Training data; a few samples are used for a look at the gradients.
+        data: Training data; a few samples are used to check the gradients.
         device: Where.
 
     Raises:

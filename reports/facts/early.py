@@ -15,7 +15,7 @@ MIN_TRIALS = 8
 
 
 @dataclass(frozen=True)
-class EarlyLook:
+class EarlyOrder:
     """The order of trials after an epoch against their order at the end.
 
     Attributes:
@@ -29,8 +29,8 @@ class EarlyLook:
     better: float | None
 
 
-def early_looks(result: SearchResult) -> tuple[EarlyLook, ...]:
-    """The looks at a tenth, a quarter, a half and three quarters of the horizon; none with too few trials."""
+def early_orders(result: SearchResult) -> tuple[EarlyOrder, ...]:
+    """The order after a tenth, a quarter, a half and three quarters of the horizon; none with too few trials."""
     curves = [
         t.metrics[result.metric] for t in result.ranking if len(t.metrics.get(result.metric, ())) == result.epochs
     ]
@@ -40,7 +40,7 @@ def early_looks(result: SearchResult) -> tuple[EarlyLook, ...]:
     values = np.array(curves)  # (trials, epochs), best first
     half = values[: len(values) // 2]
     return tuple(
-        EarlyLook(result.counting.at(e), _spearman(values, e), _spearman(half, e) if len(half) >= MIN_TRIALS else None)
+        EarlyOrder(result.counting.at(e), _spearman(values, e), _spearman(half, e) if len(half) >= MIN_TRIALS else None)
         for e in epochs
     )
 

@@ -22,7 +22,7 @@ from ...search.results.importance import NOTED_FROM, importance
 from ..facts import rows, spending, tables
 from ..facts.answer import answer
 from ..facts.curves import phases
-from ..facts.early import early_looks
+from ..facts.early import early_orders
 from ..facts.longer import longer
 from ..facts.marks import recommended
 from ..facts.numbers import cell, num, param
@@ -134,7 +134,7 @@ def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]
         "unspent": spending.unspent(result),
         "wall_seconds": spending.wall_seconds(result),
         "reasons": spending.reasons(result),
-        "looks": early_looks(result),
+        "orders": early_orders(result),
         "longer": longer(result),
         "rows": rows.trial_rows(result),
         "sessions": rows.sessions(result),

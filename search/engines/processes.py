@@ -23,10 +23,10 @@ from ..storage.trial_notes import to_record
 from ..trial.settings import Terms
 from .pool import Worker, WorkerDied, WorkerPool, worker_pool
 from .signals import Interrupts, stop_file_on_interrupt
-from .worker import check_one, settle_in, work_one
+from .worker import check_one, set_up_worker, work_one
 
 POLL_S = 1.0
-"""Seconds between looks at the workers while none has news."""
+"""Seconds between two checks of the workers while none has ended."""
 STARTUP_S = 60.0
 """Seconds that a worker may take to start."""
 MOST_UNBEGUN = 6
@@ -50,7 +50,7 @@ def run_processes(
     stop.unlink(missing_ok=True)
     terms = replace(terms, told=None)  # a process cannot call this one back
     work = partial(work_one, replace(plan, jobs=jobs), terms, study.study_name, str(stop))
-    pool = worker_pool(jobs, settle_in)
+    pool = worker_pool(jobs, set_up_worker)
     try:
         with stop_file_on_interrupt(stop, note) as interrupts:
             care = _Care(study, terms.metric, plan.trial_timeout, interrupts, note)
@@ -165,7 +165,7 @@ def check_in_worker(plan: Plan, schedule: Schedule, terms: Terms, timeout: float
         InputError: As `start` does.
         StudyError: It hangs, or its process died.
     """
-    worker: Worker[Schedule, None] = worker_pool(max(1, plan.jobs), settle_in).workers[0]
+    worker: Worker[Schedule, None] = worker_pool(max(1, plan.jobs), set_up_worker).workers[0]
     worker.start(partial(check_one, plan.objective, replace(terms, told=None)), schedule)
     try:
         if not worker.wait(timeout + STARTUP_S):

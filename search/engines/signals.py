@@ -15,7 +15,7 @@ from typing import Any
 HURRY_S = 5.0
 """Seconds that running epochs get after SIGTERM."""
 PARENT_CHECK_S = 0.5
-"""Seconds between a worker's looks at its parent."""
+"""Seconds between two checks of a worker whether its parent lives."""
 
 
 class Interrupts:

@@ -47,7 +47,7 @@ def work_one(plan: Plan, terms: Terms, name: str, stop: str, allowance: Allowanc
     )
 
 
-def settle_in(parent: int) -> None:
+def set_up_worker(parent: int) -> None:
     """What a worker process does once: it leaves signals and standard output to its parent, and ends with it."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; it leaves the stop file
@@ -59,7 +59,7 @@ def settle_in(parent: int) -> None:
 
 @lru_cache(maxsize=1)
 def _own_device(device: str, jobs: int, folder: str) -> str:
-    """This process's device, settled once: workers take turns over the GPUs."""
+    """This process's device, chosen once: workers take turns over the GPUs."""
     devices = device_count(device) if device == "cuda" and jobs > 1 else 1  # asking imports torch
     return device if devices < 2 else f"cuda:{_slot(jobs, folder) % devices}"
 

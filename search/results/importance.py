@@ -18,7 +18,7 @@ MIN_TRIALS = 10
 NOTED_FROM = 30
 """Complete trials from which on a search notes the shares in its study when it ends: reading it is quick then."""
 MOST_TRIALS = 2000
-"""Of more complete trials an even spread is looked at: the shares are the same, and Optuna copies every trial."""
+"""Of more complete trials an even spread is used: the shares are the same, and Optuna copies every trial."""
 
 
 def importance(result: SearchResult) -> dict[str, float]:

@@ -20,7 +20,7 @@ from ..notes.trial import TrialNotes
 from .features import Array, Features, warping
 from .gaussian_process import Kernel, Posterior, fit_kernel, log_improvement
 from .initial_design import next_design
-from .observations import Curve, Params, Seen, curve_of, look, observations
+from .observations import Curve, Params, Seen, curve_of, observations, observe
 
 F = TypeVar("F", bound=Callable[..., Any])
 _one_thread: Callable[[F], F] = ThreadpoolController().wrap(limits=1, user_api="blas")
@@ -187,7 +187,7 @@ class CurveModel:
         if self._curves.get(trial.number) is None:
             self._curves[trial.number] = curve_of(trial, self.space, self.features)
         curve = self._curves[trial.number]
-        return look(study, trial, curve, self.reports, self.space.counting.every) if curve else None
+        return observe(study, trial, curve, self.reports, self.space.counting.every) if curve else None
 
 
 def _worth_knowing(study: Study, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
@@ -216,8 +216,8 @@ def _with_pending(fit: Fit, running: Sequence[Seen]) -> tuple[Posterior, float]:
         The posterior, and what the next trial has to beat: the pretended ends, too.
     """
     posterior, best = fit.posterior, fit.best
-    if looked := [t for t in running if t.epochs]:
-        posterior = posterior.given(*observations(looked, MAX_ROWS, fit.warp))
+    if shown := [t for t in running if t.epochs]:
+        posterior = posterior.given(*observations(shown, MAX_ROWS, fit.warp))
     if running:
         whole = np.stack([t.curve.whole for t in running])
         ends = posterior.predict(whole)[0]

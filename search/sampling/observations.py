@@ -17,8 +17,8 @@ from .features import Array, Features
 
 Params = dict[str, float | str]
 
-LOOKS = (0.25, 0.5, 0.75)
-"""Shares of the horizon at which the surrogate looks at a trial, besides its last epoch."""
+OBSERVED_AT = (0.25, 0.5, 0.75)
+"""Shares of the horizon at which a trial is observed, besides its last epoch."""
 
 
 class Curve:
@@ -50,7 +50,7 @@ class Seen:
 
     Attributes:
         curve: Its learning-rate curve.
-        epochs: Epochs looked at, rising; the last one is its last.
+        epochs: Epochs observed, rising; the last one is its last.
         values: The metric there, smaller is better; infinite after a divergence.
         complete: Whether it ended by itself, with a value for the whole curve.
     """
@@ -62,7 +62,7 @@ class Seen:
 
     @cached_property
     def x(self) -> Array:
-        """Features of the beginnings looked at, ``(looks, d)``."""
+        """Features of the beginnings observed, ``(observations, d)``."""
         return self.curve.after(self.epochs)
 
 
@@ -83,22 +83,22 @@ def reported(trial: FrozenTrial, every: int = 1) -> dict[int, float]:
     return {when // every + offset: value for when, value in at.items()}
 
 
-def look(study: Study, trial: FrozenTrial, curve: Curve, horizon: int, every: int = 1) -> Seen:
-    """What a trial has shown so far, at the looks of a horizon in whole epochs, or reports `every` so many steps."""
+def observe(study: Study, trial: FrozenTrial, curve: Curve, horizon: int, every: int = 1) -> Seen:
+    """The observations of a trial so far; the horizon is in whole epochs, or in reports `every` so many steps."""
     sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
     values = {e: sign * v for e, v in reported(trial, every).items() if e <= horizon}
     complete = trial.state == TrialState.COMPLETE
     if complete and trial.value is not None:
         values[horizon] = sign * trial.value
-    looks = {max(1, round(share * horizon)) for share in LOOKS} | {max(values, default=0)}
-    epochs = tuple(sorted(e for e in values if e in looks))
+    observed = {max(1, round(share * horizon)) for share in OBSERVED_AT} | {max(values, default=0)}
+    epochs = tuple(sorted(e for e in values if e in observed))
     return Seen(curve, epochs, tuple(v if math.isfinite(v := values[e]) else math.inf for e in epochs), complete)
 
 
 def observations(
     trials: Sequence[Seen], most: int, warp: Callable[[Array], Array] | None = None
 ) -> tuple[Array, Array]:
-    """All looks at the trials, features and values; of too many the better half and the rest evenly spread."""
+    """All observations of the trials, features and values; of too many the better half and a spread of the rest."""
     x, y = np.concatenate([t.x for t in trials]), np.concatenate([t.values for t in trials])
     if len(y) > most:
         order = np.argsort(y, kind="stable")

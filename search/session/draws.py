@@ -20,8 +20,8 @@ def skipped_numbers(study: Study, *, alone: bool) -> int:
     """By how much the number of a new trial is ahead of its draw.
 
     Interrupted trials and their repetitions use up numbers, but no draws. All processes that work on a study at a time
-    must subtract the same, or two of them would draw the same schedule. So only a process that works `alone` looks how
-    many numbers were skipped, and notes it; all others take what is noted.
+    must subtract the same, or two of them would draw the same schedule. So only a process that works `alone` counts
+    how many numbers were skipped, and notes it; all others take what is noted.
 
     Args:
         study: The search's study.

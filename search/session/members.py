@@ -25,7 +25,7 @@ from ..storage.leases import let_go, recover, take
 from ..storage.studies import TEAM, note_study
 
 POLL_S = 1.0
-"""Seconds between looks at what other processes do."""
+"""Seconds between two readings of what other processes do."""
 
 
 class Alone:

@@ -158,7 +158,7 @@ def begin_trial(
     stop: Callable[[], bool] = lambda: False,
     worker: int | None = None,
 ) -> RunningTrial | TrialRecord:
-    """Take a trial and settle its schedule.
+    """Take a trial and give it a schedule.
 
     Args:
         study: The study to ask for a trial.

@@ -13,7 +13,7 @@ from results import contested, lr_trial, made_result, made_trial, only, resumed
 from lrsearch.reports.facts import answer as answers
 from lrsearch.reports.facts import curves as series
 from lrsearch.reports.facts import edges, rows, spending, tables
-from lrsearch.reports.facts.early import early_looks
+from lrsearch.reports.facts.early import early_orders
 from lrsearch.reports.figures.base_lr import wall
 from lrsearch.reports.figures.parameters import parameters
 from lrsearch.reports.figures.points import select
@@ -291,12 +291,12 @@ def test_early_looks_compare_the_order_of_complete_trials_with_their_last() -> N
 
     rising = [trial(i, [float(i), float(i), float(-i), float(i)]) for i in range(16)]
     result = replace(made_result(1, epochs=4), trials=tuple(rising))
-    looks = early_looks(result)
-    assert [look.epoch for look in looks] == [1, 2, 3]
-    assert [round(look.everyone, 6) for look in looks] == [1, 1, -1]
-    assert [round(look.better or 0, 6) for look in looks] == [1, 1, -1]
-    assert early_looks(replace(result, trials=tuple(rising[:9])))[0].better is None
-    assert early_looks(replace(result, trials=tuple(rising[:7]))) == ()
+    orders = early_orders(result)
+    assert [o.epoch for o in orders] == [1, 2, 3]
+    assert [round(o.everyone, 6) for o in orders] == [1, 1, -1]
+    assert [round(o.better or 0, 6) for o in orders] == [1, 1, -1]
+    assert early_orders(replace(result, trials=tuple(rising[:9])))[0].better is None
+    assert early_orders(replace(result, trials=tuple(rising[:7]))) == ()
 
 
 # Where the budget went.
