@@ -32,16 +32,16 @@ def file_sources(spec: str) -> dict[str, str]:
     if where.endswith(".py"):
         first = Path(os.path.abspath(where))
         return _follow(first, first.parent)
-    found = importlib.util.find_spec(where)
-    if found is None or not found.origin or not os.path.isfile(found.origin):
+    module = importlib.util.find_spec(where)
+    if module is None or not module.origin or not os.path.isfile(module.origin):
         return {}
-    first = Path(found.origin)
+    first = Path(module.origin)
     root = first.parents[where.count(".") + (first.name == "__init__.py")]
     sources = _follow(first, root)
     if _INSTALLED.isdisjoint(root.parts):
         return sources
     package = where.partition(".")[0]  # beside it lies all that is installed
-    return {name: found for name, found in sources.items() if name.split("/")[0] in (package, f"{package}.py")}
+    return {name: text for name, text in sources.items() if name.split("/")[0] in (package, f"{package}.py")}
 
 
 def function_sources(function: Callable[..., Any]) -> dict[str, str]:
@@ -50,7 +50,7 @@ def function_sources(function: Callable[..., Any]) -> dict[str, str]:
     The rest of the module may be what starts the search, so it does not count.
     """
     module = vars(sys.modules.get(function.__module__, object))
-    found: dict[str, str] = {}
+    prints: dict[str, str] = {}
     todo = [function]
     while todo:
         part = todo.pop()
@@ -59,15 +59,15 @@ def function_sources(function: Callable[..., Any]) -> dict[str, str]:
         except (OSError, TypeError):  # typed into an interpreter, or not written in Python
             continue
         tree = _parse(text)
-        found[part.__qualname__] = _fingerprint(text, tree)
+        prints[part.__qualname__] = _fingerprint(text, tree)
         for name in (
-            {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} & set(module) - set(found) if tree else ()
+            {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} & set(module) - set(prints) if tree else ()
         ):
             if _is_part(module[name], function.__module__):
                 todo.append(module[name])
             elif isinstance(module[name], (bool, int, float, str)):
-                found[name] = _fingerprint(repr(module[name]), None)
-    return found
+                prints[name] = _fingerprint(repr(module[name]), None)
+    return prints
 
 
 def _is_part(thing: Any, module: str) -> bool:
@@ -76,18 +76,18 @@ def _is_part(thing: Any, module: str) -> bool:
 
 def _follow(first: Path, root: Path) -> dict[str, str]:
     """Fingerprints of a file and of those that it imports from under `root`."""
-    found: dict[str, str] = {}
+    prints: dict[str, str] = {}
     todo = [first]
     while todo:
         path = todo.pop()
         name = path.relative_to(root).as_posix()
-        if name not in found:
+        if name not in prints:
             text = path.read_bytes()
             tree = _parse(text)
-            found[name] = _fingerprint(text, tree)
+            prints[name] = _fingerprint(text, tree)
             imported = _imports(tree, path.relative_to(root).parts[:-1]) if tree else ()
             todo.extend(file for module in imported for file in _files(module, root))
-    return found
+    return prints
 
 
 def _imports(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

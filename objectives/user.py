@@ -97,14 +97,14 @@ class UserObjective:
             ObjectiveError: The user's code breaks the contract.
         """
         if self.owns_loop:
-            found: list[Measurement] = []
+            kept: list[Measurement] = []
 
             def keep(measurement: Measurement) -> bool:
-                found.append(measurement)
+                kept.append(measurement)
                 return True
 
             self.train(schedule, keep, epochs=epochs, seed=seed, device=device, test=test)
-            yield from found
+            yield from kept
             return
         run = Run(schedule, epochs, seed, device, test, self.counting)
         steps, clock = self.function(run), _Clock()
@@ -144,14 +144,14 @@ class UserObjective:
         run.report_to(reports)
         try:
             with self._as_started(run):
-                found = self.function(run)
+                given = self.function(run)
         except TrialEnded:
             pass
         except Exception:
             if not reports.over:
                 raise
         else:
-            if inspect.isgenerator(found):
+            if inspect.isgenerator(given):
                 raise ObjectiveError(f"{self.name} returned a generator: write yield in the function itself.")
         if reports.failure:
             raise reports.failure

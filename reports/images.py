@@ -87,12 +87,12 @@ def _panels(result: SearchResult) -> list[str]:
     """The panels two by two, each below its title."""
     shown = [p for draw in PANELS.values() if (p := draw(result)) is not None]
     width, height = (WIDTH - 2 * MARGIN - GAP) // 2, (HEIGHT - TOP - 16) // 2
-    found = []
+    parts = []
     for i, panel in enumerate(shown):
         x, y = MARGIN + (i % 2) * (width + GAP), TOP + (i // 2) * height
-        found += [_write(x, y, panel.title, 15, INK, "600"), _placed(panel, x, y + 6, width, height - 46)]
-        found.append(_write(x, y + height - 24, panel.note, 13, MUTED))
-    return found
+        parts += [_write(x, y, panel.title, 15, INK, "600"), _placed(panel, x, y + 6, width, height - 46)]
+        parts.append(_write(x, y + height - 24, panel.note, 13, MUTED))
+    return parts
 
 
 def _placed(panel: Panel, x: int, y: int, width: int, height: int) -> str:
@@ -100,13 +100,13 @@ def _placed(panel: Panel, x: int, y: int, width: int, height: int) -> str:
 
 
 def _legend(result: SearchResult) -> list[str]:
-    found, x = [], MARGIN
+    parts, x = [], MARGIN
     for c in contenders(result):
         dash = f' stroke-dasharray="{c.dash}"' if c.dash else ""
-        found.append(f'<path d="M{x} 145h28" stroke="{c.color}" stroke-width="{c.width}"{dash}/>')
-        found.append(_write(x + 36, 150, c.name, 15, INK))
+        parts.append(f'<path d="M{x} 145h28" stroke="{c.color}" stroke-width="{c.width}"{dash}/>')
+        parts.append(_write(x + 36, 150, c.name, 15, INK))
         x += 70 + 9 * len(c.name)
-    return found
+    return parts
 
 
 def _write(x: int, y: int, text: str, size: int, color: str, weight: str = "400") -> str:
@@ -151,4 +151,4 @@ def _draw(figure: Figure) -> bytes:
 def find_browser() -> str | None:
     """The system's Chromium or Chrome (or ``$BROWSER_PATH``); None leaves the search to kaleido."""
     named = os.environ.get("BROWSER_PATH")
-    return named or next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    return named or next((path for name in BROWSERS if (path := shutil.which(name))), None)

@@ -91,33 +91,33 @@ def make_family(function: Shape, ranges: Mapping[str, Range | Choice]) -> Family
     return Family(name, doc.splitlines()[0], inspect.getsourcefile(function) or "", params, lr, stages)
 
 
-def add_family(found: Any, where: str) -> str:
+def add_family(family: Any, where: str) -> str:
     """Check and register a family of the user's own, in place of an older one of that name; returns the name.
 
     Raises:
         InputError: It is no family, has a built-in one's name, or draws no learning rates.
     """
-    if not isinstance(found, Family):
+    if not isinstance(family, Family):
         raise InputError(f"{where} is no schedule family: put @lrsearch.family(...) above the function.")
-    if found.name in BUILT_IN:
-        raise InputError(f"{where}: there is a family {found.name!r} already: choose another name.")
-    before = FAMILIES.pop(found.name, None)
-    register(found)
+    if family.name in BUILT_IN:
+        raise InputError(f"{where}: there is a family {family.name!r} already: choose another name.")
+    before = FAMILIES.pop(family.name, None)
+    register(family)
     try:
-        _check_curve(found)
+        _check_curve(family)
     except Exception:
-        del FAMILIES[found.name]
+        del FAMILIES[family.name]
         if before:
             register(before)
         raise
-    return found.name
+    return family.name
 
 
-def _check_curve(found: Family) -> None:
-    curve = Schedule(found.name, 1.0, 10).curve(10)
-    _check_shares(found.name, {}, np.linspace(0, 1, 100), curve)
-    if not found.rises:
-        _check_start(found.name, {}, curve[0])
+def _check_curve(family: Family) -> None:
+    curve = Schedule(family.name, 1.0, 10).curve(10)
+    _check_shares(family.name, {}, np.linspace(0, 1, 100), curve)
+    if not family.rises:
+        _check_start(family.name, {}, curve[0])
 
 
 def _param(name: str, searched: Range | Choice) -> Param:
@@ -184,8 +184,10 @@ def _need(name: str, key: str, value: Any) -> str:
 def _samples(ranges: Mapping[str, Range | Choice]) -> Iterator[Values]:
     """Combinations of the smallest, middle and largest values."""
     values: list[tuple[float | str, ...]] = []
-    for found in ranges.values():
-        values.append(found.options if isinstance(found, Choice) else (found.low, found.middle, found.high))
+    for searched in ranges.values():
+        values.append(
+            searched.options if isinstance(searched, Choice) else (searched.low, searched.middle, searched.high)
+        )
     for combination in itertools.islice(itertools.product(*values), CORNERS):
         yield dict(zip(ranges, combination, strict=True))
 
@@ -210,8 +212,8 @@ def _takes_arrays(shape: Shape, values: Values) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            found = _at_once("", shape, GRID, values)
-        return found.shape == GRID.shape and bool(np.array_equal(found, _pointwise("", shape, GRID, values)))
+            at_once = _at_once("", shape, GRID, values)
+        return at_once.shape == GRID.shape and bool(np.array_equal(at_once, _pointwise("", shape, GRID, values)))
     except Exception:  # it takes numbers only
         return False
 

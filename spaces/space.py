@@ -89,8 +89,8 @@ class ScheduleSpace:
             for key, p in known.items()
             if key in self.ranges or not p.opt_in
         }
-        for key, found in ranges.items():
-            _check_range(key, known[key], found)
+        for key, values in ranges.items():
+            _check_range(key, known[key], values)
         object.__setattr__(self, "ranges", ranges)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -240,12 +240,12 @@ def default_space(
     return ScheduleSpace(families, horizon, base_lr, interval=interval, counting=counting)
 
 
-def _check_range(key: str, param: Param, found: Range | Choice) -> None:
-    if isinstance(found, Choice) != isinstance(param.valid, Choice):
+def _check_range(key: str, param: Param, values: Range | Choice) -> None:
+    if isinstance(values, Choice) != isinstance(param.valid, Choice):
         wanted = "a list of names" if isinstance(param.valid, Choice) else "low and high"
-        raise InputError(f"{key} takes {wanted}, got {found}.")
+        raise InputError(f"{key} takes {wanted}, got {values}.")
     valid = Range(0.0, 1.0) if param.unit == "lr" else param.valid
-    ends = found.options if isinstance(found, Choice) else (found.low, found.high)
+    ends = values.options if isinstance(values, Choice) else (values.low, values.high)
     for end in ends:
         if not _inside(end, valid):
             of = " as a fraction of base_lr" if param.unit == "lr" else ""
@@ -262,31 +262,31 @@ def _inside(value: float | str, valid: Range | Choice) -> bool:
     return abs(steps - round(steps)) < 1e-6
 
 
-def _suggest(trial: TrialLike, name: str, found: Range | Choice) -> float | str:
-    if isinstance(found, Choice):
-        return str(trial.suggest_categorical(name, list(found.options)))
-    return trial.suggest_float(name, found.low, found.high, log=found.log, step=found.step)
+def _suggest(trial: TrialLike, name: str, values: Range | Choice) -> float | str:
+    if isinstance(values, Choice):
+        return str(trial.suggest_categorical(name, list(values.options)))
+    return trial.suggest_float(name, values.low, values.high, log=values.log, step=values.step)
 
 
-def _draw(rng: np.random.Generator, found: Range | Choice) -> float | str:
-    if isinstance(found, Choice):
-        return found.options[rng.integers(len(found.options))]
-    if found.step is not None:
-        return found.low + found.step * float(rng.integers(int((found.high - found.low) / found.step + 1.5)))
-    if found.log:
-        return float(np.exp(rng.uniform(np.log(found.low), np.log(found.high))))
-    return float(rng.uniform(found.low, found.high))
+def _draw(rng: np.random.Generator, values: Range | Choice) -> float | str:
+    if isinstance(values, Choice):
+        return values.options[rng.integers(len(values.options))]
+    if values.step is not None:
+        return values.low + values.step * float(rng.integers(int((values.high - values.low) / values.step + 1.5)))
+    if values.log:
+        return float(np.exp(rng.uniform(np.log(values.low), np.log(values.high))))
+    return float(rng.uniform(values.low, values.high))
 
 
-def _nudge(rng: np.random.Generator, found: Range | Choice, value: float | str, scale: float) -> float | str:
-    if isinstance(found, Choice):
-        return value if rng.random() >= scale else _draw(rng, found)
-    ends = (found.low, found.high, float(value))
-    low, high, now = map(math.log, ends) if found.log else ends
+def _nudge(rng: np.random.Generator, values: Range | Choice, value: float | str, scale: float) -> float | str:
+    if isinstance(values, Choice):
+        return value if rng.random() >= scale else _draw(rng, values)
+    ends = (values.low, values.high, float(value))
+    low, high, now = map(math.log, ends) if values.log else ends
     moved = min(max(now + scale * (high - low) * rng.standard_normal(), low), high)
-    if found.step is not None:
-        return found.low + found.step * round((moved - found.low) / found.step)
-    return min(max(math.exp(moved), found.low), found.high) if found.log else moved
+    if values.step is not None:
+        return values.low + values.step * round((moved - values.low) / values.step)
+    return min(max(math.exp(moved), values.low), values.high) if values.log else moved
 
 
 def _to_search(param: Param, schedule: Schedule) -> float | str:
@@ -294,12 +294,12 @@ def _to_search(param: Param, schedule: Schedule) -> float | str:
     return float(value) / schedule.base_lr if param.unit == "lr" else value
 
 
-def _rounded(param: Param, found: Range | Choice, counting: Counting) -> Range | Choice:
-    if isinstance(found, Choice):
-        return found
+def _rounded(param: Param, values: Range | Choice, counting: Counting) -> Range | Choice:
+    if isinstance(values, Choice):
+        return values
     if param.unit == "per epoch":
-        return Range(_factor(found.low, 4, counting), _factor(found.high, 4, counting), found.log, found.step)
-    return Range(_digits(found.low, 4), _digits(found.high, 4), found.log, found.step)
+        return Range(_factor(values.low, 4, counting), _factor(values.high, 4, counting), values.log, values.step)
+    return Range(_digits(values.low, 4), _digits(values.high, 4), values.log, values.step)
 
 
 def _factor(value: float, n: int, counting: Counting) -> float:

@@ -66,8 +66,8 @@ def space_to_toml(space: ScheduleSpace, *, offers: bool = False) -> str:
             note = "; ".join(
                 filter(None, [_UNITS[p.unit].format(unit=counting.unit), in_unit(p.summary, counting.unit)])
             )
-            if found := space.ranges.get(f"{name}.{p.name}"):
-                lines.append(f"{p.name} = {_dump(found)}  # {note}")
+            if searched := space.ranges.get(f"{name}.{p.name}"):
+                lines.append(f"{p.name} = {_dump(searched)}  # {note}")
             elif offers:
                 offer = _dump(p.valid if isinstance(p.valid, Choice) else p.search(space.horizon))
                 lines.append(f"# {p.name} = {offer}  # {note}; {_dump_value(p.usual(1.0))} unless searched")
@@ -117,8 +117,8 @@ def space_from_toml(text: str, base: ScheduleSpace, chosen: Chosen = list) -> Sc
             ranges[f"{family}.{name}"] = _range(f"{family}.{name}", value, base.horizon if length else None)
     base_lr = _range("base_lr", data["base_lr"], None) if "base_lr" in data else base.base_lr
     warmup = _range("warmup", data["warmup"], base.horizon) if "warmup" in data else base.warmup
-    for key, found in (("base_lr", base_lr), ("warmup", warmup)):
-        if isinstance(found, Choice):
+    for key, searched in (("base_lr", base_lr), ("warmup", warmup)):
+        if isinstance(searched, Choice):
             raise InputError(f"{key} takes low and high, got a list of names.")
     assert isinstance(base_lr, Range)
     assert not isinstance(warmup, Choice)
@@ -187,13 +187,13 @@ def _parse(text: str) -> dict[str, Any]:
     return data
 
 
-def _dump(found: Range | Choice) -> str:
-    if isinstance(found, Choice):
-        return json.dumps(list(found.options))
-    if found.low == found.high:
-        return repr(float(found.low))
-    extra = ", log = true" if found.log else f", step = {found.step!r}" if found.step else ""
-    return f"{{ low = {float(found.low)!r}, high = {float(found.high)!r}{extra} }}"
+def _dump(searched: Range | Choice) -> str:
+    if isinstance(searched, Choice):
+        return json.dumps(list(searched.options))
+    if searched.low == searched.high:
+        return repr(float(searched.low))
+    extra = ", log = true" if searched.log else f", step = {searched.step!r}" if searched.step else ""
+    return f"{{ low = {float(searched.low)!r}, high = {float(searched.high)!r}{extra} }}"
 
 
 def _dump_value(value: float | str) -> str:
@@ -213,8 +213,8 @@ def _range(key: str, value: Any, horizon: float | None) -> Range | Choice:
     low, high = (_number(f"{key}.{end}", value[end], horizon) for end in ("low", "high"))
     step = _number(f"{key}.step", value["step"], horizon) if "step" in value else None
     try:
-        found = Range(low, high, value.get("log", False), step)
-        return Range(low, high) if low == high else found  # a fixed value has no scale
+        wide = Range(low, high, value.get("log", False), step)
+        return Range(low, high) if low == high else wide  # a fixed value has no scale
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
 

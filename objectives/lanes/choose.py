@@ -128,9 +128,9 @@ def crowd_speed(recipe: Recipe, data: Splits, count: int) -> float:
     cores = torch.get_num_threads()
     with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         loops = [_epochs_alone(recipe, data, "cpu") for _ in range(count)]
-        found = count / _seconds(max(pool.map(next, loops)) for _ in range(MANY_EPOCHS))
+        speed = count / _seconds(max(pool.map(next, loops)) for _ in range(MANY_EPOCHS))
     torch.set_num_threads(cores)  # that of matrix products is the whole process's
-    return found
+    return speed
 
 
 def memory_per_lane(recipe: Recipe, data: Splits, device: str) -> int:
@@ -156,10 +156,10 @@ def _memory_limit(recipe: Recipe, data: Splits, device: str) -> int:
 def _seconds(epochs: Iterator[float]) -> float:
     """What an epoch takes."""
     next(epochs)
-    found: list[float] = []
-    while len(found) < FEWEST_EPOCHS or sum(found) < ENOUGH_S:
-        found.append(next(epochs))
-    return statistics.median(found)
+    seconds: list[float] = []
+    while len(seconds) < FEWEST_EPOCHS or sum(seconds) < ENOUGH_S:
+        seconds.append(next(epochs))
+    return statistics.median(seconds)
 
 
 def _epochs(lanes: Lanes) -> Iterator[float]:
@@ -184,11 +184,11 @@ def _together(recipe: Recipe, data: Splits, device: str, *, graph: bool = False)
 
 
 def _difference(
-    expected: Sequence[Measurement], found: Sequence[Measurement], recipe: Recipe
+    expected: Sequence[Measurement], measured: Sequence[Measurement], recipe: Recipe
 ) -> tuple[str, float, float]:
     """The first loss that is further apart than rounding makes it, with both values; no name if there is none."""
     tolerance = TOLERANCE * (50 if recipe.bf16 else 1)
-    for a, b in zip(expected, found, strict=True):
+    for a, b in zip(expected, measured, strict=True):
         for name in ("train_loss", "val_loss"):
             x, y = a.metrics[name], b.metrics[name]
             if abs(x - y) > tolerance * max(1.0, abs(x)):

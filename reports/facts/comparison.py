@@ -117,17 +117,17 @@ class Paired(NamedTuple):
 
 def paired(result: SearchResult, duel: Duel) -> Paired:
     """The duel of the finalist with one baseline, with its runs."""
-    found = result.confirmation
-    assert found is not None
-    assert found.winner is not None
-    mine, other = found.judged(found.winner), found.judged(duel.rival)
-    met = [s for s in found.contest.judging if s in mine and s in other][: duel.seeds]
+    confirmation = result.confirmation
+    assert confirmation is not None
+    assert confirmation.winner is not None
+    mine, other = confirmation.judged(confirmation.winner), confirmation.judged(duel.rival)
+    met = [s for s in confirmation.contest.judging if s in mine and s in other][: duel.seeds]
     finite = [s for s in met if math.isfinite(mine[s]) and math.isfinite(other[s])]
     means = _means([mine[s] for s in finite], [other[s] for s in finite])
     values = [v for s in finite for v in (mine[s], other[s])]
     return Paired(
         metric=result.metric,
-        finalist=found.winner,
+        finalist=confirmation.winner,
         baseline=duel.rival,
         means=means,
         difference=duel.difference,
@@ -154,16 +154,22 @@ def finding(word: str, p: Paired) -> Finding:
 
 def on_test_data(result: SearchResult, duel: Duel) -> tuple[Paired, ...]:
     """Every test metric of the finalist and a baseline on the seeds of their duel; empty if none was measured."""
-    found = result.confirmation
-    assert found is not None
-    assert found.winner is not None
-    met = [s for s in found.contest.judging if s in found.judged(found.winner) and s in found.judged(duel.rival)]
+    confirmation = result.confirmation
+    assert confirmation is not None
+    assert confirmation.winner is not None
+    met = [
+        s
+        for s in confirmation.contest.judging
+        if s in confirmation.judged(confirmation.winner) and s in confirmation.judged(duel.rival)
+    ]
     seeds = met[: duel.seeds]
-    level = found.contest.looks[-1].level if found.contest.looks else 0.05
-    mine, other = _tests(found, found.winner), _tests(found, duel.rival)
+    level = confirmation.contest.looks[-1].level if confirmation.contest.looks else 0.05
+    mine, other = _tests(confirmation, confirmation.winner), _tests(confirmation, duel.rival)
     names = dict.fromkeys(name for s in seeds for name in mine.get(s, {}))
     return tuple(
-        p for name in names if (p := _test_pair(name, result, (found.winner, duel.rival), mine, other, seeds, level))
+        p
+        for name in names
+        if (p := _test_pair(name, result, (confirmation.winner, duel.rival), mine, other, seeds, level))
     )
 
 
@@ -201,10 +207,10 @@ def _bare(name: str) -> str:
     return re.sub(r"^(val|valid|validation|test|eval|dev|train)[_/]", "", name.lower())
 
 
-def _tests(found: Confirmation, trial: int) -> dict[int, dict[str, float]]:
+def _tests(confirmation: Confirmation, trial: int) -> dict[int, dict[str, float]]:
     """A trial's test metrics by the seeds that judge."""
-    judging = found.contest.judging
-    return {t.seed: dict(t.test) for t in found.runs if t.confirms == trial and t.seed in judging and t.test}
+    judging = confirmation.contest.judging
+    return {t.seed: dict(t.test) for t in confirmation.runs if t.confirms == trial and t.seed in judging and t.test}
 
 
 def _means(mine: list[float], other: list[float]) -> tuple[float, float]:

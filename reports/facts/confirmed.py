@@ -62,17 +62,17 @@ class ConfirmedRow(NamedTuple):
 
 def standing(result: SearchResult, trial: TrialRecord) -> str:
     """What the search says of one trial: the verdict if it was judged, else that it was not; and which one to use."""
-    found = result.confirmation
+    confirmation = result.confirmation
     best = result.best if result.ranking else None
     chosen = (
         f"The search recommends trial {best.number} ({title(best)})." if best and best.number != trial.number else ""
     )
     said = ""
-    if found is not None and found.winner is not None:
-        if trial.number in (found.winner, *found.contest.lower, *found.rivals):
+    if confirmation is not None and confirmation.winner is not None:
+        if trial.number in (confirmation.winner, *confirmation.contest.lower, *confirmation.rivals):
             said = verdict_of(result)
-        elif trial.number in (*found.contest.candidates, *found.contest.baselines):
-            said = f"Trial {trial.number} was dropped after {len(found.contest.choosing)} selection seeds."
+        elif trial.number in (*confirmation.contest.candidates, *confirmation.contest.baselines):
+            said = f"Trial {trial.number} was dropped after {len(confirmation.contest.choosing)} selection seeds."
         else:
             said = f"Trial {trial.number} was not confirmed on fresh seeds."
     return " ".join(part for part in (said, chosen) if part)
@@ -80,34 +80,36 @@ def standing(result: SearchResult, trial: TrialRecord) -> str:
 
 def confirmed_rows(result: SearchResult) -> tuple[ConfirmedRow, ...]:
     """The finalist, itself at a lower base_lr, the baselines it met, and those that were dropped."""
-    found = result.confirmation
-    if found is None or found.winner is None:
+    confirmation = result.confirmation
+    if confirmation is None or confirmation.winner is None:
         return ()
     met = {p.baseline: p for p, _ in findings(result)}
-    contest = found.contest
-    order = dict.fromkeys([found.winner, *contest.lower, *found.rivals, *contest.candidates, *contest.baselines])
-    return tuple(_row(result, found, trial, met.get(trial)) for trial in order)
+    contest = confirmation.contest
+    order = dict.fromkeys(
+        [confirmation.winner, *contest.lower, *confirmation.rivals, *contest.candidates, *contest.baselines]
+    )
+    return tuple(_row(result, confirmation, trial, met.get(trial)) for trial in order)
 
 
-def _row(result: SearchResult, found: Confirmation, trial: int, met: Paired | None) -> ConfirmedRow:
+def _row(result: SearchResult, confirmation: Confirmation, trial: int, met: Paired | None) -> ConfirmedRow:
     record = result.trial(trial)
     roles: dict[int, Role] = {
-        **dict.fromkeys(found.contest.lower, "lower"),
-        **dict.fromkeys(found.rivals, "baseline"),
-        **({} if found.winner is None else {found.winner: "finalist"}),
+        **dict.fromkeys(confirmation.contest.lower, "lower"),
+        **dict.fromkeys(confirmation.rivals, "baseline"),
+        **({} if confirmation.winner is None else {confirmation.winner: "finalist"}),
     }
     role = roles.get(trial, "dropped")
-    gap = f"dropped after {len(found.contest.choosing)} selection seeds" if role == "dropped" else ""
+    gap = f"dropped after {len(confirmation.contest.choosing)} selection seeds" if role == "dropped" else ""
     return ConfirmedRow(
         title(record),
         trial,
         label(result, record),
         role,
         record.value,
-        _mean(found.values(trial, found.contest.choosing)),
-        _mean(found.judged(trial)),
+        _mean(confirmation.values(trial, confirmation.contest.choosing)),
+        _mean(confirmation.judged(trial)),
         _gap(met) if met and met.seeds else gap,
-        found.test(trial),
+        confirmation.test(trial),
     )
 
 
@@ -116,8 +118,8 @@ def _gap(p: Paired) -> str:
     return "the searched schedule diverged" if math.isnan(p.difference) else f"{p.amount()} ({p.reach()})"
 
 
-def _mean(found: Mapping[int, float]) -> Mean:
-    values = list(found.values())
+def _mean(by_seed: Mapping[int, float]) -> Mean:
+    values = list(by_seed.values())
     finite = all(map(math.isfinite, values))
     mean = math.fsum(values) / len(values) if values else math.nan
     return Mean(mean, stdev(values) if finite and len(values) > 1 else math.nan, len(values))
@@ -125,20 +127,20 @@ def _mean(found: Mapping[int, float]) -> Mean:
 
 def facts(result: SearchResult) -> dict[str, Any] | None:
     """The verdict for programs; None if nothing was confirmed."""
-    found, duel, best = result.confirmation, deciding(result), expected(result)
-    if found is None or duel is None or not judged(result):
+    confirmation, duel, best = result.confirmation, deciding(result), expected(result)
+    if confirmation is None or duel is None or not judged(result):
         return None
     known = findings(result)
     chosen = finalist(result)
     return {
-        "verdict": found.word,
+        "verdict": confirmation.word,
         "finding": known[0][1],
         "in_words": verdict_of(result),
         "finalist": chosen.number if chosen else None,
-        "recommended": found.recommended,
+        "recommended": confirmation.recommended,
         "expected": {"mean": _finite(best.mean), "sd": _finite(best.sd), "seeds": best.seeds} if best else None,
         "alpha": ALPHA,
-        **safety_facts(found),
+        **safety_facts(confirmation),
         "against": [
             {
                 "baseline": result.trial(p.baseline).baseline,
@@ -147,7 +149,7 @@ def facts(result: SearchResult) -> dict[str, Any] | None:
                 "difference": _finite(p.difference),
                 "low": _finite(p.low),
                 "high": _finite(p.high),
-                "result": next(d.result for d in found.duels if d.rival == p.baseline),
+                "result": next(d.result for d in confirmation.duels if d.rival == p.baseline),
                 "finding": what,
             }
             for p, what in known

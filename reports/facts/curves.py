@@ -118,15 +118,15 @@ def phases(schedule: Schedule, steps_per_epoch: int | None) -> tuple[Phase, ...]
     steps = _steps(schedule, steps_per_epoch)
     y = schedule.curve(steps)
     start = min(round(schedule.warmup * steps), len(y) - 1)
-    found = [Phase("warm-up", 0.0, schedule.warmup)] if schedule.warmup else []
+    parts = [Phase("warm-up", 0.0, schedule.warmup)] if schedule.warmup else []
     slope = np.diff(y[start:])
     moving = np.abs(slope) > 1e-6 * schedule.base_lr
     if schedule.interval == "epoch" and steps > 1 and moving.any():
-        return (*found, Phase("decay", schedule.warmup, schedule.horizon))
+        return (*parts, Phase("decay", schedule.warmup, schedule.horizon))
     if 0 < moving.sum() <= 0.1 * len(moving):
-        return (*found, Phase("steps", schedule.warmup, schedule.horizon))
+        return (*parts, Phase("steps", schedule.warmup, schedule.horizon))
     kinds = np.where(~moving, 0, np.sign(slope)).astype(int).tolist()
-    return (*found, *_runs(kinds, schedule.warmup, schedule.horizon, steps))
+    return (*parts, *_runs(kinds, schedule.warmup, schedule.horizon, steps))
 
 
 def drops(schedule: Schedule, steps_per_epoch: int | None) -> tuple[float, ...]:
@@ -144,15 +144,15 @@ def _runs(kinds: Sequence[int], start: float, end: float, steps: int) -> list[Ph
     names = {0: "hold", -1: "decay", 1: "rise"}
     cuts = [i for i in range(1, len(kinds)) if kinds[i] != kinds[i - 1]]
     bounds = [0, *cuts, len(kinds)]
-    found: list[Phase] = []
+    parts: list[Phase] = []
     for a, b in itertools.pairwise(bounds):
         if b > a and (b - a) >= 0.02 * len(kinds):
-            begin = found[-1].end if found else start
-            found.append(Phase(names[kinds[a]], begin, start + b / steps))
-    if not found:
+            begin = parts[-1].end if parts else start
+            parts.append(Phase(names[kinds[a]], begin, start + b / steps))
+    if not parts:
         return [Phase("hold", start, end)]
-    found[-1] = found[-1]._replace(end=end)
-    return found
+    parts[-1] = parts[-1]._replace(end=end)
+    return parts
 
 
 def curves(result: SearchResult) -> tuple[TrialCurves, ...]:
@@ -210,14 +210,14 @@ def ranked(result: SearchResult, bins: int) -> tuple[RankedCurves, ...]:
         trials = [trials[round(i)] for i in np.linspace(0, len(trials) - 1, CURVES)]
     points = max(24, min(POINTS, 30_000 // max(1, len(trials))))
     groups = [g for g in np.array_split(np.arange(len(trials)), min(bins, len(trials) or 1)) if len(g)]
-    found = []
+    parts = []
     for i, group in enumerate(groups):
         members = [trials[j] for j in group]
         lines = [coarse_lr(t.schedule, t.steps_per_epoch, points) for t in members if t.schedule]
         rank = round(i * (bins - 1) / max(1, len(groups) - 1))
         values = [t.value or 0.0 for t in members]
-        found.append(RankedCurves(rank, values[-1], values[0], tuple(t.number for t in members), tuple(lines)))
-    return tuple(found)
+        parts.append(RankedCurves(rank, values[-1], values[0], tuple(t.number for t in members), tuple(lines)))
+    return tuple(parts)
 
 
 def _digits(values: Floats, n: int = 5) -> list[float]:

@@ -40,19 +40,25 @@ def longer(result: SearchResult, epochs: float | None = None) -> Longer | None:
     None if nothing was measured.
     """
     try:
-        found = Transfer(result)
+        transfer = Transfer(result)
     except StudyError:
         return None
-    if not result.transfer or not found.horizons:
+    if not result.transfer or not transfer.horizons:
         return None
-    epochs = epochs or found.horizons[-1]
-    arms = [(found.winner, 1.0), *((t, 1.0) for t in found.others), (found.winner, 0.5), (found.winner, 2.0)]
+    epochs = epochs or transfer.horizons[-1]
+    arms = [
+        (transfer.winner, 1.0),
+        *((t, 1.0) for t in transfer.others),
+        (transfer.winner, 0.5),
+        (transfer.winner, 2.0),
+    ]
     rows = tuple(
-        LongerRow(title(result.trial(t)), t, f, tuple(_mean(found, t, h, f) for h in found.horizons)) for t, f in arms
+        LongerRow(title(result.trial(t)), t, f, tuple(_mean(transfer, t, h, f) for h in transfer.horizons))
+        for t, f in arms
     )
-    sentences = [outlook_sentence(found.outlook(t, epochs), result) for t in found.others]
-    sentences += [drift_sentence(found), *filter(None, [length_sentence(found)])]
-    return Longer(tuple(found.horizons), rows, len(found.seeds), tuple(sentences), result.counting.units)
+    sentences = [outlook_sentence(transfer.outlook(t, epochs), result) for t in transfer.others]
+    sentences += [drift_sentence(transfer), *filter(None, [length_sentence(transfer)])]
+    return Longer(tuple(transfer.horizons), rows, len(transfer.seeds), tuple(sentences), result.counting.units)
 
 
 def outlook_sentence(o: Outlook, result: SearchResult) -> str:
@@ -76,21 +82,21 @@ def outlook_sentence(o: Outlook, result: SearchResult) -> str:
     )
 
 
-def drift_sentence(found: Transfer) -> str:
+def drift_sentence(transfer: Transfer) -> str:
     """Which multiple of the finalist's base_lr did best at the lengths measured, and what to do."""
-    factors = found.best_factors()
+    factors = transfer.best_factors()
     if len(factors) < 2:
         return "Too few runs to say whether base_lr has to change with the length."
-    return f"{_advice(found, factors)}{_collapse(found)}"
+    return f"{_advice(transfer, factors)}{_collapse(transfer)}"
 
 
-def _advice(found: Transfer, factors: dict[int, float]) -> str:
-    many, units = found.result.counting.many, found.result.counting.units
+def _advice(transfer: Transfer, factors: dict[int, float]) -> str:
+    many, units = transfer.result.counting.many, transfer.result.counting.units
     first, *_, last = factors.values()
     if set(factors.values()) == {1.0}:
         return "Keep base_lr: half and double were worse at every length."
     if len(set(factors.values())) == 1:
-        gains = [f"{_shown(found, h, first)} against {_shown(found, h, 1.0)} at {many(h)}" for h in factors]
+        gains = [f"{_shown(transfer, h, first)} against {_shown(transfer, h, 1.0)} at {many(h)}" for h in factors]
         return f"Take {first:g} times its base_lr, which did best at every length ({', '.join(gains)})."
     shown = ", ".join(f"{factor:g} times at {horizon}" for horizon, factor in factors.items())
     if last == first:
@@ -99,32 +105,32 @@ def _advice(found: Transfer, factors: dict[int, float]) -> str:
     return f"The longer the training, the {way} the base_lr that did best ({shown} {units}): try {advice}."
 
 
-def _collapse(found: Transfer) -> str:
+def _collapse(transfer: Transfer) -> str:
     """Whether twice the base_lr makes training collapse at any length."""
     collapsed = {}
-    for horizon in found.horizons:
-        mean, double = (_mean(found, found.winner, horizon, f) for f in (1.0, 2.0))
-        worse = double < mean / COLLAPSE if found.result.maximize else double > COLLAPSE * mean > 0
+    for horizon in transfer.horizons:
+        mean, double = (_mean(transfer, transfer.winner, horizon, f) for f in (1.0, 2.0))
+        worse = double < mean / COLLAPSE if transfer.result.maximize else double > COLLAPSE * mean > 0
         if worse:
             collapsed[horizon] = num(double) if math.isfinite(double) else "diverged"
     shown = ", ".join(f"{value} at {horizon}" for horizon, value in collapsed.items())
-    return f" Double it and training collapses ({shown} {found.result.counting.units})." if collapsed else ""
+    return f" Double it and training collapses ({shown} {transfer.result.counting.units})." if collapsed else ""
 
 
-def _shown(found: Transfer, horizon: int, factor: float) -> str:
-    return num(_mean(found, found.winner, horizon, factor))
+def _shown(transfer: Transfer, horizon: int, factor: float) -> str:
+    return num(_mean(transfer, transfer.winner, horizon, factor))
 
 
-def length_sentence(found: Transfer) -> str:
+def length_sentence(transfer: Transfer) -> str:
     """Whether the finalist gets worse with the length, which is overfitting as a rule; empty if it does not."""
-    means = {h: m for h in found.horizons if not math.isnan(m := _mean(found, found.winner, h, 1.0))}
+    means = {h: m for h in transfer.horizons if not math.isnan(m := _mean(transfer, transfer.winner, h, 1.0))}
     if len(means) < 2:
         return ""
     first, *_, last = means.values()
-    if last >= first if found.result.maximize else last <= first:
+    if last >= first if transfer.result.maximize else last <= first:
         return ""
     start, end = together(first, last, apart=last - first)
-    metric, shortest = found.result.metric, found.result.counting.many(min(means))
+    metric, shortest = transfer.result.metric, transfer.result.counting.many(min(means))
     return f"Longer is not better here: {metric} {start} at {shortest}, {end} at {max(means)}."
 
 
@@ -137,23 +143,23 @@ def caution(result: SearchResult, epochs: float) -> str:
     """A sentence for whoever takes a schedule to another length; empty at the search's own."""
     if epochs == result.horizon:
         return ""
-    if found := longer(result, epochs):
-        return " ".join(found.sentences)
+    if table := longer(result, epochs):
+        return " ".join(table.sentences)
     return (
         f"It was searched over {result.counting.many(result.horizon)}; whether it is as good over {epochs:.10g} was "
         f"not measured (lrsearch transfer does that)."
     )
 
 
-def _mean(found: Transfer, trial: int, horizon: int, factor: float) -> float:
-    values = found.values(trial, horizon, factor).values()
+def _mean(transfer: Transfer, trial: int, horizon: int, factor: float) -> float:
+    values = transfer.values(trial, horizon, factor).values()
     return fmean(values) if values else math.nan
 
 
-def text_table(found: Longer) -> list[str]:
+def text_table(table: Longer) -> list[str]:
     """The rows as aligned lines for a terminal."""
-    names = [f"{r.name} (trial {r.trial})" + (f", base_lr x {r.factor:g}" if r.factor != 1 else "") for r in found.rows]
+    names = [f"{r.name} (trial {r.trial})" + (f", base_lr x {r.factor:g}" if r.factor != 1 else "") for r in table.rows]
     wide = max(map(len, names))
-    head = " " * wide + "".join(f"{h:>10}" for h in found.horizons) + f"  {found.units}"
-    lines = ["".join(f"{num(m):>10}" for m in row.means) for row in found.rows]
+    head = " " * wide + "".join(f"{h:>10}" for h in table.horizons) + f"  {table.units}"
+    lines = ["".join(f"{num(m):>10}" for m in row.means) for row in table.rows]
     return [head, *(f"{name:<{wide}}{line}" for name, line in zip(names, lines, strict=True))]

@@ -51,17 +51,17 @@ class OnTestData(NamedTuple):
 
 def judged(result: SearchResult) -> bool:
     """Whether there is a verdict."""
-    found = result.confirmation
-    return found is not None and found.word != "open" and found.winner is not None
+    confirmation = result.confirmation
+    return confirmation is not None and confirmation.word != "open" and confirmation.winner is not None
 
 
 def deciding(result: SearchResult) -> Duel | None:
     """The duel of the answer: with the recommended baseline, else with the closest one; None without a verdict."""
-    found = result.confirmation
-    if found is None or not judged(result):
+    confirmation = result.confirmation
+    if confirmation is None or not judged(result):
         return None
-    with_recommended = [d for d in found.duels if d.rival == found.recommended]
-    return next(iter(with_recommended), found.closest or found.duels[0])
+    with_recommended = [d for d in confirmation.duels if d.rival == confirmation.recommended]
+    return next(iter(with_recommended), confirmation.closest or confirmation.duels[0])
 
 
 def findings(result: SearchResult) -> tuple[tuple[Paired, Finding], ...]:
@@ -75,22 +75,22 @@ def findings(result: SearchResult) -> tuple[tuple[Paired, Finding], ...]:
 
 def verdict_of(result: SearchResult) -> str:
     """The verdict in a sentence or two; empty if nothing was confirmed."""
-    found = result.confirmation
-    if found is None or not judged(result):
+    confirmation = result.confirmation
+    if confirmation is None or not judged(result):
         return ""
-    if found.ignores_seed:
+    if confirmation.ignores_seed:
         return (
             "Confirmation says nothing: the objective gave the very same value for every seed. "
             "Seed weights and batch order from run.seed."
         )
     known = findings(result)
-    if found.word == "better":
+    if confirmation.word == "better":
         return f"{_better(result, known)} {safety(result)}"
     p, what = known[0]
-    if nothing_confirmed(found):
+    if nothing_confirmed(confirmation):
         return "Nothing is confirmed: every fresh run of the recommended schedule diverged or failed. See why."
     bad = _bad(result, p.finalist, p)
-    if bad and found.recommended != p.finalist:
+    if bad and confirmation.recommended != p.finalist:
         return (
             f"{_name(result, p.finalist)} diverged or failed on {bad} of {plural(p.seeds, 'fresh seed')}: "
             f"use {_rival(result, p.baseline)}."
@@ -142,10 +142,10 @@ def _open(result: SearchResult, p: Paired, what: Finding) -> str:
 
 def sureness(result: SearchResult) -> str:
     """What the verdict rests on, in plain words; empty if nothing was confirmed."""
-    found = result.confirmation
-    if found is None or not judged(result):
+    confirmation = result.confirmation
+    if confirmation is None or not judged(result):
         return ""
-    contest = found.contest
+    contest = confirmation.contest
     seeds = [f"Seeds {contest.judging[0]} to {contest.judging[-1]} decided"]
     if contest.choosing:
         seeds = [f"Seeds {_span(contest.choosing)} picked the finalists, seeds {_span(contest.judging)} decided"]
@@ -163,8 +163,8 @@ def expected(result: SearchResult, trial: TrialRecord | None = None) -> Expected
     record = trial or recommended(result)
     if record is None:
         return None
-    found = result.confirmation
-    values = list(found.judged(record.number).values()) if found else []
+    confirmation = result.confirmation
+    values = list(confirmation.judged(record.number).values()) if confirmation else []
     finite = len(values) > 0 and all(map(math.isfinite, values))
     mean = math.fsum(values) / len(values) if finite else math.nan
     sd = stdev(values) if finite and len(values) > 1 else math.nan
@@ -191,11 +191,11 @@ def _expectation(result: SearchResult, record: TrialRecord, mean: float, sd: flo
 
 def checks_on_test_data(result: SearchResult) -> tuple[OnTestData, ...]:
     """Every test metric of the finalist against the deciding baseline; empty without a verdict or test data."""
-    found, duel = result.confirmation, deciding(result)
-    if found is None or duel is None:
+    confirmation, duel = result.confirmation, deciding(result)
+    if confirmation is None or duel is None:
         return ()
-    best = "baseline" if found.recommended in found.rivals else "finalist"
-    val, proven = paired(result, duel), found.word in ("better", "worse")
+    best = "baseline" if confirmation.recommended in confirmation.rivals else "finalist"
+    val, proven = paired(result, duel), confirmation.word in ("better", "worse")
     rows = []
     for p in on_test_data(result, duel):
         against = bool(p.favours) and p.favours != best and (p.clear or proven)
@@ -220,9 +220,9 @@ def _on_test(p: Paired, val: Paired, *, contradicts: bool) -> str:
 
 def _bad(result: SearchResult, trial: int, p: Paired) -> int:
     """How many of a trial's runs that were looked at diverged or failed."""
-    found = result.confirmation
-    assert found is not None
-    return sum(not math.isfinite(v) for v in list(found.judged(trial).values())[: p.seeds])
+    confirmation = result.confirmation
+    assert confirmation is not None
+    return sum(not math.isfinite(v) for v in list(confirmation.judged(trial).values())[: p.seeds])
 
 
 def _means(p: Paired) -> str:
@@ -231,8 +231,8 @@ def _means(p: Paired) -> str:
 
 
 def _name(result: SearchResult, trial: int) -> str:
-    found = title(result.trial(trial))
-    return f"{found[0].upper()}{found[1:]} (trial {trial})"
+    name = title(result.trial(trial))
+    return f"{name[0].upper()}{name[1:]} (trial {trial})"
 
 
 def _short(result: SearchResult, trial: int) -> str:

@@ -43,7 +43,7 @@ def base_lr_figure(result: SearchResult) -> Figure | None:
     xs += ends
     data = [*_ribbon(result), *(markers(n, [q for q in alive if q.family == n], 8, shown) for n in names(alive))]
     data += _rings(result, alive, shown)
-    found = layout(
+    frame = layout(
         300 if alive else 170,
         xaxis=log_axis("base_lr", min(xs), max(xs), 0.06, anchor="y" if alive else "y2"),
         shapes=[*end_lines(ends, _hit(result)), *_wall_line(wall(result))],
@@ -51,13 +51,13 @@ def base_lr_figure(result: SearchResult) -> Figure | None:
     )
     main, strip = ([0.16, 1], [0, 0.13]) if result.maximize else ([0, 0.84], [0.87, 1])
     if alive:
-        found["yaxis"] = {**shown.settings, "domain": main if dead else [0, 1], "fixedrange": True}
+        frame["yaxis"] = {**shown.settings, "domain": main if dead else [0, 1], "fixedrange": True}
     if dead:
         data += [_dead(name, [q for q in dead if q.family == name]) for name in names(dead)]
         label = {"tickvals": [0], "ticktext": ["diverged"], "range": [-1, 1], "fixedrange": True}
-        found["yaxis2"] = axis("", domain=strip if alive else [0, 1], **label)
-        found["xaxis"]["anchor"] = "y2" if result.maximize or not alive else "y"
-    return {"data": data, "layout": found}
+        frame["yaxis2"] = axis("", domain=strip if alive else [0, 1], **label)
+        frame["xaxis"]["anchor"] = "y2" if result.maximize or not alive else "y"
+    return {"data": data, "layout": frame}
 
 
 def base_lr_points(result: SearchResult) -> tuple[Point, ...]:
@@ -94,36 +94,36 @@ def _rings(result: SearchResult, alive: list[Point], shown: Scale) -> list[Figur
     """The marks of the recommended trial and of the lowest in the search."""
     best, lowest = recommended(result), lowest_in_search(result)
     rates = [q.x for q in alive]
-    found = []
+    rings = []
     for trial, name in ((lowest, word("lowest_in_search", result)), (best, "recommended")):
         if trial is None or (trial is best and name != "recommended"):
             continue
         for q in (q for q in alive if q.trial == trial.number):
             left = in_right_half(q.x, rates, log=True)
-            found.append(ring(q, name, shown, filled=trial is best, left=left))
-    return found
+            rings.append(ring(q, name, shown, filled=trial is best, left=left))
+    return rings
 
 
 def _ribbon(result: SearchResult) -> list[Figure]:
     """The model's mean for the recommended schedule at other rates, and a standard deviation to both sides."""
     best = recommended(result)
-    found = response(result, best.schedule) if best is not None and best.schedule is not None else None
-    if found is None:
+    curve = response(result, best.schedule) if best is not None and best.schedule is not None else None
+    if curve is None:
         return []
     band = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "line": {"width": 0, "color": ACCENT}}
-    x = list(found.base_lr)
-    low = {**band, "name": "low", "x": x, "y": _rounded(found.low)}
-    high = {**band, "name": "high", "x": x, "y": _rounded(found.high), "fill": "tonexty", "fillcolor": _WASH}
-    return [low, high, _mean(found)]
+    x = list(curve.base_lr)
+    low = {**band, "name": "low", "x": x, "y": _rounded(curve.low)}
+    high = {**band, "name": "high", "x": x, "y": _rounded(curve.high), "fill": "tonexty", "fillcolor": _WASH}
+    return [low, high, _mean(curve)]
 
 
-def _mean(found: Response) -> Figure:
+def _mean(curve: Response) -> Figure:
     return {
         "type": "scatter",
         "mode": "lines",
         "name": "model",
-        "x": list(found.base_lr),
-        "y": _rounded(found.mean),
+        "x": list(curve.base_lr),
+        "y": _rounded(curve.mean),
         "line": {"color": ACCENT, "width": 2.5},
         "hovertemplate": "model: %{y:.4g} at base_lr %{x:.3g}<extra></extra>",
     }
@@ -158,6 +158,6 @@ def upright(x: float, color: str, width: float, dash: str) -> Figure:
     return {"type": "line", **place, "line": {"color": color, "width": width, "dash": dash}}
 
 
-def _wall_line(found: Wall | None) -> list[Figure]:
+def _wall_line(wall: Wall | None) -> list[Figure]:
     """The wall; a single diverged trial is none."""
-    return [upright(found.base_lr, INK, 1.5, "dash")] if found and found.diverged_above > 1 else []
+    return [upright(wall.base_lr, INK, 1.5, "dash")] if wall and wall.diverged_above > 1 else []

@@ -143,16 +143,16 @@ def ticks(axis: Axis) -> tuple[tuple[float, str], ...]:
     """About five round values within the axis, with their labels."""
     if axis.ticks is not None:
         return axis.ticks
-    found = _log_ticks(axis.low, axis.high) if axis.log else _round_steps(axis.low, axis.high)
-    return tuple((v, f"{v:.4g}".replace("-", "\N{MINUS SIGN}")) for v in found)
+    places = _log_ticks(axis.low, axis.high) if axis.log else _round_steps(axis.low, axis.high)
+    return tuple((v, f"{v:.4g}".replace("-", "\N{MINUS SIGN}")) for v in places)
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1,), (1, 3), (1, 2, 5)):
-        found = [d * 10.0**e for e in decades for d in digits if low <= d * 10.0**e <= high]
-        if len(found) >= 3:
-            return found if len(found) <= 6 else found[:: -(-len(found) // 6)]
+        places = [d * 10.0**e for e in decades for d in digits if low <= d * 10.0**e <= high]
+        if len(places) >= 3:
+            return places if len(places) <= 6 else places[:: -(-len(places) // 6)]
     return _round_steps(low, high)
 
 
@@ -177,19 +177,19 @@ def _scale(axis: Axis, start: float, end: float) -> Callable[[float], float]:
 
 
 def _grid(panel: Panel, x: Callable[[float], float], y: Callable[[float], float], width: int, height: int) -> str:
-    found = []
+    parts = []
     floor = height - BOTTOM
     steps = ticks(panel.x)
     for i, (value, label) in enumerate(steps):
         unit = f" {panel.x.unit}" if panel.x.unit and i == len(steps) - 1 else ""
         anchor = "end" if unit or x(value) > width - 26 else "middle"
         right = x(value) + (RIGHT - 2 if anchor == "end" else 0)
-        found.append(_stroke(f"M{x(value):.1f} {TOP}V{floor}", GRID, 1))
-        found.append(_write(right, floor + 16, label + unit, MUTED, anchor))
+        parts.append(_stroke(f"M{x(value):.1f} {TOP}V{floor}", GRID, 1))
+        parts.append(_write(right, floor + 16, label + unit, MUTED, anchor))
     for value, label in ticks(panel.y):
-        found.append(_stroke(f"M{LEFT} {y(value):.1f}H{width - RIGHT}", GRID, 1))
-        found.append(_write(LEFT - 6, y(value) + 4, label, MUTED, "end"))
-    return "".join(found)
+        parts.append(_stroke(f"M{LEFT} {y(value):.1f}H{width - RIGHT}", GRID, 1))
+        parts.append(_write(LEFT - 6, y(value) + 4, label, MUTED, "end"))
+    return "".join(parts)
 
 
 def _draw(mark: Mark, x: Callable[[float], float], y: Callable[[float], float]) -> str:
@@ -206,14 +206,14 @@ def _draw(mark: Mark, x: Callable[[float], float], y: Callable[[float], float]) 
 
 def _path(xs: Sequence[float], ys: Sequence[float], x: Callable[[float], float], y: Callable[[float], float]) -> str:
     """A path through the finite points; a gap lifts the pen."""
-    found, pen = [], "M"
+    points, pen = [], "M"
     for a, b in zip(xs, ys, strict=True):
         if math.isfinite(b):
-            found.append(f"{pen}{x(a):.1f} {y(b):.1f}")
+            points.append(f"{pen}{x(a):.1f} {y(b):.1f}")
             pen = "L"
         else:
             pen = "M"
-    return "".join(found)
+    return "".join(points)
 
 
 def _dot(mark: Dot, x: float, y: float) -> str:

@@ -41,17 +41,17 @@ class Timeline(NamedTuple):
 
 def timeline_figure(result: SearchResult) -> Figure | None:
     """Trials as bars by worker over time; one trace per outcome, and a pale one for the time before training."""
-    found = timeline(result)
-    if not found.bars:
+    drawn = timeline(result)
+    if not drawn.bars:
         return None
-    place = {lane: i for i, lane in enumerate(reversed(found.lanes))}
-    length = max(b.end for b in found.bars)
+    place = {lane: i for i, lane in enumerate(reversed(drawn.lanes))}
+    length = max(b.end for b in drawn.bars)
     scale, unit = _time_unit(length)
     width = max(6, min(22, 180 // len(place)))
-    waits = [b for b in found.bars if b.trained - b.start > 0.004 * length]
+    waits = [b for b in drawn.bars if b.trained - b.start > 0.004 * length]
     data = [_trace("starting", STARTING, waits, place, scale, width, length)] if waits else []
-    for outcome in [o for o in OUTCOMES if any(b.outcome == o for b in found.bars)]:
-        mine = [b for b in found.bars if b.outcome == outcome]
+    for outcome in [o for o in OUTCOMES if any(b.outcome == o for b in drawn.bars)]:
+        mine = [b for b in drawn.bars if b.outcome == outcome]
         data.append(_trace(outcome, OUTCOMES[outcome], mine, place, scale, width, length))
     shown = layout(
         min(480, 90 + 34 * len(place)),
@@ -59,8 +59,8 @@ def timeline_figure(result: SearchResult) -> Figure | None:
         yaxis=axis(
             "", tickvals=list(place.values()), ticktext=list(place), range=[-0.6, len(place) - 0.4], fixedrange=True
         ),
-        shapes=[upright(_time(s, scale), INK, 1, "dot") for s in found.sessions],
-        meta={"left_out": found.left_out, "starting": bool(waits)},
+        shapes=[upright(_time(s, scale), INK, 1, "dot") for s in drawn.sessions],
+        meta={"left_out": drawn.left_out, "starting": bool(waits)},
     )
     return {"data": data, "layout": shown}
 
@@ -99,14 +99,14 @@ def _first_of_workers(trials: list[TrialRecord]) -> dict[tuple[str, str, str | N
 
     None where the trials' seconds do not tell when they trained: lanes train side by side, and each has its share.
     """
-    found: dict[tuple[str, str, str | None, int | None], TrialRecord] = {}
+    lines: dict[tuple[str, str, str | None, int | None], TrialRecord] = {}
     for t in sorted(trials, key=lambda t: t.number):
-        found.setdefault(_place(t), t)
-    later = [t for t in trials if t.seconds and t is not found[_place(t)]]
+        lines.setdefault(_place(t), t)
+    later = [t for t in trials if t.seconds and t is not lines[_place(t)]]
     known = [math.fsum(t.seconds) / max(b - a, 1e-9) for t, (a, b) in zip(later, map(_span, later), strict=True)]
     if not known or median(known) < 0.5:
         return {}
-    return {place: t for place, t in found.items() if t.seconds}
+    return {place: t for place, t in lines.items() if t.seconds}
 
 
 def _place(trial: TrialRecord) -> tuple[str, str, str | None, int | None]:

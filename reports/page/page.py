@@ -102,10 +102,10 @@ def report_html(result: SearchResult, *, code: str = "", notes: Sequence[str] = 
 
 def report_panels(result: SearchResult) -> dict[str, Drawn]:
     """The panels by name, as SVG: those of the first screen and longer trainings; empty ones are left out."""
-    found = {name: panel(result) for name, panel in {**PANELS, "longer": longer_panel}.items()}
+    panels = {name: panel(result) for name, panel in {**PANELS, "longer": longer_panel}.items()}
     return {
         name: Drawn(p.title, p.note, Markup(svg(p, WIDE)), Markup(svg(p, NARROW)))
-        for name, p in found.items()
+        for name, p in panels.items()
         if p is not None
     }
 
@@ -156,17 +156,19 @@ def _importance(result: SearchResult) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    found = Environment(
+    environment = Environment(
         loader=PackageLoader(__package__ or "lrsearch.reports"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    found.filters.update(num=num, param=param, cell=cell, duration=duration)
-    found.globals.update(family_color=family_color, family_symbol=family_symbol, symbols=SYMBOLS, ranks=RANKS, zip=zip)
-    found.globals.update(outcome_colors={**OUTCOMES, "starting": STARTING}, dark=DARK, asset=_asset)
-    return found
+    environment.filters.update(num=num, param=param, cell=cell, duration=duration)
+    environment.globals.update(
+        family_color=family_color, family_symbol=family_symbol, symbols=SYMBOLS, ranks=RANKS, zip=zip
+    )
+    environment.globals.update(outcome_colors={**OUTCOMES, "starting": STARTING}, dark=DARK, asset=_asset)
+    return environment
 
 
 def _asset(name: str) -> Markup:
@@ -176,10 +178,10 @@ def _asset(name: str) -> Markup:
 
 def _json(value: object) -> Markup:
     """JSON that cannot end the script element it stands in."""
-    found = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     for character in "<>&\u2028\u2029":
-        found = found.replace(character, f"\\u{ord(character):04x}")
-    return Markup(found)
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
 
 
 @lru_cache(maxsize=1)

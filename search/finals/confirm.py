@@ -34,8 +34,8 @@ from .size import CHOOSING_SEEDS, Shape, least_budget, shape_for
 
 def needs_confirmation(result: SearchResult) -> bool:
     """Whether trials have come since the last contest, or it is not settled."""
-    found = result.confirmation
-    return found is None or found.contest.after != _counted(result) or not found.settled
+    confirmation = result.confirmation
+    return confirmation is None or confirmation.contest.after != _counted(result) or not confirmation.settled
 
 
 def _counted(result: SearchResult) -> int:
@@ -80,13 +80,18 @@ class Confirmer:
 
     def run(self, result: SearchResult) -> None:
         """Go on with the contest under way, or begin one; stops when it is settled or the budget is spent."""
-        found = result.confirmation
-        if found is None or found.contest.after != _counted(result):
-            found = self._begin(result)
-        if found is not None and not found.contest.looks:
-            found = self._run_on(found.contest.undecided, found.contest.choosing)
-        while found is not None and found.winner is not None and found.rivals and not found.settled:
-            found = self._look(found)
+        confirmation = result.confirmation
+        if confirmation is None or confirmation.contest.after != _counted(result):
+            confirmation = self._begin(result)
+        if confirmation is not None and not confirmation.contest.looks:
+            confirmation = self._run_on(confirmation.contest.undecided, confirmation.contest.choosing)
+        while (
+            confirmation is not None
+            and confirmation.winner is not None
+            and confirmation.rivals
+            and not confirmation.settled
+        ):
+            confirmation = self._look(confirmation)
         self._judge_lower(load_result(self.storage, self.plan.study))
 
     def _runs_left(self) -> int:
@@ -158,40 +163,49 @@ class Confirmer:
         self.spend(self.study, len(self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))))
         return load_result(self.storage, self.plan.study)
 
-    def _look(self, found: Confirmation) -> Confirmation | None:
+    def _look(self, confirmation: Confirmation) -> Confirmation | None:
         """Train the winner and the rivals that are not beaten yet on more seeds, and look; None if none are left."""
-        contest, rivals = found.contest, _open(found)
-        assert found.winner is not None
+        contest, rivals = confirmation.contest, _open(confirmation)
+        assert confirmation.winner is not None
         before = max((look.seeds for look in contest.looks), default=0)
-        done = sum(len(found.judged(t)) - before for t in (found.winner, *rivals))  # before an interruption
+        done = sum(
+            len(confirmation.judged(t)) - before for t in (confirmation.winner, *rivals)
+        )  # before an interruption
         affordable = before + (self._runs_left() + done) // (1 + len(rivals))
         look = next_look(contest.looks, len(contest.judging), affordable, contest.level)
         if look is None:
             return None
-        found = self._run_on((found.winner, *rivals), contest.judging[: look.seeds])
-        if found.broken or not self._runs_left():  # perhaps in the midst of it: this is the last look, at what there is
+        confirmation = self._run_on((confirmation.winner, *rivals), contest.judging[: look.seeds])
+        if (
+            confirmation.broken or not self._runs_left()
+        ):  # perhaps in the midst of it: this is the last look, at what there is
             look = look._replace(level=contest.level - contest.spent)
         self._store([*self._contests()[:-1], replace(contest, looks=(*contest.looks, look))])
-        found = self._load()
-        self.note(f"After {look.seeds} fresh seeds: {found.word}.")
-        return found
+        confirmation = self._load()
+        self.note(f"After {look.seeds} fresh seeds: {confirmation.word}.")
+        return confirmation
 
     def _judge_lower(self, result: SearchResult) -> None:
         """Judge a winner that is near the edge at a lower base_lr, too, on its seeds, if there is budget for it."""
-        found = result.confirmation
-        if found is None or found.winner is None or found.word != "better":
+        confirmation = result.confirmation
+        if confirmation is None or confirmation.winner is None or confirmation.word != "better":
             return
-        runs = min(self._runs_left() - 1, len(found.judged(found.winner)))
-        schedule = result.trial(found.winner).schedule
-        if schedule is None or found.contest.lower or not found.near_edge(found.winner) or runs < FEWEST:
+        runs = min(self._runs_left() - 1, len(confirmation.judged(confirmation.winner)))
+        schedule = result.trial(confirmation.winner).schedule
+        if (
+            schedule is None
+            or confirmation.contest.lower
+            or not confirmation.near_edge(confirmation.winner)
+            or runs < FEWEST
+        ):
             return
         lower = schedule.rescaled(float(f"{schedule.base_lr / EDGE:.4g}"))
         result = self._train_in_search([(None, lower)])
         numbers = tuple(t.number for t in result.ranking if t.schedule == lower)[:1]
-        self._store([*self._contests()[:-1], replace(found.contest, after=_counted(result), lower=numbers)])
+        self._store([*self._contests()[:-1], replace(confirmation.contest, after=_counted(result), lower=numbers)])
         if numbers:
             self.note(f"The winner is near rates that diverged: judging it at base_lr {lower.base_lr:.4g}, too.")
-            self._run_on(numbers, found.contest.judging[:runs])
+            self._run_on(numbers, confirmation.contest.judging[:runs])
 
     def _run_on(self, trials: Sequence[int], seeds: Sequence[int]) -> Confirmation:
         """Train these trials' schedules on these seeds, but for what is done; the seeds run side by side."""
@@ -215,18 +229,18 @@ class Confirmer:
 
     def _spent(self) -> list[float]:
         """The levels that this study's earlier contests have spent."""
-        found = self._load() if self._contests() else None
-        every = [replace(found, contest=c) for c in self._contests()] if found else []
+        confirmation = self._load() if self._contests() else None
+        every = [replace(confirmation, contest=c) for c in self._contests()] if confirmation else []
         return [c.contest.spent for c in every if c.word != "better"]
 
     def _store(self, contests: Sequence[Contest]) -> None:
         note_study(self.runs, StudyNotes(contests=tuple(contests)))
 
     def _load(self) -> Confirmation:
-        found = load_confirmation(self.runs, self.plan.metric)
-        assert found is not None
-        return found
+        confirmation = load_confirmation(self.runs, self.plan.metric)
+        assert confirmation is not None
+        return confirmation
 
 
-def _open(found: Confirmation) -> list[int]:
-    return [d.rival for d in found.duels if d.result == "open"]
+def _open(confirmation: Confirmation) -> list[int]:
+    return [d.rival for d in confirmation.duels if d.result == "open"]

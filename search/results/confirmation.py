@@ -45,8 +45,8 @@ class Confirmation:
     def values(self, trial: int, seeds: Sequence[int]) -> dict[int, float]:
         """Final values of a trial by seed, as far as they are there; the worst infinity if it diverged or failed."""
         worst = -math.inf if self.maximize else math.inf
-        found = {t.seed: worst if t.value is None else t.value for t in self.ended(trial) if t.seed in seeds}
-        return {s: found[s] for s in seeds if s in found}
+        by_seed = {t.seed: worst if t.value is None else t.value for t in self.ended(trial) if t.seed in seeds}
+        return {s: by_seed[s] for s in seeds if s in by_seed}
 
     def ended(self, trial: int) -> tuple[TrialRecord, ...]:
         """The trial's runs that count: trained to the end, diverged or failed."""
@@ -67,8 +67,8 @@ class Confirmation:
 
     def test(self, trial: int) -> dict[str, float]:
         """The trial's mean test metrics over the seeds that judge; empty where none were measured."""
-        found = [t.test for t in self.runs if t.confirms == trial and t.seed in self.contest.judging and t.test]
-        return {name: fmean(t[name] for t in found) for name in (found[0] if found else ())}
+        tests = [t.test for t in self.runs if t.confirms == trial and t.seed in self.contest.judging and t.test]
+        return {name: fmean(t[name] for t in tests) for name in (tests[0] if tests else ())}
 
     @cached_property
     def winner(self) -> int | None:
@@ -85,8 +85,8 @@ class Confirmation:
         """The trial that did best on the seeds that choose; the first one if there is no choice."""
         if not self.contest.choosing or len(trials) < 2:
             return trials[0] if trials else None
-        found = {t: list(self.values(t, self.contest.choosing).values()) for t in trials}
-        return min(trials, key=lambda t: self._order(found[t])) if all(found.values()) else None
+        by_trial = {t: list(self.values(t, self.contest.choosing).values()) for t in trials}
+        return min(trials, key=lambda t: self._order(by_trial[t])) if all(by_trial.values()) else None
 
     def _order(self, values: Sequence[float]) -> tuple[int, float]:
         """What ranks schedules, the best first: how many runs diverged or failed, and the mean of the others."""
@@ -168,8 +168,11 @@ class Confirmation:
         """By trial, the fresh seeds on which it diverged or ended far worse than on its others; only where any did."""
         trials = dict.fromkeys(r.confirms for r in self.runs if r.confirms is not None)
         runs = {t: [r for r in self.ended(t) if r.outcome != "failed"] for t in trials}
-        found = spikes([[r.value or 0.0 for r in rs] for rs in runs.values()], maximize=self.maximize)
-        seeds = {t: tuple(rs[i].seed or 0 for i in places) for (t, rs), places in zip(runs.items(), found, strict=True)}
+        spiked_places = spikes([[r.value or 0.0 for r in rs] for rs in runs.values()], maximize=self.maximize)
+        seeds = {
+            t: tuple(rs[i].seed or 0 for i in places)
+            for (t, rs), places in zip(runs.items(), spiked_places, strict=True)
+        }
         return {t: s for t, s in seeds.items() if s}
 
     def margin(self, trial: int) -> float:

@@ -71,11 +71,11 @@ def contest_level(spent: Iterable[float]) -> float:
 
 def planned_looks(seeds: int, level: float) -> list[Look]:
     """When to look at a comparison of at most so many seeds, >= `FEWEST`, whose looks' levels add up to `level`."""
-    found: dict[int, float] = {}
+    levels: dict[int, float] = {}
     for share, spent in LOOKS:
         count = max(FEWEST, round(share * seeds))
-        found[count] = found.get(count, 0.0) + spent * level
-    return [Look(*look) for look in found.items()]
+        levels[count] = levels.get(count, 0.0) + spent * level
+    return [Look(*look) for look in levels.items()]
 
 
 def next_look(done: Sequence[Look], seeds: int, affordable: int, level: float) -> Look | None:
@@ -124,20 +124,20 @@ def duel(
     """
     finite = [v for v in (*winner.values(), *other.values()) if math.isfinite(v)]
     worst = (min if maximize else max)(finite, default=0.0)
-    found = Duel(rival, 0, math.nan, -math.inf, math.inf, "open")
+    so_far = Duel(rival, 0, math.nan, -math.inf, math.inf, "open")
     for look in looks:
         used = [s for s in seeds[: look.seeds] if s in winner and s in other]
-        if len(used) < FEWEST or found.result != "open":
+        if len(used) < FEWEST or so_far.result != "open":
             continue
         mine, others = [winner[s] for s in used], [other[s] for s in used]
         if not all(map(math.isfinite, mine)):
-            found = Duel(rival, len(used), math.nan, -math.inf, math.inf, _by_bad_runs(mine, others, look.level))
+            so_far = Duel(rival, len(used), math.nan, -math.inf, math.inf, _by_bad_runs(mine, others, look.level))
             continue
         paired = [a - (b if math.isfinite(b) else worst) for a, b in zip(mine, others, strict=True)]
         low, high = interval(paired, look.level)
         result = _by_interval(*((-high, -low) if maximize else (low, high)))
-        found = Duel(rival, len(used), float(np.mean(paired)), low, high, result)
-    return found
+        so_far = Duel(rival, len(used), float(np.mean(paired)), low, high, result)
+    return so_far
 
 
 def _by_interval(low: float, high: float) -> Result:

@@ -133,7 +133,7 @@ class SearchResult:
 
     def counts(self) -> dict[str, int]:
         """How many trials ended which way; only outcomes that occur."""
-        found: dict[str, int] = {}
+        counted: dict[str, int] = {}
         for trial in self.trials:
-            found[trial.outcome] = found.get(trial.outcome, 0) + 1
-        return found
+            counted[trial.outcome] = counted.get(trial.outcome, 0) + 1
+        return counted

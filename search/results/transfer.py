@@ -131,13 +131,13 @@ class Transfer:
 
     def best_factors(self) -> dict[int, float]:
         """By horizon, at how many times its base_lr the winner did best; only where all of `FACTORS` were tried."""
-        found = {}
+        factors = {}
         sign = -1.0 if self.result.maximize else 1.0
         for horizon in self.horizons:
             values = {f: self.values(self.winner, horizon, f).values() for f in FACTORS}
             if all(values.values()):
-                found[horizon] = min(FACTORS, key=lambda f: sign * fmean(values[f]))
-        return found
+                factors[horizon] = min(FACTORS, key=lambda f: sign * fmean(values[f]))
+        return factors
 
 
 def extrapolated(series: Sequence[Sequence[tuple[float, float]]], at: float) -> tuple[float, float, float]:

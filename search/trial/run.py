@@ -57,29 +57,29 @@ def start(objective: Objective, schedule: Schedule, terms: Terms) -> Started:
     epochs, seed, device = terms.epochs, terms.seed, terms.device
     owns_loop = getattr(objective, "owns_loop", False)
     rest = None if owns_loop else objective.run(schedule, epochs=epochs, seed=seed, device=device)
-    found: list[Measurement] = []
+    measured: list[Measurement] = []
 
     def first(measurement: Measurement) -> bool:
-        found.append(measurement)
+        measured.append(measurement)
         return False
 
     try:
         if rest is None:
             train(objective, schedule, first, epochs=epochs, seed=seed, device=device)
         else:
-            found.extend(islice(rest, 1))
+            measured.extend(islice(rest, 1))
     except (KeyboardInterrupt, InputError):
         raise
     except BaseException as error:  # whatever a user's training code raises
         before = "in its first epoch" if terms.space.counting.unit == "epoch" else "before its first report"
         raise ObjectiveError(f"{objective.name} failed {before}: {describe(error, whole=True)}") from error
-    if not found:
+    if not measured:
         raise InputError(
             f"the objective {objective.name!r} told of no {terms.space.counting.unit}: yield, or call run.report, "
             f"after {_each(terms)}."
         )
-    metric_of(found[0], terms.metric)
-    return Started(schedule, found[0], rest)
+    metric_of(measured[0], terms.metric)
+    return Started(schedule, measured[0], rest)
 
 
 def run_trial(

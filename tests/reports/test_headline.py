@@ -39,10 +39,10 @@ from lrsearch.spaces import Schedule, space_from_toml
     ],
 )
 def test_a_verdict_that_is_open_says_how_much_it_leaves_open(options: dict[str, Any], state: str, begin: str) -> None:
-    found = headline(contested(**options))
-    assert found.state == state
-    assert without_digits(found.verdict).startswith(without_digits(begin))
-    assert "9 fresh seeds" in found.verdict
+    said = headline(contested(**options))
+    assert said.state == state
+    assert without_digits(said.verdict).startswith(without_digits(begin))
+    assert "9 fresh seeds" in said.verdict
 
 
 def without_digits(text: str) -> str:
@@ -50,19 +50,19 @@ def without_digits(text: str) -> str:
 
 
 def test_the_gain_stands_in_percent_with_its_interval() -> None:
-    found = headline(contested(0.05))
-    assert found.paired is not None
-    assert found.paired.relative(found.paired.difference) == pytest.approx(-9.9, abs=0.1)
-    assert "9.9 % lower (interval 8.5 to 11 %)" in found.verdict
-    assert len(found.paired.runs) == 9
-    assert found.paired.low < sum(gap for _, gap in found.paired.runs) / 9 < found.paired.high < 0
+    said = headline(contested(0.05))
+    assert said.paired is not None
+    assert said.paired.relative(said.paired.difference) == pytest.approx(-9.9, abs=0.1)
+    assert "9.9 % lower (interval 8.5 to 11 %)" in said.verdict
+    assert len(said.paired.runs) == 9
+    assert said.paired.low < sum(gap for _, gap in said.paired.runs) / 9 < said.paired.high < 0
 
 
 def test_shares_are_told_in_points() -> None:
-    found = headline(contested(0.05, maximize=True))
-    assert found.paired is not None
-    assert found.paired.share
-    assert "5.1 points higher (interval 4.4 to 5.7 points)" in found.verdict
+    said = headline(contested(0.05, maximize=True))
+    assert said.paired is not None
+    assert said.paired.share
+    assert "5.1 points higher (interval 4.4 to 5.7 points)" in said.verdict
 
 
 def test_an_open_difference_has_signs_on_both_ends() -> None:
@@ -76,14 +76,14 @@ def test_a_diverged_finalist_is_said_to_have_diverged() -> None:
         replace(t, outcome="diverged", value=math.inf) if (t.confirms, t.seed) == (18, 5) else t
         for t in result.confirmation.every
     ]
-    found = headline(replace(result, confirmation=replace(result.confirmation, every=tuple(runs))))
-    assert "diverged or failed on 1 of 9 fresh seeds" in found.verdict
-    assert "nan" not in str(found.verdict)
+    said = headline(replace(result, confirmation=replace(result.confirmation, every=tuple(runs))))
+    assert "diverged or failed on 1 of 9 fresh seeds" in said.verdict
+    assert "nan" not in str(said.verdict)
 
 
 def test_a_baseline_that_diverged_is_beaten_without_a_mean_that_it_does_not_have() -> None:
-    found = headline(confirmed(diverged=2))
-    assert "which diverged or failed on 2 of 3 fresh seeds; val_loss 0.2" in found.verdict
+    said = headline(confirmed(diverged=2))
+    assert "which diverged or failed on 2 of 3 fresh seeds; val_loss 0.2" in said.verdict
     every = headline(confirmed(diverged=6)).verdict
     assert "which diverged or failed on 6 of 6 fresh seeds." in every
     assert every.endswith("No run of 6 spiked; a risk of up to 39\u00a0% cannot be excluded.")
@@ -110,62 +110,62 @@ def test_selection_and_decision_stand_in_columns_of_their_own() -> None:
 
 
 def test_programs_get_the_finding_and_what_to_expect() -> None:
-    found = confirmed_facts(contested())
-    assert found is not None
-    assert (found["verdict"], found["finding"]) == ("not distinguishable", "no gain proven")
-    assert found["expected"]["seeds"] == 9
-    assert found["expected"]["mean"] == pytest.approx(0.4989, abs=1e-4)
+    said = confirmed_facts(contested())
+    assert said is not None
+    assert (said["verdict"], said["finding"]) == ("not distinguishable", "no gain proven")
+    assert said["expected"]["seeds"] == 9
+    assert said["expected"]["mean"] == pytest.approx(0.4989, abs=1e-4)
 
 
 # What to expect.
 
 
 def test_the_value_to_expect_is_the_mean_on_fresh_seeds_never_the_lucky_one() -> None:
-    found = headline(contested(0.05)).expected
-    assert found is not None
-    assert (found.trial, found.seeds) == (18, 9)
-    assert found.mean == pytest.approx(0.449, abs=1e-3)
-    assert found.sd == pytest.approx(0.0196, abs=1e-3)
-    assert found.text == "Expect val_loss 0.449 ± 0.020 (9 fresh seeds). The 0.221 of the search was a lucky run."
+    said = headline(contested(0.05)).expected
+    assert said is not None
+    assert (said.trial, said.seeds) == (18, 9)
+    assert said.mean == pytest.approx(0.449, abs=1e-3)
+    assert said.sd == pytest.approx(0.0196, abs=1e-3)
+    assert said.text == "Expect val_loss 0.449 ± 0.020 (9 fresh seeds). The 0.221 of the search was a lucky run."
 
 
 def test_of_a_recommended_baseline_its_own_value_is_expected_not_the_finalists() -> None:
-    found = headline(contested(-0.05)).expected
-    assert found is not None
-    assert found.trial == 0
-    assert found.mean == pytest.approx(0.499, abs=1e-3)
+    said = headline(contested(-0.05)).expected
+    assert said is not None
+    assert said.trial == 0
+    assert said.mean == pytest.approx(0.499, abs=1e-3)
 
 
 def test_without_fresh_seeds_one_run_is_called_one_run() -> None:
-    found = headline(made_result(40)).expected
-    assert found is not None
-    assert math.isnan(found.mean)
-    assert found.text.endswith("in one run with one seed: expect it to be somewhat higher.")
+    said = headline(made_result(40)).expected
+    assert said is not None
+    assert math.isnan(said.mean)
+    assert said.text.endswith("in one run with one seed: expect it to be somewhat higher.")
 
 
 # Test data.
 
 
 def test_test_data_that_point_the_other_way_are_warned_about() -> None:
-    found = headline(contested(0.05, test_gap=-0.02))
-    loss = next(t for t in found.tests if t.paired.metric == "test_loss")
+    said = headline(contested(0.05, test_gap=-0.02))
+    loss = next(t for t in said.tests if t.paired.metric == "test_loss")
     assert loss.contradicts
     assert (
         "test_loss 0.619 (searched) against 0.599 (baseline), higher on 9 of 9 seeds (val_loss: lower on 9 of 9)"
         in loss.text
     )
     assert loss.text.endswith("they contradict the verdict.")
-    assert found.cautions[0] == ("test", loss.text, "")
+    assert said.cautions[0] == ("test", loss.text, "")
 
 
 def test_every_test_metric_is_there_with_difference_and_interval() -> None:
-    found = headline(contested(0.05, test_gap=0.02))
-    assert [t.paired.metric for t in found.tests] == ["test_loss", "test_accuracy"]
-    loss = found.tests[0]
+    said = headline(contested(0.05, test_gap=0.02))
+    assert [t.paired.metric for t in said.tests] == ["test_loss", "test_accuracy"]
+    loss = said.tests[0]
     assert not loss.contradicts
     assert "lower (interval" in loss.text
     assert loss.paired.low < loss.paired.difference < loss.paired.high < 0
-    assert not any(c.kind == "test" for c in found.cautions)
+    assert not any(c.kind == "test" for c in said.cautions)
 
 
 def test_test_noise_does_not_speak_against_a_verdict_that_is_open() -> None:
@@ -197,9 +197,9 @@ def test_every_wider_range_is_one_that_a_space_takes() -> None:
 def test_a_divergence_close_above_the_recommended_rate_is_warned_about() -> None:
     trials = [lr_trial(0, 0.2, value=0.1), lr_trial(1, 0.3, outcome="diverged"), lr_trial(2, 0.39, value=0.2)]
     more = [lr_trial(i, 0.05, value=0.5) for i in range(3, 9)]
-    (found,) = headline(only(*trials, *more)).cautions
-    assert found.kind == "diverges"
-    assert "1 trial diverged at 2 times this base_lr or less (the lowest at 1.5 times), 1 did not" in found.text
+    (said,) = headline(only(*trials, *more)).cautions
+    assert said.kind == "diverges"
+    assert "1 trial diverged at 2 times this base_lr or less (the lowest at 1.5 times), 1 did not" in said.text
     assert headline(only(trials[0], trials[2], *more)).cautions == ()
 
 
@@ -210,23 +210,23 @@ def test_the_gain_is_shared_out_among_rate_decay_and_searched_schedule() -> None
     plain = lr_trial(0, 0.1, value=0.4, baseline="constant")
     rate = made_trial(1, Schedule("constant", 0.2, 10), value=0.2, baseline="constant, tuned")
     decay = made_trial(2, Schedule("linear", 0.2, 10), value=0.15, baseline="linear to zero, tuned")
-    found = gain(only(plain, rate, decay, lr_trial(3, 0.3, value=0.1)))
-    assert found is not None
-    assert [s.trial for s in found.steps] == [0, 1, 2, 3]
-    assert [s.name for s in found.steps] == ["untuned constant", "tuned constant", "tuned linear to zero", "exp"]
-    assert [s.share for s in found.steps[1:]] == pytest.approx([2 / 3, 1 / 6, 1 / 6])
-    assert sum(s.change for s in found.steps) == pytest.approx(-0.3)
-    assert found.percent == pytest.approx(-75)
-    assert "67 % of it by base_lr and warm-up, 17 % of it by a usual decay" in found.sentence
-    assert found.sentence.endswith("The last step is not proven on fresh seeds.")
+    said = gain(only(plain, rate, decay, lr_trial(3, 0.3, value=0.1)))
+    assert said is not None
+    assert [s.trial for s in said.steps] == [0, 1, 2, 3]
+    assert [s.name for s in said.steps] == ["untuned constant", "tuned constant", "tuned linear to zero", "exp"]
+    assert [s.share for s in said.steps[1:]] == pytest.approx([2 / 3, 1 / 6, 1 / 6])
+    assert sum(s.change for s in said.steps) == pytest.approx(-0.3)
+    assert said.percent == pytest.approx(-75)
+    assert "67 % of it by base_lr and warm-up, 17 % of it by a usual decay" in said.sentence
+    assert said.sentence.endswith("The last step is not proven on fresh seeds.")
 
 
 def test_a_step_that_is_a_loss_leaves_no_shares() -> None:
     plain = lr_trial(0, 0.1, value=0.4, baseline="constant")
     tuned = made_trial(1, Schedule("constant", 0.2, 10), value=0.45, baseline="constant, tuned")
-    found = gain(only(plain, tuned, lr_trial(3, 0.3, value=0.1)))
-    assert found is not None
-    assert [s.share for s in found.steps] == [None, None, None]
+    said = gain(only(plain, tuned, lr_trial(3, 0.3, value=0.1)))
+    assert said is not None
+    assert [s.share for s in said.steps] == [None, None, None]
 
 
 def test_without_an_untuned_run_there_is_no_way_to_tell() -> None:
@@ -256,8 +256,8 @@ def test_a_handful_of_trials_is_no_answer(n: int, said: str) -> None:
 
 def test_the_title_gives_two_digits_of_base_lr() -> None:
     (trial,) = (lr_trial(0, 0.41941, value=0.1),)
-    found: Headline = headline(many(trial))
-    assert found.title == "Use an exp schedule, base_lr 0.42 (no warm-up, 10 epochs)."
+    said: Headline = headline(many(trial))
+    assert said.title == "Use an exp schedule, base_lr 0.42 (no warm-up, 10 epochs)."
     assert headline(contested(-0.05)).title == "Use a constant rate, base_lr 0.032 (no warm-up, 10 epochs)."
 
 

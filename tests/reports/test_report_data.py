@@ -29,10 +29,10 @@ from lrsearch.spaces import FAMILIES, Range, Schedule, ScheduleSpace, default_sp
 
 def test_the_winner_is_compared_with_every_baseline_in_difference_and_percent() -> None:
     base = [lr_trial(0, 0.5, value=0.4, baseline="constant"), lr_trial(1, 0.5, value=0.3, baseline="linear")]
-    found = tables.comparisons(only(*base, lr_trial(2, 0.1, value=0.2)))
-    assert [(c.name, c.better) for c in found] == [("constant", True), ("linear", True)]
-    assert found[0].difference == pytest.approx(-0.2)
-    assert found[0].percent == pytest.approx(-50)
+    shown = tables.comparisons(only(*base, lr_trial(2, 0.1, value=0.2)))
+    assert [(c.name, c.better) for c in shown] == [("constant", True), ("linear", True)]
+    assert shown[0].difference == pytest.approx(-0.2)
+    assert shown[0].percent == pytest.approx(-50)
 
 
 def test_larger_is_better_when_the_metric_is_maximized() -> None:
@@ -52,8 +52,8 @@ def test_a_baseline_that_did_not_finish_is_shown_with_its_outcome() -> None:
 def test_a_baseline_that_was_queued_again_counts_once() -> None:
     first = lr_trial(0, 0.1, outcome="interrupted", baseline="constant")
     again = lr_trial(2, 0.1, value=0.5, baseline="constant")
-    found = tables.comparisons(only(first, lr_trial(1, 0.1, value=0.2), again))
-    assert [(c.name, c.trial) for c in found] == [("constant", 2)]
+    shown = tables.comparisons(only(first, lr_trial(1, 0.1, value=0.2), again))
+    assert [(c.name, c.trial) for c in shown] == [("constant", 2)]
 
 
 def test_a_winning_baseline_is_said_to_be_one() -> None:
@@ -81,19 +81,19 @@ def test_positions_follow_the_scale_of_the_range() -> None:
 
 
 def test_families_are_ranked_by_their_best_trial() -> None:
-    found = tables.families(made_result(40))
-    assert {r.family for r in found} >= {"exp", "step", "cosine"}
-    assert found[0].behind == 0
-    assert [r.best for r in found if r.best] == sorted(r.best for r in found if r.best)
-    assert sum(r.trials for r in found) == 40
+    shown = tables.families(made_result(40))
+    assert {r.family for r in shown} >= {"exp", "step", "cosine"}
+    assert shown[0].behind == 0
+    assert [r.best for r in shown if r.best] == sorted(r.best for r in shown if r.best)
+    assert sum(r.trials for r in shown) == 40
 
 
 def test_the_budget_is_accounted_for_to_the_last_epoch() -> None:
     result = made_result(50)
-    found = spending.outcomes(result)
-    assert sum(r.epochs for r in found) == sum(t.epochs for t in result.trials)
-    assert sum(r.share for r in found) == pytest.approx(1)
-    assert {r.outcome: r.trials for r in found} == result.counts()
+    shown = spending.outcomes(result)
+    assert sum(r.epochs for r in shown) == sum(t.epochs for t in result.trials)
+    assert sum(r.share for r in shown) == pytest.approx(1)
+    assert {r.outcome: r.trials for r in shown} == result.counts()
 
 
 def test_equal_reasons_are_counted_together() -> None:
@@ -151,11 +151,11 @@ def test_a_thinned_line_follows_the_whole_curve(family: str) -> None:
     ],
 )
 def test_phases(schedule: Schedule, kinds: list[str]) -> None:
-    found = series.phases(schedule, 20)
-    assert [p.kind for p in found] == kinds
-    assert found[0].start == 0
-    assert found[-1].end == schedule.horizon
-    assert all(a.end == b.start for a, b in itertools.pairwise(found))
+    shown = series.phases(schedule, 20)
+    assert [p.kind for p in shown] == kinds
+    assert shown[0].start == 0
+    assert shown[-1].end == schedule.horizon
+    assert all(a.end == b.start for a, b in itertools.pairwise(shown))
 
 
 def test_drops_of_a_step_schedule_stand_where_the_rate_changes() -> None:
@@ -164,27 +164,27 @@ def test_drops_of_a_step_schedule_stand_where_the_rate_changes() -> None:
 
 
 def test_the_recommended_trial_stands_first_and_every_trial_once() -> None:
-    found = series.curves(made_result(30))
-    assert [c.role for c in found].count("recommended") == 1
-    assert found[0].role == "recommended"
-    assert len({c.number for c in found}) == len(found)
-    assert {line.name for line in found[0].losses} == {"train_loss", "val_loss"}
-    assert all([line.name for line in c.losses] == ["val_loss"] for c in found[1:])
-    assert found[0].losses[0].x[0] == 1.0
+    shown = series.curves(made_result(30))
+    assert [c.role for c in shown].count("recommended") == 1
+    assert shown[0].role == "recommended"
+    assert len({c.number for c in shown}) == len(shown)
+    assert {line.name for line in shown[0].losses} == {"train_loss", "val_loss"}
+    assert all([line.name for line in c.losses] == ["val_loss"] for c in shown[1:])
+    assert shown[0].losses[0].x[0] == 1.0
 
 
 def test_a_ranking_metric_that_is_no_loss_gets_its_own_curve() -> None:
-    found = series.curves(made_result(20, metric="val_accuracy", maximize=True))
-    assert found[0].score is not None
-    assert found[0].score.name == "val_accuracy"
+    shown = series.curves(made_result(20, metric="val_accuracy", maximize=True))
+    assert shown[0].score is not None
+    assert shown[0].score.name == "val_accuracy"
 
 
 def test_ranked_curves_hold_every_complete_trial_in_order() -> None:
     result = made_result(100)
-    found = series.ranked(result, 7)
-    assert [n for g in found for n in g.trials] == [t.number for t in result.ranking]
-    assert [g.rank for g in found] == list(range(7))
-    assert all(g.best <= g.worst for g in found)
+    shown = series.ranked(result, 7)
+    assert [n for g in shown for n in g.trials] == [t.number for t in result.ranking]
+    assert [g.rank for g in shown] == list(range(7))
+    assert all(g.best <= g.worst for g in shown)
 
 
 # The points.
@@ -192,28 +192,28 @@ def test_ranked_curves_hold_every_complete_trial_in_order() -> None:
 
 def test_every_trial_is_a_step_of_the_progress_and_the_epochs_add_up() -> None:
     result = made_result(40)
-    found = progress(result)
-    assert found[-1].epochs == sum(t.epochs for t in result.trials)
-    assert found[-1].best == result.best.value
-    bests = [s.best for s in found if s.best is not None]
+    shown = progress(result)
+    assert shown[-1].epochs == sum(t.epochs for t in result.trials)
+    assert shown[-1].best == result.best.value
+    bests = [s.best for s in shown if s.best is not None]
     assert bests == sorted(bests, reverse=True)
 
 
 def test_the_wall_separates_diverged_trials() -> None:
-    found = wall(made_result(200, wall=0.3))
-    assert found is not None
-    assert found.base_lr == pytest.approx(0.3, rel=0.1)
-    assert found.diverged_above == found.above
-    assert found.diverged_below == 0
+    shown = wall(made_result(200, wall=0.3))
+    assert shown is not None
+    assert shown.base_lr == pytest.approx(0.3, rel=0.1)
+    assert shown.diverged_above == shown.above
+    assert shown.diverged_below == 0
     assert wall(made_result(30, wall=9.0)) is None
     assert wall(made_result(30, wall=0.0)) is None
 
 
 def test_parameters_are_those_that_vary_and_the_best_familys_come_first() -> None:
     result = made_result(60)
-    found = parameters(result)
-    assert [p.name for p in found][:2] == ["base_lr", "warmup"]
-    assert found[2].name.startswith(result.best.schedule.family if result.best.schedule else "")
+    shown = parameters(result)
+    assert [p.name for p in shown][:2] == ["base_lr", "warmup"]
+    assert shown[2].name.startswith(result.best.schedule.family if result.best.schedule else "")
     fixed = default_space("sgd", 10)
     fixed = replace(fixed, ranges={**fixed.ranges, "step.gamma": Range(0.1, 0.1)})
     assert "step.gamma" not in [p.name for p in parameters(made_result(60, space=fixed))]
@@ -222,21 +222,21 @@ def test_parameters_are_those_that_vary_and_the_best_familys_come_first() -> Non
 def test_two_gpus_are_two_lanes() -> None:
     made = made_result(20)
     trials = [replace(t, device=f"cuda:{t.number % 2}", worker=t.number % 2) for t in made.trials]
-    found = timeline(replace(made, trials=tuple(trials)))
-    assert found.lanes == ("worker 1 (cuda:0)", "worker 2 (cuda:1)")
+    shown = timeline(replace(made, trials=tuple(trials)))
+    assert shown.lanes == ("worker 1 (cuda:0)", "worker 2 (cuda:1)")
 
 
 def test_the_day_between_two_sessions_is_cut_out_of_the_timeline() -> None:
-    found = timeline(resumed())
-    assert len(found.sessions) == 1
-    assert max(b.end for b in found.bars) < 60
+    shown = timeline(resumed())
+    assert len(shown.sessions) == 1
+    assert max(b.end for b in shown.bars) < 60
     assert [s.session for s in progress(resumed())] == [0] * 10 + [1] * 10
 
 
 def test_stops_count_by_epoch() -> None:
-    found = {s.outcome: s.counts for s in stops(made_result(60))}
-    assert sum(found["pruned"]) == made_result(60).counts()["pruned"]
-    assert found["pruned"][3] == sum(found["pruned"])
+    shown = {s.outcome: s.counts for s in stops(made_result(60))}
+    assert sum(shown["pruned"]) == made_result(60).counts()["pruned"]
+    assert shown["pruned"][3] == sum(shown["pruned"])
 
 
 def test_a_selection_keeps_the_best_trials() -> None:
@@ -251,10 +251,10 @@ def test_a_selection_keeps_the_best_trials() -> None:
 
 
 def test_importance_finds_the_parameter_that_matters_and_adds_up_to_one() -> None:
-    found = importance(made_result(200))
-    assert next(iter(found)) == "base_lr"
-    assert sum(found.values()) == pytest.approx(1)
-    assert set(found) >= {"base_lr", "warmup", "family", "exp.gamma"}
+    shown = importance(made_result(200))
+    assert next(iter(shown)) == "base_lr"
+    assert sum(shown.values()) == pytest.approx(1)
+    assert set(shown) >= {"base_lr", "warmup", "family", "exp.gamma"}
 
 
 def test_importance_is_empty_with_too_few_trials_or_foreign_parameters() -> None:
@@ -267,9 +267,9 @@ def test_importance_is_empty_with_too_few_trials_or_foreign_parameters() -> None
 
 def test_rows_list_every_trial_best_first() -> None:
     result = made_result(30)
-    found = rows.trial_rows(result)
-    assert sorted(r.number for r in found) == list(range(30))
-    assert [r.number for r in found][: len(result.ranking)] == [t.number for t in result.ranking]
+    shown = rows.trial_rows(result)
+    assert sorted(r.number for r in shown) == list(range(30))
+    assert [r.number for r in shown][: len(result.ranking)] == [t.number for t in result.ranking]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

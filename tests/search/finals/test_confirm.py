@@ -65,25 +65,25 @@ def confirmed_search(make_plan: MakePlan, objective: Bowl, budget: str = "60", *
 
 def test_a_search_on_noise_is_not_distinguishable_and_recommends_the_baseline(make_plan: MakePlan) -> None:
     result = confirmed_search(make_plan, Noisy())
-    found = result.confirmation
-    assert found is not None
-    assert found.word == "not distinguishable"
+    confirmation = result.confirmation
+    assert confirmation is not None
+    assert confirmation.word == "not distinguishable"
     assert result.best.baseline is not None
-    assert result.best.number in found.rivals
+    assert result.best.number in confirmation.rivals
     assert "use the simpler one" in answer(result).verdict
 
 
 def test_a_real_difference_is_found_early_and_leaves_budget_over(make_plan: MakePlan) -> None:
     result = confirmed_search(make_plan, Behind())
-    found = result.confirmation
-    assert found is not None
-    assert found.word == "better"
-    assert len(found.contest.looks) <= 2
-    assert result.best.number == found.winner
-    assert found.closest is not None
-    assert found.closest.difference == pytest.approx(-0.1, abs=0.03)
-    assert found.closest.low < -0.1 < found.closest.high
-    assert sum(t.counted for t in (*result.trials, *found.every)) < 60
+    confirmation = result.confirmation
+    assert confirmation is not None
+    assert confirmation.word == "better"
+    assert len(confirmation.contest.looks) <= 2
+    assert result.best.number == confirmation.winner
+    assert confirmation.closest is not None
+    assert confirmation.closest.difference == pytest.approx(-0.1, abs=0.03)
+    assert confirmation.closest.low < -0.1 < confirmation.closest.high
+    assert sum(t.counted for t in (*result.trials, *confirmation.every)) < 60
 
 
 def test_a_winner_worse_than_a_baseline_is_said_to_be(make_plan: MakePlan) -> None:
@@ -97,13 +97,13 @@ def test_a_winner_worse_than_a_baseline_is_said_to_be(make_plan: MakePlan) -> No
 @pytest.mark.parametrize("budget", ["60", "18", "300ep"])
 def test_trials_and_epochs_are_kept_with_confirmation_in_them(make_plan: MakePlan, budget: str) -> None:
     result = confirmed_search(make_plan, Noisy(), budget)
-    found = result.confirmation
-    assert found is not None
-    every = (*result.trials, *found.every)
+    confirmation = result.confirmation
+    assert confirmation is not None
+    every = (*result.trials, *confirmation.every)
     amount = int(budget.removesuffix("ep"))
     spent = sum(t.epochs for t in every) if budget.endswith("ep") else sum(t.counted for t in every)
     assert 0.9 * amount <= spent <= amount
-    assert all(t.outcome == "complete" for t in found.every)
+    assert all(t.outcome == "complete" for t in confirmation.every)
     assert search(make_plan(budget, objective=Noisy(), confirm=9, sampler="random", pruner="none")) == result
 
 
@@ -149,12 +149,12 @@ class Broken(Fragile):
 
 def test_a_winner_that_fails_on_one_fresh_seed_in_five_is_not_better_and_that_is_said(make_plan: MakePlan) -> None:
     result = confirmed_search(make_plan, Fragile())
-    found = result.confirmation
-    assert found is not None
-    assert found.winner is not None
-    assert found.word == "not distinguishable"
-    assert found.settled
-    failed = [t for t in found.every if t.outcome == "failed"]
+    confirmation = result.confirmation
+    assert confirmation is not None
+    assert confirmation.winner is not None
+    assert confirmation.word == "not distinguishable"
+    assert confirmation.settled
+    failed = [t for t in confirmation.every if t.outcome == "failed"]
     assert len({(t.confirms, t.seed) for t in failed}) == len(failed)  # none is run again
     assert result.best.baseline is not None
     assert "diverged or failed on 1 of 6 fresh seeds: use the best tuned baseline" in answer(result).verdict
@@ -163,10 +163,10 @@ def test_a_winner_that_fails_on_one_fresh_seed_in_five_is_not_better_and_that_is
 @pytest.mark.parametrize("budget", ["18", "60"])
 def test_if_every_fresh_run_fails_nothing_is_recommended_without_a_word(make_plan: MakePlan, budget: str) -> None:
     result = confirmed_search(make_plan, Broken(), budget)
-    found = result.confirmation
-    assert found is not None
-    assert {t.outcome for t in found.every} == {"failed"}
-    assert found.word == "not distinguishable"
+    confirmation = result.confirmation
+    assert confirmation is not None
+    assert {t.outcome for t in confirmation.every} == {"failed"}
+    assert confirmation.word == "not distinguishable"
     assert answer(result).verdict.startswith("Nothing is confirmed: every fresh run")
     assert result.best.baseline is not None
     facts = confirmed.facts(result)
@@ -199,9 +199,9 @@ def test_ones_own_schedule_that_is_a_tuned_baseline_is_met_once(make_plan: MakeP
     assert first.best.baseline is not None
     progress = StopAfter(999)
     plan = make_plan("60", objective=Noisy(), confirm=9, sampler="random", pruner="none", baseline=own)
-    found = search(plan, progress).confirmation
-    assert found is not None
-    assert len(set(found.rivals)) == len(found.rivals)
+    confirmation = search(plan, progress).confirmation
+    assert confirmation is not None
+    assert len(set(confirmation.rivals)) == len(confirmation.rivals)
     assert not any("your own or your own" in note for note in progress.notes)
 
 
@@ -223,19 +223,19 @@ def test_a_winner_near_the_edge_is_judged_at_a_lower_rate_too_which_is_recommend
     plan = make_plan("80", objective=Walled(), sampler="random", pruner="none", confirm=6)
     progress = StopAfter(999)
     result = search(plan, progress)
-    found = result.confirmation
-    assert found is not None
-    assert found.winner is not None
-    assert found.word == "better"
-    assert found.near_edge(found.winner)
+    confirmation = result.confirmation
+    assert confirmation is not None
+    assert confirmation.winner is not None
+    assert confirmation.word == "better"
+    assert confirmation.near_edge(confirmation.winner)
     assert any("judging it at base_lr" in note for note in progress.notes)
-    winner, lower = result.trial(found.winner).schedule, result.trial(found.contest.lower[0]).schedule
+    winner, lower = result.trial(confirmation.winner).schedule, result.trial(confirmation.contest.lower[0]).schedule
     assert winner is not None
     assert lower is not None
     assert winner.base_lr / lower.base_lr == pytest.approx(1.5, rel=1e-3)
     assert "near the edge" in answer(result).verdict
-    assert result.best.number in (found.winner, found.safer)
-    assert sum(t.counted for t in (*result.trials, *found.every)) <= 80
+    assert result.best.number in (confirmation.winner, confirmation.safer)
+    assert sum(t.counted for t in (*result.trials, *confirmation.every)) <= 80
     assert search(plan) == result  # nothing is left to do
 
 
@@ -261,15 +261,17 @@ def test_why_the_best_value_is_not_confirmed_is_said() -> None:
 
 def test_fresh_seeds_are_fresh_and_shared_and_the_test_data_judge_once(make_plan: MakePlan) -> None:
     result = confirmed_search(make_plan, Noisy(), seed=3)
-    found = result.confirmation
-    assert found is not None
-    assert found.winner is not None
-    contest = found.contest
-    assert 3 not in {t.seed for t in found.every}
+    confirmation = result.confirmation
+    assert confirmation is not None
+    assert confirmation.winner is not None
+    contest = confirmation.contest
+    assert 3 not in {t.seed for t in confirmation.every}
     assert not set(contest.choosing) & set(contest.judging)
-    assert found.judged(found.winner).keys() == found.judged(found.rivals[0]).keys()
+    assert confirmation.judged(confirmation.winner).keys() == confirmation.judged(confirmation.rivals[0]).keys()
     assert all(not t.test for t in result.trials)
-    assert found.test(found.winner)["test_loss"] == pytest.approx(found.mean(found.winner) + 0.5)
+    assert confirmation.test(confirmation.winner)["test_loss"] == pytest.approx(
+        confirmation.mean(confirmation.winner) + 0.5
+    )
 
 
 def test_the_baselines_are_tuned_and_stand_among_the_trials(make_plan: MakePlan) -> None:
@@ -290,11 +292,11 @@ def test_an_objective_that_ignores_its_seed_is_told_so(make_plan: MakePlan) -> N
 def test_ones_own_schedule_is_compared_as_it_is(make_plan: MakePlan) -> None:
     own = Schedule("step", 0.05, 50, {"step_size": 20, "gamma": 0.3})
     result = confirmed_search(make_plan, Noisy(), baseline=own)
-    found = result.confirmation
-    assert found is not None
-    assert result.trial(found.rivals[0]).baseline == "your own"
-    assert result.trial(found.rivals[0]).schedule == own.stretched(5)
-    assert len(found.duels) == 2
+    confirmation = result.confirmation
+    assert confirmation is not None
+    assert result.trial(confirmation.rivals[0]).baseline == "your own"
+    assert result.trial(confirmation.rivals[0]).schedule == own.stretched(5)
+    assert len(confirmation.duels) == 2
 
 
 class StopsIn(Noisy):
