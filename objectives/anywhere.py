@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,12 +24,12 @@ SCHEDULE = "LRSEARCH_SCHEDULE"
 
 
 def scheduler(
-    optimizer: Optimizer,
+    optimizer: Optimizer | Sequence[Optimizer],
     steps_per_epoch: float | None = None,
     schedule: Schedule | str | os.PathLike[str] | None = None,
     *,
     epochs: float | None = None,
-    fallback: LRScheduler | Callable[[Optimizer], LRScheduler] | None = None,
+    fallback: LRScheduler | Callable[[Any], LRScheduler] | None = None,
 ) -> LRScheduler:
     """The scheduler to train with, whoever started the training: step it after every ``optimizer.step()``.
 
@@ -37,11 +37,10 @@ def scheduler(
     schedule. Otherwise it is that of $LRSEARCH_SCHEDULE, else of `schedule`, else `fallback`.
 
     Args:
-        optimizer: The optimizer that trains the model. base_lr becomes the rate of the parameter group that has the
-            highest one; the others keep their ratio to it.
+        optimizer: The optimizer that trains the model, or a list of several. base_lr becomes the rate of the parameter
+            group that has the highest one; the others keep their ratio to it.
         steps_per_epoch: Optimizer steps in an epoch, >= 1; with gradient accumulation, fewer than batches. Not needed
             for a schedule that counts steps.
-            Not needed where the search counted steps.
         schedule: A ``best.json``, a line as ``cosine:base_lr=0.1,warmup=1,epochs=20``, or a `Schedule`. So may
             $LRSEARCH_SCHEDULE be, which comes before it.
         epochs: Length of the training, to which such a schedule is stretched; its own length by default. In steps for a

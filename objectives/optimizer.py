@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError
@@ -70,6 +70,7 @@ class TrainedOptimizer:
             values, words, and tuples of numbers. A schedule replaces ``lr``, so it is there only for groups of
             different rates, since some may take it.
         ratios: Each parameter group's rate as a fraction of the highest one.
+        others: The other optimizers that share the schedule; ratios are then to the highest rate of all.
 
     Raises:
         InputError: A field holds something else.
@@ -78,6 +79,7 @@ class TrainedOptimizer:
     name: str
     options: Mapping[str, Any]
     ratios: tuple[float, ...]
+    others: tuple[TrainedOptimizer, ...] = ()
 
     def __post_init__(self) -> None:
         good = isinstance(self.name, str) and _DOTTED.fullmatch(self.name)
@@ -86,19 +88,25 @@ class TrainedOptimizer:
             raise InputError(f"not an optimizer: {self.name!r} with {dict(self.options)!r} and ratios {self.ratios!r}.")
 
     @classmethod
-    def of(cls, optimizer: Optimizer | DescribedOptimizer) -> TrainedOptimizer:
-        """What there is to tell of an optimizer, before a scheduler has set its rates."""
-        if isinstance(optimizer, DescribedOptimizer):
-            usual = _usual(optimizer.optimizer_class)
-            options = {k: v for k, v in optimizer.options.items() if v != usual[k]}
-            return cls(f"torch.optim.{optimizer.kind}", options, (1.0,))
-        made: Optimizer = unwrapped(optimizer)
+    def of(cls, *optimizers: Optimizer | DescribedOptimizer) -> TrainedOptimizer:
+        """What there is to tell of an optimizer, or of several together, before a scheduler has set their rates."""
+        if isinstance(described := optimizers[0], DescribedOptimizer):
+            usual = _usual(described.optimizer_class)
+            options = {k: v for k, v in described.options.items() if v != usual[k]}
+            return cls(f"torch.optim.{described.kind}", options, (1.0,))
+        made: list[Optimizer] = [unwrapped(optimizer) for optimizer in optimizers]
+        ratios = group_ratios(*made)
+        grouped = any(ratio != 1 for found in ratios for ratio in found)
+        first, *others = (cls._of(o, found, grouped=grouped) for o, found in zip(made, ratios, strict=True))
+        return replace(first, others=tuple(others))
+
+    @classmethod
+    def _of(cls, made: Optimizer, ratios: Sequence[float], *, grouped: bool) -> TrainedOptimizer:
         kind = type(made)
         usual = _usual(kind)
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in made.defaults.items() if k in usual}
         options = {k: v for k, v in given.items() if k != "lr" and _is_plain(v) and v != usual[k]}
-        (ratios,) = group_ratios(made)
-        if any(ratio != 1 for ratio in ratios):
+        if grouped and made.defaults.get("lr") is not None:
             options = {"lr": float(made.defaults["lr"]), **options}
         package = "torch.optim" if kind.__module__.startswith("torch.optim.") else kind.__module__
         name = f"{package}.{kind.__name__}"
@@ -109,18 +117,20 @@ class TrainedOptimizer:
         """The optimizer of `to_dict`; raises `InputError`."""
         try:
             options = {k: tuple(v) if isinstance(v, list) else v for k, v in data["options"].items()}
-            return cls(data["name"], options, tuple(float(ratio) for ratio in data["ratios"]))
+            others = tuple(cls.from_dict(other) for other in data.get("others", ()))
+            return cls(data["name"], options, tuple(float(ratio) for ratio in data["ratios"]), others)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise InputError(f"not an optimizer: {data!r}.") from None
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        return {"name": self.name, "options": dict(self.options), "ratios": list(self.ratios)}
+        others = {"others": [other.to_dict() for other in self.others]} if self.others else {}
+        return {"name": self.name, "options": dict(self.options), "ratios": list(self.ratios), **others}
 
     @property
     def grouped(self) -> bool:
-        """Whether its groups have different rates."""
-        return any(ratio != 1 for ratio in self.ratios)
+        """Whether its groups, or those of the others, have different rates."""
+        return any(ratio != 1 for made in (self, *self.others) for ratio in made.ratios)
 
 
 def unwrapped(optimizer: Any) -> Any:

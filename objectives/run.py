@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
 from ..spaces import IN_EPOCHS, Counting, Schedule
+from ..spaces.groups import as_optimizers
 from .following import Follower, Place, check_accumulation
 from .optimizer import TrainedOptimizer
 from .reports import Reports
@@ -87,25 +88,23 @@ class Run:
         self._took_schedule = True
         return self._schedule
 
-    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float | None = None) -> LRScheduler:
+    def scheduler(
+        self, optimizer: Optimizer | Sequence[Optimizer], steps_per_epoch: float | None = None
+    ) -> LRScheduler:
         """PyTorch's scheduler for this trial: call ``step()`` after every ``optimizer.step()``.
 
         With ``--interval epoch``, call it once after every epoch instead. Call this once for an optimizer, before
         the first epoch. The rates that the optimizer then steps with are compared with the schedule's.
 
         Args:
-            optimizer: The optimizer that trains the model. base_lr becomes the rate of the parameter group that has
-                the highest one; the others keep their ratio to it. With several optimizers call this for each: each
-                one's highest rate becomes base_lr.
+            optimizer: The optimizer that trains the model, or a list of several, whose schedulers are stepped as one.
+                base_lr becomes the rate of the parameter group that has the highest one; all others keep their
+                ratio to it. If this is called for each of several instead, each one's highest rate becomes base_lr.
             steps_per_epoch: Optimizer steps in an epoch, >= 1; with gradient accumulation, fewer than batches. A
                 fraction where it differs from epoch to epoch, e.g. 25 / 3 for 8, 8 and 9 steps. In a search that
                 counts steps it is not needed, and of no account.
         """
-        if not hasattr(optimizer, "param_groups"):
-            raise ObjectiveError(
-                f"run.scheduler takes one optimizer, got {type(optimizer).__name__}: with several, call it once for "
-                "each."
-            )
+        optimizers = as_optimizers(optimizer)
         if self._counting.unit == "step":
             steps_per_epoch = None
         elif steps_per_epoch is None:
@@ -113,15 +112,16 @@ class Run:
                 "run.scheduler needs the number of optimizer steps in an epoch: run.scheduler(optimizer, "
                 "steps_per_epoch=len(train_loader))."
             )
-        made = TrainedOptimizer.of(optimizer)
+        made = TrainedOptimizer.of(*optimizers)
         self.optimizer = self.optimizer or made
-        scheduler = self._schedule.scheduler(optimizer, steps_per_epoch)
+        scheduler = self._schedule.scheduler(optimizers, steps_per_epoch)
         if steps_per_epoch is not None:
             self.steps_per_epoch = max(steps_per_epoch, self.steps_per_epoch or 0)
         self._again = self._again or any(f.steps for f in self._followers)
-        self._followers = [f for f in self._followers if not f.yields_to(optimizer)]
+        self._followers = [f for f in self._followers if not any(f.yields_to(o) for o in optimizers)]
         between = steps_per_epoch or self._counting.every
-        self._followers.append(Follower(self._schedule, optimizer, scheduler, between, made.ratios))
+        for one, facts in zip(optimizers, (made, *made.others), strict=True):
+            self._followers.append(Follower(self._schedule, one, scheduler, between, facts.ratios))
         return scheduler
 
     def report(self, epoch: int, **metrics: Any) -> bool:

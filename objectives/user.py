@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ObjectiveError
 from ..redaction import redact_words
 from ..spaces import IN_EPOCHS, Counting, Schedule
+from ..spaces.groups import as_optimizers, leading
 from .current import as_current
 from .loading import absolute, arguments_of, load_function
 from .numbers import numbers_of
@@ -213,8 +214,10 @@ class _Probe(Run):
         super().__init__(*args, **kwargs)
         self._thread = threading.get_ident()
 
-    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float | None = None) -> LRScheduler:
-        self.kind = range_name(type(unwrapped(optimizer)).__name__)
+    def scheduler(
+        self, optimizer: Optimizer | Sequence[Optimizer], steps_per_epoch: float | None = None
+    ) -> LRScheduler:
+        self.kind = range_name(type(unwrapped(leading(as_optimizers(optimizer)))).__name__)
         self.end()
         return super().scheduler(optimizer, steps_per_epoch)
 

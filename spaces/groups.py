@@ -11,6 +11,22 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
+def as_optimizers(given: Optimizer | Sequence[Optimizer]) -> tuple[Optimizer, ...]:
+    """One optimizer, or several, as several; raises `InputError` for what is none."""
+    found = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+    if not found or len({id(o) for o in found}) < len(found):
+        raise InputError("a schedule needs one optimizer, or a list of different ones.")
+    for optimizer in found:
+        if not hasattr(optimizer, "param_groups"):
+            raise InputError(f"a schedule needs an optimizer, or a list of them; got {type(optimizer).__name__}.")
+    return found
+
+
+def leading(optimizers: Sequence[Optimizer]) -> Optimizer:
+    """The optimizer whose range of base_lr counts: the one that has the group of the highest rate."""
+    return max(zip(group_ratios(*optimizers), optimizers, strict=True), key=lambda found: max(found[0], default=0.0))[1]
+
+
 def group_ratios(*optimizers: Optimizer) -> list[list[float]]:
     """Every parameter group's rate as a fraction of the highest one, an inner list for each optimizer.
 

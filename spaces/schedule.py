@@ -27,7 +27,7 @@ from .families import (
     record,
     unpack,
 )
-from .groups import group_ratios, keep_scale, set_rates
+from .groups import as_optimizers, group_ratios, keep_scale, set_rates
 from .params import complete, filled, in_steps, only, scaled
 from .warmup import WARMUP_START, WarmupShape, check_warmup, check_warmup_shape, warmed, warmup_stage
 
@@ -145,24 +145,39 @@ class Schedule:
             raise InputError(f"steps_per_epoch must be a finite number of at least 1, got {steps_per_epoch!r}.")
         return steps_per_epoch
 
-    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float | None = None) -> LRScheduler:
+    def scheduler(
+        self, optimizer: Optimizer | Sequence[Optimizer], steps_per_epoch: float | None = None
+    ) -> LRScheduler:
         """PyTorch's own scheduler for `optimizer`: step it after every optimizer step (or epoch, see `interval`).
 
         The parameter groups' rates are set first: base_lr is the rate of the group that has the highest one, and
         the others keep their ratio to it at every step (see `group_ratios`).
 
         Args:
-            optimizer: Any optimizer; a scheduler it had before is forgotten.
+            optimizer: Any optimizer, or several that share one base_lr: the highest rate of any of them. A scheduler
+                that one had before is forgotten.
             steps_per_epoch: Optimizer steps in an epoch, >= 1; of no account for a schedule in steps.
-        """
-        (ratios,) = group_ratios(optimizer)
-        return self._built(optimizer, steps_per_epoch, ratios)
 
-    def _built(self, optimizer: Optimizer, steps_per_epoch: float | None, ratios: Sequence[float]) -> LRScheduler:
+        Raises:
+            InputError: An optimizer has no rate, or steps_per_epoch is missing.
+        """
+        optimizers = as_optimizers(optimizer)
+        ratios = group_ratios(*optimizers)
+        scaled = any(ratio != 1 for found in ratios for ratio in found)
+        made = [self._built(o, steps_per_epoch, r, scaled=scaled) for o, r in zip(optimizers, ratios, strict=True)]
+        if len(made) == 1:
+            return made[0]
+        from .together import Together  # brings PyTorch along
+
+        return Together(made)
+
+    def _built(
+        self, optimizer: Optimizer, steps_per_epoch: float | None, ratios: Sequence[float], *, scaled: bool
+    ) -> LRScheduler:
         from torch.optim import lr_scheduler
 
         set_rates(optimizer, self.base_lr, ratios)
-        stages = self.stages(steps_per_epoch, scaled=any(ratio != 1 for ratio in ratios))
+        stages = self.stages(steps_per_epoch, scaled=scaled)
         parts: list[LRScheduler] = [
             getattr(lr_scheduler, s.cls)(optimizer, **{k: e.value for k, e in s.kwargs.items()}) for s in stages
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,9 @@ class Child(Run):
         self._done = 0
         self._took_seed = False
 
-    def scheduler(self, optimizer: Optimizer, steps_per_epoch: float | None = None) -> LRScheduler:
+    def scheduler(
+        self, optimizer: Optimizer | Sequence[Optimizer], steps_per_epoch: float | None = None
+    ) -> LRScheduler:
         """See `Run.scheduler`; the search is told of the optimizer."""
         made = super().scheduler(optimizer, steps_per_epoch)
         if is_first_process():

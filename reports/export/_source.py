@@ -38,6 +38,28 @@ class Source:
         """Whether the trial's optimizer had parameter groups of different rates."""
         return self.record.optimizer is not None and self.record.optimizer.grouped
 
+    @property
+    def several(self) -> int:
+        """How many optimizers the trial had besides the first one."""
+        return 0 if self.record.optimizer is None else len(self.record.optimizer.others)
+
+
+class InexpressibleError(Exception):
+    """The format has no words for this schedule; the message says for what, `instead` what to do."""
+
+    def __init__(self, message: str, instead: str = "") -> None:
+        super().__init__(message)
+        self.instead = instead
+
+
+def only_one(source: Source, where: str) -> None:
+    """Raise `InexpressibleError` if the trial had several optimizers, and `where` there is but one."""
+    if source.several:
+        raise InexpressibleError(
+            f"{where} one optimizer, the trial had {1 + source.several} that share a base_lr.",
+            "Make one optimizer with their parameter groups, or step the schedulers of --format torch yourself.",
+        )
+
 
 @dataclass(frozen=True)
 class Format:
@@ -54,14 +76,6 @@ class Format:
     summary: str
     suffix: str
     render: Callable[[Source], str]
-
-
-class InexpressibleError(Exception):
-    """The format has no words for this schedule; the message says for what, `instead` what to do."""
-
-    def __init__(self, message: str, instead: str = "") -> None:
-        super().__init__(message)
-        self.instead = instead
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, zip_longest
 
+from ...objectives import TrainedOptimizer
 from ...spaces import Schedule, get_family
 from ...spaces.families import Stage
 from ...spaces.params import ticks_text
@@ -45,7 +46,7 @@ class Builder:
 
 def render(source: Source) -> str:
     """The file."""
-    builder = make_builder(source.schedule, source.steps_per_epoch, grouped=source.grouped)
+    builder = make_builder(source.schedule, source.steps_per_epoch, grouped=source.grouped, several=source.several > 0)
     doc = f'"""{title(source, "for PyTorch")}\n\n{_usage(source)}\n"""'
     return f"{doc}\n\n{builder.first}{builder.imports}\n\n{constants(source)}\n\n\n{builder.text}\n"
 
@@ -58,22 +59,32 @@ def constants(source: Source) -> str:
 def optimizer_call(source: Source, parameters: str) -> str:
     """The optimizer that the trial was trained with, as a Python call with `parameters` to train."""
     made = source.record.optimizer
+    if made is not None and made.others:
+        calls = (_made(one, "...", grouped=made.grouped) for one in (made, *made.others))
+        return f"[{', '.join(calls)}]  # those of the search, with their rates"
     if made is None:
         used = str(source.result.settings.get("optimizer")) if source.result else ""
         return f"{_CLASSES.get(used, _CLASSES['sgd'])}({parameters}, lr=BASE_LR)"
-    options = "".join(f", {name}={value!r}" for name, value in made.options.items())
     if made.grouped:
-        return f"{made.name}(groups{options})  # the groups of the search, with their rates"
-    return f"{made.name}({parameters}, lr=BASE_LR{options})"
+        return f"{_made(made, 'groups', grouped=True)}  # the groups of the search, with their rates"
+    return _made(made, parameters, grouped=False)
 
 
-def make_builder(schedule: Schedule, steps_per_epoch: int | None, *, grouped: bool = False) -> Builder:
+def _made(made: TrainedOptimizer, parameters: str, *, grouped: bool) -> str:
+    options = "".join(f", {name}={value!r}" for name, value in made.options.items())
+    return f"{made.name}({parameters}{'' if grouped else ', lr=BASE_LR'}{options})"
+
+
+def make_builder(
+    schedule: Schedule, steps_per_epoch: int | None, *, grouped: bool = False, several: bool = False
+) -> Builder:
     """The function that builds `schedule`, equal to ``schedule.scheduler`` to the last bit.
 
     Args:
         schedule: What to build.
         steps_per_epoch: Decides which stages there are: a warm-up that is rounded to nothing there is left out.
-        grouped: Whether it is for an optimizer whose groups have different rates.
+        grouped: Whether it is for optimizers whose groups have different rates.
+        several: Whether it is for a list of optimizers that share a base_lr; it then gives a list of schedulers.
     """
     scaled = schedule.stages(steps_per_epoch or MANY_STEPS, scaled=True)
     stages = scaled if grouped else schedule.stages(steps_per_epoch or MANY_STEPS)
@@ -90,12 +101,45 @@ def make_builder(schedule: Schedule, steps_per_epoch: int | None, *, grouped: bo
     body += _stages(stages, kwargs, ends)
     uses_steps = "steps_per_epoch" in used | names(variables.values())
     imports, definitions = _needs(stages)
-    text = "\n".join([*definitions, *_opening(schedule, uses_steps=uses_steps, shared_floor=shared_floor), *body])
+    opening = _opening(schedule, uses_steps=uses_steps, shared_floor=shared_floor)
+    text = "\n".join([*definitions, *opening, *body])
+    if several:
+        text = _for_several(definitions, opening[0], body, uses_steps=uses_steps)
     return Builder(_first(imports), _imports(stages, imports), text, uses_steps)
+
+
+def _for_several(definitions: Sequence[str], signature: str, body: Sequence[str], *, uses_steps: bool) -> str:
+    """One function that sets the rates of all optimizers, and one that makes the scheduler of each."""
+    one = signature.replace("build_scheduler", "one_scheduler")
+    both = signature.replace("optimizer: Optimizer", "optimizers: list[Optimizer]").replace(
+        "-> LRScheduler", "-> list[LRScheduler]"
+    )
+    steps = ", steps_per_epoch" if uses_steps else ""
+    rates = RATES.replace("for g in optimizer.param_groups", "for g in groups").replace(
+        "zip(optimizer.param_groups,", "zip(groups,"
+    )
+    return "\n".join(
+        [
+            *definitions,
+            one,
+            '    """The scheduler of an optimizer whose rates are set."""',
+            *body,
+            "",
+            "",
+            both,
+            '    """Set the rates; step every scheduler after every step."""',
+            "    groups = [g for optimizer in optimizers for g in optimizer.param_groups]",
+            rates,
+            f'        group["lr"] = BASE_LR * ({RATIO})',
+            f"    return [one_scheduler(optimizer{steps}) for optimizer in optimizers]",
+        ]
+    )
 
 
 def _usage(source: Source) -> str:
     """How to train with it, scheduler.step() in the right place."""
+    if source.several:
+        return _usage_of_several(source)
     step = "scheduler.step()"
     within, after = ("", f"\n        {step}") if source.schedule.interval == "epoch" else (f"\n            {step}", "")
     when = "every epoch" if source.schedule.interval == "epoch" else "every optimizer step"
@@ -116,6 +160,19 @@ def _usage(source: Source) -> str:
         for batch in train_loader:
             ...
             optimizer.step(){within}{after}"""
+
+
+def _usage_of_several(source: Source) -> str:
+    """How to train several optimizers with it."""
+    when = "every epoch" if source.schedule.interval == "epoch" else "every optimizer step"
+    steps = "" if source.schedule.unit == "step" else ", steps_per_epoch=len(train_loader)"
+    return f"""Step all schedulers after {when}:
+
+    optimizers = {optimizer_call(source, "")}
+    schedulers = build_scheduler(optimizers{steps})
+    ...
+    for scheduler in schedulers:
+        scheduler.step()"""
 
 
 def _opening(schedule: Schedule, *, uses_steps: bool, shared_floor: bool) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
@@ -132,6 +133,33 @@ def test_optimizers_with_schedulers_of_their_own_are_all_followed(interval: str)
         train(lambda run: adversarial(run, wrong=True), interval, family="exp")
 
 
+@pytest.mark.parametrize("wrong", [None, 0, 1])
+def test_each_of_several_optimizers_with_one_scheduler_is_followed(wrong: int | None) -> None:
+    rates: list[list[float]] = []
+
+    def adversarial(run: Run) -> Iterator[float]:
+        both = [line(lr=0.02), line(lr=0.001)]
+        scheduler = run.scheduler([optimizer for _, optimizer in both], N)
+        for _ in range(run.epochs):
+            for i in range(N):
+                if wrong is not None:
+                    both[wrong][1].param_groups[0]["lr"] *= 1.001
+                rates.append([optimizer.param_groups[0]["lr"] for _, optimizer in both])
+                for model, optimizer in both if i == 0 else both[:1]:  # the second one seldom steps
+                    backward(model)
+                    optimizer.step()
+                scheduler.step()
+            yield 1.0
+
+    if wrong is None:
+        assert len(train(adversarial)) == 3
+        expected = Schedule("linear", 0.1, 3, warmup=1).curve(N)
+        np.testing.assert_allclose(rates, np.outer(expected, [1, 0.05]), rtol=1e-12)
+        return
+    with pytest.raises(ObjectiveError, match=r"the rate was .*, not "):
+        train(adversarial)
+
+
 def test_a_job_may_set_the_rates_itself() -> None:
     def by_hand(run: Run) -> Iterator[float]:
         model, optimizer = line()
@@ -220,15 +248,6 @@ def test_a_job_that_does_not_train_with_its_schedule_is_told_so_in_a_line(job: J
     with pytest.raises(ObjectiveError, match=says) as error:
         train(job)
     assert "\n" not in str(error.value)
-
-
-def test_several_optimizers_at_once_are_told_to_ask_one_by_one() -> None:
-    def both(run: Run) -> Iterator[float]:
-        run.scheduler([line()[1], line()[1]], N)  # type: ignore[arg-type]
-        yield 1.0
-
-    with pytest.raises(ObjectiveError, match=r"takes one optimizer, got list: with several, call it once for each"):
-        train(both)
 
 
 def test_the_optimizer_behind_accelerates_is_what_is_told_of() -> None:

@@ -180,3 +180,35 @@ def test_an_optimizer_in_best_json_that_is_code_is_refused(damage: dict[str, Any
     (tmp_path / "best.json").write_text(json.dumps(data))
     with pytest.raises(InputError, match="not an optimizer"):
         read_best(tmp_path / "best.json")
+
+
+@pytest.mark.parametrize("schedule", SOME, ids=schedule_id)
+def test_torch_and_best_json_give_several_optimizers_their_share_of_one_base_lr(
+    schedule: Schedule, tmp_path: Path
+) -> None:
+    def made() -> list[torch.optim.Optimizer]:
+        return [torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.02, momentum=0.9), two_groups()]
+
+    record = make_record(schedule, optimizer=TrainedOptimizer.of(*made()))
+    code, optimizers = export(record, None, "torch"), made()
+    schedulers = run_code(code)["build_scheduler"](optimizers, STEPS)
+    assert "torch.optim.SGD(..., lr=0.02, momentum=0.9), torch.optim.AdamW(..., lr=0.001, weight_decay=0.1)" in code
+    (tmp_path / "best.json").write_text(export(record, None, "json"))
+    again = read_best(tmp_path / "best.json")
+    assert again == record
+    assert again.schedule is not None
+    others = made()
+    together = again.schedule.scheduler(others, STEPS)
+    for step in range(1, len(schedule.curve(STEPS)) + 1):
+        found = [rate for optimizer in optimizers for rate in rates_of(optimizer)]
+        np.testing.assert_allclose(found, schedule.curve(STEPS)[step - 1] * np.array([1, 0.005, 0.05]), rtol=1e-9)
+        assert found == together.get_last_lr()
+        for optimizer in (*optimizers, *others):
+            optimizer.step()
+        if schedule.interval == "step" or step % STEPS == 0:
+            together.step()
+            for scheduler in schedulers:
+                scheduler.step()
+    for name in ("lightning", "timm", "transformers"):
+        with pytest.raises(InputError, match=r"one optimizer, the trial had 2|Formats that can: torch, .*json, yaml"):
+            export(record, None, name)

@@ -71,3 +71,40 @@ def test_an_optimizer_that_makes_its_own_rates_is_refused_with_the_remedy() -> N
     optimizer.param_groups[0]["lr"] = None
     with pytest.raises(InputError, match=r"Adafactor with lr=None makes its own rates.*relative_step=False"):
         group_ratios(optimizer)
+
+
+def test_several_optimizers_share_one_base_lr_and_are_stepped_as_one() -> None:
+    schedule = Schedule("cosine", 0.2, 5, {"eta_min": 0.02}, warmup=1)
+    muon, adam = optimizer({}, lr=0.02), optimizer({"lr": 3e-4}, {}, lr=1e-3)
+    scheduler, found = schedule.scheduler([muon, adam], STEPS), []
+    for _ in range(len(schedule.curve(STEPS))):
+        found.append(scheduler.get_last_lr())
+        assert found[-1] == [group["lr"] for opt in (muon, adam) for group in opt.param_groups]
+        muon.step()
+        adam.step()
+        scheduler.step()
+    assert_scaled(np.array(found), schedule, 1, 0.015, 0.05)
+    assert scheduler.last_epoch == len(found)
+
+
+def test_schedulers_of_several_optimizers_go_on_from_their_state() -> None:
+    schedule, pairs = Schedule("exp", 0.2, 5), [[optimizer({}, lr=0.02), optimizer({}, lr=1e-3)] for _ in range(2)]
+    first, again = (schedule.scheduler(pair, STEPS) for pair in pairs)
+    for opt in pairs[0]:
+        opt.step()
+    first.step()
+    again.load_state_dict(first.state_dict())
+    assert again.last_epoch == 1
+    assert again.get_last_lr() == first.get_last_lr()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "a list of different ones"),
+        (optimizer, "needs an optimizer, or a list of them; got function"),
+    ],
+)
+def test_what_a_schedule_cannot_train_is_said_in_a_line(given: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Schedule("exp", 0.1, 5).scheduler(given, STEPS)
