@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def open_access(
         InputError: The folder cannot be written.
         StudyError: Another session uses the folder, or the storage fails, now or while it is used.
     """
-    with run_folder(folder), only_one(folder), failures(where):
+    with run_folder(folder), only_one(folder), _only_one_of_its_links(where, folder), failures(where):
         if cut := mend(where):
             note(cut)
         storage = open_storage(where)
@@ -56,6 +57,14 @@ def open_access(
             await_workers(storage)
         grace = GRACE_S if shared else 0.0
         yield Access(storage, grace, sum(_recovered(storage, name, grace, alone=not shared) for name in studies))
+
+
+def _only_one_of_its_links(where: str, folder: Path) -> AbstractContextManager[None]:
+    """Hold the lock of the folder, too, that a journal lies in to which the run folder only has a link."""
+    place = Path(os.path.realpath(where)).parent
+    if "://" in where or not os.path.islink(where) or place == folder.resolve():
+        return nullcontext()
+    return only_one(place)
 
 
 def _recovered(storage: BaseStorage, name: str, grace: float, *, alone: bool) -> int:

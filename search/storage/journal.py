@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -15,6 +16,7 @@ from typing import IO, Any
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from ...errors import StudyError
+from .lines import DamagedLine, Lines, NoLine, written
 from .locks import journal_lock
 
 JOURNAL = "journal.log"
@@ -23,18 +25,47 @@ _BLOCK = 1 << 13
 
 
 class JournalFile(JournalFileBackend):
-    """Optuna's journal file, which cuts off a torn last line before it appends, and writes whole lines or nothing."""
+    """Optuna's journal file, which cuts off a torn last line before it appends, and writes whole lines or nothing.
+
+    Attributes:
+        line: Number of the line that was read last, from 1.
+    """
 
     def __init__(self, file_path: str) -> None:
         super().__init__(file_path, journal_lock(file_path))
+        self.line, self._offset, self._lines = 0, 0, Lines(first=True)
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+        """What the lines from that number on say, which is counted from 0; a torn last line is left out.
+
+        Raises:
+            StudyError: A line is damaged.
+        """
+        with open(self._file_path, "rb") as file:
+            if log_number_from != self.line:  # Optuna asks for everything, or for what is new
+                self.line, self._offset, self._lines = 0, 0, Lines(first=True)
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    log = self._lines.read(line)
+                except DamagedLine as damaged:
+                    if isinstance(damaged, NoLine) and not file.read(
+                        1
+                    ):  # the last one, which is cut off before the next is written
+                        return
+                    raise StudyError(beyond(self._file_path, self.line + 1, str(damaged))) from None
+                self.line, self._offset = self.line + 1, self._offset + len(line)
+                if self.line > log_number_from:
+                    yield log
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append and flush to the disk; raises `StudyError` if it is full, leaving the journal as it was."""
-        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         try:
             with self._locked() as file:
                 self._mend(file)
-                _append(file, text.encode())
+                _append(file, written(logs, _last_line(file, file.seek(0, os.SEEK_END))[1]))
         except OSError as error:
             raise StudyError(
                 f"the journal {self._file_path!r} cannot be written ({error.strerror}): what it holds is whole; "
@@ -88,6 +119,15 @@ def mend(where: str) -> str:
     except OSError as error:
         raise StudyError(f"the journal {where!r} cannot be mended: {error.strerror}.") from None
     return f"{_torn(where, cut)} and was removed; everything before it is there." if cut else ""
+
+
+def beyond(where: str, number: int, what: str) -> str:
+    """What to tell a person of a journal's line that cannot be read, and of what is kept."""
+    kept = f"head -n {number - 1} {shlex.quote(where)} > kept.log"
+    return (
+        f"line {number} of the journal {where!r} {what}. What stands before it is whole: to go on from there, run "
+        f"{kept} and put that file in its place, or take one of your backups."
+    )
 
 
 def damage(where: str) -> str:

@@ -84,17 +84,17 @@ def abandoned(study: Study, trial: FrozenTrial, grace: float = GRACE_S, *, alone
         study: The trial's study.
         trial: The trial.
         grace: Seconds after which a trial without a signature counts as abandoned.
-        alone: Whether no other machine, or container, can run trials of this study.
+        alone: Whether no other process can run trials of this study.
     """
     owner = owner_of(trial)
     if owner is None:
         return older(("unsigned", study._study_id, trial._trial_id), trial.datetime_start, grace)
-    alive = owner.alive()
-    if alive is None:
-        return alone or _run_out(study, trial)
-    if alive and owner == this_process():
+    if owner == this_process():
         return not _HEART.holds(study, trial._trial_id)
-    return not alive
+    if alone:  # whoever runs it does so in another copy of the run folder
+        return True
+    alive = owner.alive()
+    return _run_out(study, trial) if alive is None else not alive
 
 
 def _run_out(study: Study, trial: FrozenTrial) -> bool:
@@ -115,7 +115,8 @@ def recover(study: Study, grace: float = GRACE_S, *, alone: bool = False) -> lis
         study: The study.
         grace: Seconds for which two kinds of trials are left alone: those without a signature, and interrupted ones
             that have not been queued again.
-        alone: Whether no other machine, or container, can run trials of this study.
+        alone: Whether no other process can run trials of this study: this one holds the run folder's lock, and has
+            waited for the workers of a killed session.
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     ended = [t.number for t in running if abandoned(study, t, grace, alone=alone) and end_abandoned(study, t)]

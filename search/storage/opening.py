@@ -15,7 +15,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 
 from ...errors import StudyError
-from .journal import JournalFile
+from .journal import JournalFile, beyond
 from .passwords import ambiguous, redact, scrub
 
 BUSY_S = 120.0
@@ -38,7 +38,9 @@ def open_storage(where: str) -> BaseStorage:
         raise StudyError(f"the storage {redact(where)!r} cannot be opened: write an @ in the password as %40.")
     for attempt in range(ATTEMPTS):
         try:
-            return JournalStorage(JournalFile(where)) if "://" not in where else _database(where)
+            return _journal(where) if "://" not in where else _database(where)
+        except StudyError:
+            raise
         except Exception as error:  # each database driver raises its own
             raced = type(error).__name__ in RACED or "already exists" in str(error)
             if raced and attempt < ATTEMPTS - 1:  # several processes made the tables of a fresh database at once
@@ -46,6 +48,21 @@ def open_storage(where: str) -> BaseStorage:
                 continue
             raise StudyError(f"the storage {redact(where)!r} cannot be opened: {_reason(error, where)}") from None
     raise AssertionError
+
+
+def _journal(where: str) -> BaseStorage:
+    journal = JournalFile(where)
+    try:
+        return JournalStorage(journal)
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        AssertionError,
+        ArithmeticError,
+    ):  # what Optuna makes of it
+        raise StudyError(beyond(where, journal.line, "is not what Optuna writes")) from None
 
 
 class _Database(RDBStorage):

@@ -35,20 +35,25 @@ class Owner:
     ticks: int | None = None
 
     def alive(self) -> bool | None:
-        """Whether the process still runs; None if that cannot be seen from here."""
+        """Whether the process still runs; None if that cannot be seen from here, or if it was stopped, as by Ctrl-Z."""
         if self.place != this_process().place:
             return None
         try:
             process = psutil.Process(self.pid)
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False
-            if self.ticks is not None:
-                return _ticks(self.pid) == self.ticks
-            return bool(abs(process.create_time() - self.start) < 5)
+            if not self._is(process):
+                return False
+            return None if process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP) else True
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:
             return True
+
+    def _is(self, process: psutil.Process) -> bool:
+        if self.ticks is not None:
+            return _ticks(self.pid) == self.ticks
+        return bool(abs(process.create_time() - self.start) < 5)
 
 
 def this_process() -> Owner:

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ...errors import InputError, StudyError
+from .locks import held
 
 LOCK = ".lock"
 
@@ -82,7 +83,11 @@ def put_aside(folder: Path) -> Path | None:
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold the run folder's lock; the system frees it when the process dies."""
+    """Hold the run folder's lock; the system frees it when the process dies.
+
+    Raises:
+        StudyError: Another process holds it, or locks do not work there.
+    """
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
@@ -90,6 +95,17 @@ def only_one(folder: Path) -> Iterator[None]:
         raise StudyError(
             f"another lrsearch is running in {str(folder)!r}: wait for it, or choose another name with --study."
         ) from None
+    except (OSError, NotImplementedError) as error:
+        raise _no_locks(folder, getattr(error, "strerror", "") or str(error)) from None
     with lock:
         lock.release()  # the context manager holds it once more
+        if not held(folder / LOCK):
+            raise _no_locks(folder, "two processes can hold one at a time")
         yield
+
+
+def _no_locks(folder: Path, why: str) -> StudyError:
+    return StudyError(
+        f"files cannot be locked in {str(folder)!r} ({why}), as on some network disks, and two searches at once would "
+        "spoil the study: pass --out DIR on a disk of this machine, or --storage URL of a database."
+    )

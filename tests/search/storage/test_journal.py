@@ -45,6 +45,8 @@ def test_a_journal_cut_anywhere_opens_and_loses_at_most_a_line(
     for size in [*range(last - len(lines[-2]), len(whole)), 1, 5, len(lines[0]) - 1]:
         cut.write_bytes(whole[:size])
         kept = [json.loads(line) for line in whole[:size].splitlines(keepends=True) if line.endswith(b"\n")]
+        for line in kept:
+            del line["after"]
         said = damage(str(cut))
         assert cut.read_bytes() == whole[:size]
         assert list(JournalFile(str(cut)).read_logs(0)) == kept
