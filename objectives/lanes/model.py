@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from ..training import Recipe, Split
+from .losses import lane_loss
 from .optim import LaneOptimizer
 from .state import LaneState
 
@@ -35,7 +37,7 @@ class LaneModel:
     """
 
     def __init__(self, recipe: Recipe, data: Split, device: str) -> None:
-        self._recipe = recipe
+        self._recipe = replace(recipe, loss=lane_loss(recipe.loss))
         with own_randomness(device), slow_parts_allowed():
             self._model: nn.Module = recipe.model().to(device)
             self.optimizer = LaneOptimizer.of(recipe, self._model)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
+from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -13,6 +17,10 @@ from ..sampling.distributions import distribution
 from .search import SearchResult
 from .trial import TrialRecord
 
+_BESIDE = {
+    "optuna.importance._fanova": "FanovaImportanceEvaluator",
+    "optuna.importance._mean_decrease_impurity": "MeanDecreaseImpurityImportanceEvaluator",
+}
 MIN_TRIALS = 10
 """Fewer complete trials than this say nothing about importance."""
 NOTED_FROM = 30
@@ -34,11 +42,10 @@ def importance(result: SearchResult) -> dict[str, float]:
     trials = [t for t in (_frozen(t, result.space) for t in spread) if t is not None]
     if len(trials) < MIN_TRIALS:
         return {}
-    from optuna.importance import PedAnovaImportanceEvaluator  # takes a second: it brings scikit-learn along
 
     study = optuna.create_study(direction="maximize" if result.maximize else "minimize")
     study.add_trials(trials)
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=target_share(len(trials)))
+    evaluator = _evaluator_class()(target_quantile=target_share(len(trials)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a family with a single trial; ties among the best
         found = evaluator.evaluate(study)
@@ -46,6 +53,27 @@ def importance(result: SearchResult) -> dict[str, float]:
     if not (math.isfinite(total) and total > 0):
         return {}
     return {name: value / total for name, value in sorted(found.items(), key=lambda kv: (-kv[1], kv[0]))}
+
+
+def _evaluator_class() -> Any:
+    """`PedAnovaImportanceEvaluator`, imported without the evaluators beside it.
+
+    Those need scikit-learn and pandas, whose import takes as long as a dozen trials, at the end of every search.
+    """
+    package = "optuna.importance"
+    if package in sys.modules:
+        return import_module(package).PedAnovaImportanceEvaluator
+    for module, name in _BESIDE.items():
+        sys.modules[module] = ModuleType(module)
+        setattr(sys.modules[module], name, None)
+    try:
+        return import_module(package).PedAnovaImportanceEvaluator
+    except ImportError:  # other releases of Optuna may lay it out differently
+        pass
+    finally:
+        for module in (*_BESIDE, package):  # whoever imports it after this gets all of it
+            sys.modules.pop(module, None)
+    return import_module(package).PedAnovaImportanceEvaluator
 
 
 def _noted(result: SearchResult) -> dict[str, float] | None:

@@ -66,7 +66,7 @@ def response(result: SearchResult, schedule: Schedule) -> Response | None:
 def _predict(trials: list[tuple[Schedule, float]], wanted: list[Schedule]) -> tuple[float, list[Array]]:
     """The limit, and for the wanted schedules the mean, the mean less and the mean plus a standard deviation."""
     from ..sampling.features import CLIP, Features, warping
-    from ..sampling.gaussian_process import Posterior, fit_kernel  # brings SciPy and scikit-learn along
+    from ..sampling.gaussian_process import Posterior, fit_kernel  # brings SciPy along
 
     features = Features([t for t, _ in trials])
     y = np.array([v for _, v in trials])

@@ -43,7 +43,7 @@ def make_pruner(name: str, space: ScheduleSpace, sampler: BaseSampler | None = N
     if name not in PRUNERS:
         raise unknown("pruner", name, PRUNERS)
     if name == "auto":
-        from .curve_sampler import CurvePruner, CurveSampler  # brings scikit-learn along, which takes seconds
+        from .curve_sampler import CurvePruner, CurveSampler  # brings SciPy along
 
         return CurvePruner(sampler.model if isinstance(sampler, CurveSampler) else space)
     counting = space.counting

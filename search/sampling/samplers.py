@@ -90,6 +90,6 @@ def make_sampler(name: str, seed: int, space: ScheduleSpace, skipped: int = 0) -
         raise unknown("sampler", name, SAMPLERS)
     if name != "curve":
         return Repeatable(name, seed, skipped)
-    from .curve_sampler import CurveSampler  # brings scikit-learn along, which takes seconds
+    from .curve_sampler import CurveSampler  # brings SciPy along
 
     return CurveSampler(space, seed, skipped)

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
-    *("torch", "torch._dynamo", "torchvision", "optuna", "plotly", "sklearn", "pandas", "scipy", "scipy.stats"),
+    *(
+        "torch",
+        "torch._dynamo",
+        "sympy",
+        "torchvision",
+        "optuna",
+        "plotly",
+        "sklearn",
+        "pandas",
+        "scipy",
+        "scipy.stats",
+    ),
     *("sqlalchemy", "optuna_dashboard", "joblib", "jinja2", "numpy", "rich", "optuna.importance"),
 }
 READING = {"optuna", "numpy", "scipy"}
@@ -67,10 +78,32 @@ def test_a_command_imports_no_more_than_it_needs(run: str, words: list[str], all
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("more", [("1",), ("6", "--engine", "lanes"), ("8", "--engine", "auto", "--confirm", "0")])
+@pytest.mark.parametrize("more", [("1",), ("6", "--engine", "lanes"), ("40", "--confirm", "0", "--pruner", "none")])
 def test_a_search_of_a_built_in_task_imports_nothing_heavy_that_it_can_do_without(
     tmp_path: Path, more: tuple[str, ...]
 ) -> None:
+    without = (
+        "torch._dynamo",
+        "sympy",
+        "sklearn",
+        "pandas",
+        "scipy.stats",
+        "sqlalchemy",
+        "torchvision",
+        "optuna_dashboard",
+    )
     found = imported("run", "digits", "--epochs", "1", "--out", str(tmp_path), "--budget", *more)
-    without = {"torch._dynamo", "sklearn", "pandas", "scipy.stats", "sqlalchemy", "torchvision", "optuna_dashboard"}
-    assert not found & without
+    assert not found & set(without)
+
+
+def test_optunas_importances_are_whole_after_a_search_has_used_a_part_of_them() -> None:
+    code = """
+import sys, optuna
+from lrsearch.search.results.importance import _evaluator_class
+evaluator = _evaluator_class()
+assert "sklearn" not in sys.modules
+import optuna.importance
+assert optuna.importance.FanovaImportanceEvaluator().__class__.__name__ == "FanovaImportanceEvaluator"
+assert optuna.importance.PedAnovaImportanceEvaluator.__name__ == evaluator.__name__
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
