@@ -89,6 +89,8 @@ def make_plan(asked: RunOptions) -> Plan:
         )
     horizon = counting.at(epochs or objective.epochs)
     space = make_space(asked.space, asked.families, horizon, asked.interval, objective.optimizer, counting)
+    if space.beside and not isinstance(objective, UserObjective):
+        raise InputError(f"{objective.name} takes no [params]: they are for your own job, which reads run.params.")
     name = asked.study or objective.name
     if not name.strip() or len(name) > 200:
         raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")
@@ -217,7 +219,7 @@ def make_baseline(given: Schedule | str | PathLike[str] | None, space: ScheduleS
     found = given if isinstance(given, Schedule) else read_schedule(given)
     if found.unit != space.counting.unit:
         raise InputError(f"the baseline's lengths are in {found.unit}s, the search counts {space.counting.units}.")
-    return found
+    return found if found.beside else replace(found, beside=space.usual)
 
 
 def make_space(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
 from ..spaces import IN_EPOCHS, Counting, Schedule
+from ..spaces.beside import Value
 from ..spaces.groups import as_optimizers
 from .following import Follower, Place, check_accumulation
 from .optimizer import TrainedOptimizer
@@ -15,6 +16,33 @@ from .reports import Reports
 if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
+
+
+class Params(dict[str, Value]):
+    """What is searched beside the schedule, by name; knows what was read.
+
+    Attributes:
+        read: Names that were asked for.
+    """
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        super().__init__(values)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Value:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def __missing__(self, name: str) -> Value:
+        raise ObjectiveError(
+            f"run.params has no {name!r}: search it, as {name} = {{ low = ..., high = ... }} under [params] in a space "
+            f"file, or write run.params.get({name!r}, the usual value)."
+        )
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value, or `default` where it is not searched."""
+        self.read.add(name)
+        return super().get(name, default)
 
 
 class Run:
@@ -27,6 +55,8 @@ class Run:
         steps: Optimizer steps to train, in a search that counts steps (``--steps``): yield, or call `report`, after
             every `every` of them.
         every: Optimizer steps between two reports, in such a search.
+        params: What else is searched, by name, as ``run.params["weight_decay"]`` of a space's ``[params]``; a search
+            without it gives ``run.params.get("weight_decay", 0.01)`` its fallback.
         seed: Seed for weights and data order.
         device: The torch device to use, e.g. ``"cuda:0"``.
         test: Whether this run judges a schedule that was chosen: yield ``test_loss`` (and the like) with the last epoch
@@ -50,6 +80,7 @@ class Run:
         self.optimizer: TrainedOptimizer | None = None
         self._followers: list[Follower] = []
         self._took_schedule = False
+        self.params = Params(schedule.beside)
         self._again = False
         self._reports: Reports | None = None
         self._lrs: tuple[float, Any] | None = None
@@ -176,6 +207,11 @@ class Run:
             raise ObjectiveError(
                 f"{name} never used its schedule: make its scheduler with run.scheduler(optimizer, steps_per_epoch), "
                 "or set the rates of run.schedule.curve(steps_per_epoch) yourself."
+            )
+        if unread := [key for key in self.params if key not in self.params.read]:
+            raise ObjectiveError(
+                f"{name} never took run.params[{unread[0]!r}], which is searched: train with it, or leave it out of "
+                "[params]."
             )
         check_accumulation(self._followers, name, place)
         for follower in self._followers:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..errors import InputError
+from .beside import Value
 from .counting import HORIZONS, Unit, brief, check_unit
 from .families import (
     BUILT_IN,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 Interval = Literal["step", "epoch"]
 RATES = (1e-30, 1e9)
 """The smallest and the largest base_lr."""
-_UNSAID: tuple[tuple[str, Any], ...] = (("warmup_shape", "linear"), ("points", []), ("unit", "epoch"))
+_UNSAID: tuple[tuple[str, Any], ...] = (("warmup_shape", "linear"), ("points", []), ("unit", "epoch"), ("beside", {}))
 POINTS = 129
 """Points stored of a schedule whose family is the user's own."""
 
@@ -63,6 +64,8 @@ class Schedule:
             own whose file is not at hand, or has changed.
         unit: ``"step"``: every length here is in optimizer steps, not in epochs, and ``gamma`` of ``exp`` is per step;
             for trainings that have no epochs.
+        beside: What else is searched and the training takes, by name, e.g. ``{"weight_decay": 0.01}``; no part of the
+            rate.
 
     Raises:
         InputError: A value is outside its domain, or a parameter does not belong to the family.
@@ -81,6 +84,7 @@ class Schedule:
     warmup_shape: WarmupShape = "linear"
     points: tuple[float, ...] = field(default=(), repr=False)
     unit: Unit = "epoch"
+    beside: Mapping[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         family = get_family(self.family)
@@ -251,7 +255,12 @@ class Schedule:
         A warm-up of the usual shape is not mentioned, nor are epochs as the unit; a family of the user's own comes
         with its `points`.
         """
-        data = {**asdict(self), "params": dict(self.params), "points": list(self.points or self._sampled())}
+        data = {
+            **asdict(self),
+            "params": dict(self.params),
+            "beside": dict(self.beside),
+            "points": list(self.points or self._sampled()),
+        }
         return {k: v for k, v in data.items() if (k, v) not in _UNSAID}
 
     @classmethod
@@ -292,7 +301,8 @@ class Schedule:
         usual = self.warmup_start == WARMUP_START and not shape
         how = "" if usual else f" ({shape}from {self.warmup_start:.4g} of base_lr)"
         warmup = f", warmup {brief(self.warmup)}{how}" if self.warmup else ", no warmup"
-        return f"{self.family}, base_lr {self.base_lr:.4g}{shown}{warmup}, {length}"
+        others = "".join(f", {k} {v if isinstance(v, str) else brief(v)}" for k, v in self.beside.items())
+        return f"{self.family}, base_lr {self.base_lr:.4g}{shown}{warmup}, {length}{others}"
 
     def _ticks(self, steps_per_epoch: float | None) -> _Ticks:
         n = self.per_unit(steps_per_epoch) if self.interval == "step" else 1

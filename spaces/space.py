@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from ..errors import InputError
 from .base_lr import BASE_LR, base_lr_range
+from .beside import Value, check_beside, from_optuna, optuna_name, to_optuna
 from .counting import HORIZONS, IN_EPOCHS, Counting
 from .families import DEFAULT_FAMILIES, Choice, Param, Range, carried, get_family, is_recorded, unpack
 from .schedule import Interval, Schedule
@@ -45,6 +46,9 @@ class ScheduleSpace:
         warmup_start: First rate of the warm-up as a fraction of base_lr.
         warmup_shape: ``"linear"``, ``"cosine"`` or ``"exponential"``.
         counting: What lengths are counted in, and how often a training reports.
+        beside: What else is searched and the training takes, by name, e.g. weight_decay; a choice of numbers has them
+            as text.
+        usual: Their values in baselines; the middle of a range, or the first choice, by default.
     """
 
     families: tuple[str, ...] = DEFAULT_FAMILIES
@@ -56,6 +60,8 @@ class ScheduleSpace:
     warmup_start: float = WARMUP_START
     warmup_shape: WarmupShape = "linear"
     counting: Counting = IN_EPOCHS
+    beside: Mapping[str, Range | Choice] = field(default_factory=dict)
+    usual: Mapping[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.families or len(set(self.families)) != len(self.families):
@@ -69,6 +75,7 @@ class ScheduleSpace:
         if self.counting.unit == "step" and self.interval != "step":
             raise InputError("trainings in steps change their rate every step: leave --interval epoch out.")
         check_warmup_shape(self.warmup_shape, self.warmup_start)
+        object.__setattr__(self, "usual", check_beside(self.beside, self.usual))
         known = {f"{f}.{p.name}": p for f in self.families for p in get_family(f).params}
         if strange := [key for key in self.ranges if key not in known]:
             raise InputError(
@@ -112,8 +119,8 @@ class ScheduleSpace:
         return self._schedule(family, lambda name, r: _suggest(trial, name, r))
 
     def suggest_shared(self, trial: TrialLike) -> None:
-        """Ask a trial for the parameters that every family has: ``base_lr`` and ``warmup``."""
-        for name in ("base_lr", "warmup"):
+        """Ask a trial for the parameters that every family has: ``base_lr``, ``warmup``, and those beside."""
+        for name in ("base_lr", "warmup", *map(optuna_name, self.beside)):
             _suggest(trial, name, self.range_of(name))
 
     def schedule(self, params: Mapping[str, Any]) -> Schedule:
@@ -142,7 +149,7 @@ class ScheduleSpace:
     def names(self, family: str) -> list[str]:
         """The Optuna parameters of a family's schedules, without ``family`` itself."""
         keys = (f"{family}.{p.name}" for p in get_family(family).params)
-        return ["base_lr", "warmup", *(key for key in keys if key in self.ranges)]
+        return ["base_lr", "warmup", *(key for key in keys if key in self.ranges), *map(optuna_name, self.beside)]
 
     def params(self, schedule: Schedule) -> dict[str, float | str]:
         """The Optuna parameters that give `schedule`; of one that is not in the space, those that it shares with it.
@@ -152,6 +159,9 @@ class ScheduleSpace:
         assert self.warmup is not None
         warmup = self.warmup.low if get_family(schedule.family).rises else schedule.warmup  # any: it plays no part
         shared: dict[str, float | str] = {"base_lr": schedule.base_lr, "warmup": warmup}
+        if self.beside.keys() != schedule.beside.keys():
+            return {}
+        shared |= {optuna_name(n): to_optuna(self.beside[n], value) for n, value in schedule.beside.items()}
         if not all(_inside(value, self.range_of(name)) for name, value in shared.items()):
             return {}
         if schedule.family not in self.families:
@@ -170,7 +180,8 @@ class ScheduleSpace:
     def range_of(self, name: str) -> Range | Choice:
         """The range of an Optuna parameter name."""
         assert self.warmup is not None
-        return {"base_lr": self.base_lr, "warmup": self.warmup, **self.ranges}[name]
+        beside = {optuna_name(n): span for n, span in self.beside.items()}
+        return {"base_lr": self.base_lr, "warmup": self.warmup, **self.ranges, **beside}[name]
 
     def _schedule(self, family: str, pick: Any) -> Schedule:
         base_lr = _digits(pick("base_lr", self.base_lr), 4)
@@ -194,14 +205,17 @@ class ScheduleSpace:
             elif p.unit != "choice":
                 value = _digits(value, 4)
             params[p.name] = value
-        return self.plain(family, base_lr, warmup, params)
+        beside = {n: from_optuna(span, pick(optuna_name(n), span)) for n, span in self.beside.items()}
+        return replace(self.plain(family, base_lr, warmup, params), beside=beside)
 
     def plain(
         self, family: str, base_lr: float, warmup: float = 0.0, params: Mapping[str, float | str] | None = None
     ) -> Schedule:
-        """A schedule over the space's horizon, with its kind of warm-up and its interval."""
+        """A schedule over the space's horizon, with its kind of warm-up and its interval; beside it usual values."""
         how = (self.warmup_start, self.interval, self.warmup_shape)
-        return Schedule(family, base_lr, self.horizon, params or {}, warmup, *how, unit=self.counting.unit)
+        return Schedule(
+            family, base_lr, self.horizon, params or {}, warmup, *how, unit=self.counting.unit, beside=self.usual
+        )
 
     def _length(self, epochs: float) -> float:
         if self.interval == "step" and self.counting.unit == "epoch":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ..errors import InputError
+from .beside import Value, from_optuna
 from .counting import IN_EPOCHS, Counting, in_unit
 from .families import FAMILIES, Choice, Range, get_family, record
 from .space import ScheduleSpace
@@ -35,7 +36,7 @@ _UNITS = {
     "factor": "",
     "choice": "",
 }
-_TOP = {"families", "epochs", "steps", "interval", "base_lr", "warmup", "warmup_start", "warmup_shape"}
+_TOP = {"families", "epochs", "steps", "interval", "base_lr", "warmup", "warmup_start", "warmup_shape", "params"}
 
 
 def space_to_toml(space: ScheduleSpace, *, offers: bool = False) -> str:
@@ -71,7 +72,58 @@ def space_to_toml(space: ScheduleSpace, *, offers: bool = False) -> str:
             elif offers:
                 offer = _dump(p.valid if isinstance(p.valid, Choice) else p.search(space.horizon))
                 lines.append(f"# {p.name} = {offer}  # {note}; {_dump_value(p.usual(1.0))} unless searched")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_beside(space, offers)]) + "\n"
+
+
+def _beside(space: ScheduleSpace, offers: bool) -> list[str]:
+    """What is searched beside the schedule, if anything is."""
+    if not space.beside:
+        example = "# weight_decay = { low = 1e-6, high = 0.1, log = true, default = 0.01 }  # as run.params"
+        return ["", "# [params]", example, "# batch_size = { choices = [32, 64, 128] }"] if offers else []
+    lines = ["", "[params]  # what else the training takes, as run.params; default: its value in baselines"]
+    for name, span in space.beside.items():
+        usual = f", default = {json.dumps(space.usual[name])} }}"
+        if isinstance(span, Choice):
+            options = json.dumps([from_optuna(span, option) for option in span.options])
+            lines.append(f"{name} = {{ choices = {options}{usual}")
+        else:
+            more = ", log = true" if span.log else f", step = {span.step!r}" if span.step else ""
+            lines.append(f"{name} = {{ low = {float(span.low)!r}, high = {float(span.high)!r}{more}{usual}")
+    return lines
+
+
+def _read_beside(table: Any) -> tuple[dict[str, Range | Choice], dict[str, Value]]:
+    """The ranges and the usual values of ``[params]``; raises `InputError`."""
+    if not isinstance(table, dict):
+        raise InputError(f"[params] must be a table of ranges, got {table!r}.")
+    beside: dict[str, Range | Choice] = {}
+    usual: dict[str, Value] = {}
+    for name, value in table.items():
+        key, rest = f"params.{name}", dict(value) if isinstance(value, dict) else value
+        if isinstance(rest, dict) and "default" in rest:
+            usual[name] = _plain_value(key, rest.pop("default"))
+        if isinstance(rest, dict) and "choices" in rest:
+            if len(rest) > 1 or not isinstance(rest["choices"], list):
+                raise InputError(f"{key} is choices = [...], or low and high; got {value!r}.")
+            options = [_plain_value(key, option) for option in rest["choices"]]
+            beside[name] = Choice(tuple(o if isinstance(o, str) else json.dumps(o) for o in options))
+        elif isinstance(rest, dict):
+            beside[name] = _range(key, rest, None)
+        else:
+            raise InputError(f"{key} is {{ low, high }} or {{ choices = [...] }}, got {value!r}.")
+    return beside, usual
+
+
+def _plain_value(key: str, value: Any) -> Value:
+    """A number, or a word that cannot be taken for one."""
+    if isinstance(value, str):
+        try:
+            json.loads(value)
+        except ValueError:
+            return value
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    raise InputError(f"{key} takes numbers and words, got {value!r}.")
 
 
 def _interval(space: ScheduleSpace) -> list[str]:
@@ -101,6 +153,7 @@ def space_from_toml(text: str, base: ScheduleSpace, chosen: Chosen = list) -> Sc
     _check_length(data, base)
     families = tuple(chosen(_names("families", data["families"]))) if "families" in data else base.families
     known = {f: {p.name: p for p in get_family(f).params} for f in families}
+    beside, usual = _read_beside(data["params"]) if "params" in data else (base.beside, base.usual)
     if strange := [k for k in data if k not in _TOP and k not in known]:
         raise InputError(
             f"unknown key {strange[0]!r} in the space; choose from: {', '.join(sorted(_TOP | set(known)))}."
@@ -131,6 +184,8 @@ def space_from_toml(text: str, base: ScheduleSpace, chosen: Chosen = list) -> Sc
         interval=data.get("interval", base.interval),
         warmup_start=_number("warmup_start", data.get("warmup_start", base.warmup_start), None),
         warmup_shape=data.get("warmup_shape", base.warmup_shape),
+        beside=beside,
+        usual=usual,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .beside import optuna_name
 from .families import Choice, Range
 from .space import ScheduleSpace
 
@@ -28,6 +29,8 @@ def changes(before: ScheduleSpace, after: ScheduleSpace) -> Changes:
         there, now = (_shown(getattr(space, name)) for space in (before, after))
         if there != now:
             refused.append(f"{name} {now} differs from {there}")
+    if missing := [name for name in after.beside if name not in before.beside]:
+        refused.append(f"params.{missing[0]} was not searched")
     for name, old in _ranges(before).items():
         new = _ranges(after).get(name)
         if new is None:
@@ -42,7 +45,8 @@ def changes(before: ScheduleSpace, after: ScheduleSpace) -> Changes:
 
 def _ranges(space: ScheduleSpace) -> dict[str, Range | Choice]:
     assert space.warmup is not None
-    return {"base_lr": space.base_lr, "warmup": space.warmup, **space.ranges}
+    beside = {optuna_name(name): span for name, span in space.beside.items()}
+    return {"base_lr": space.base_lr, "warmup": space.warmup, **space.ranges, **beside}
 
 
 def _refusal(old: Range | Choice, new: Range | Choice) -> str:

@@ -52,8 +52,9 @@ def render(source: Source) -> str:
 
 
 def constants(source: Source) -> str:
-    """``BASE_LR``, under a comment on where it comes from."""
-    return f"{provenance(source)}\nBASE_LR = {source.schedule.base_lr!r}"
+    """``BASE_LR``, under a comment on where it comes from, and what else was searched."""
+    others = f"\nPARAMS = {dict(source.schedule.beside)!r}  # train with these, too" if source.schedule.beside else ""
+    return f"{provenance(source)}\nBASE_LR = {source.schedule.base_lr!r}{others}"
 
 
 def optimizer_call(source: Source, parameters: str) -> str:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from ...search import SearchResult, TrialRecord
-from ...spaces import Range, ScheduleSpace, get_family
+from ...spaces import Choice, Range, ScheduleSpace, get_family
+from ...spaces.beside import PREFIX
 from .marks import finalist, recommended, title
 from .numbers import param
 
@@ -66,9 +67,9 @@ def wider_space(result: SearchResult) -> ScheduleSpace | None:
         return None
     space = result.space
     ranges = {name: wide.get(name, span) for name, span in space.ranges.items()}
-    return replace(
-        space, base_lr=wide.get("base_lr", space.base_lr), warmup=wide.get("warmup", space.warmup), ranges=ranges
-    )
+    beside = {name: wide.get(PREFIX + name, span) for name, span in space.beside.items()}
+    base_lr, warmup = wide.get("base_lr", space.base_lr), wide.get("warmup", space.warmup)
+    return replace(space, base_lr=base_lr, warmup=warmup, ranges=ranges, beside=beside)
 
 
 def edges_of(result: SearchResult, trial: TrialRecord) -> tuple[Edge, ...]:
@@ -112,6 +113,9 @@ def domain(result: SearchResult, name: str) -> Range:
         return Range(0.0, 1e9)
     if name == "warmup":
         return Range(0.0, LONGEST_WARMUP * result.space.horizon)
+    if name.startswith(PREFIX):
+        span = result.space.range_of(name)
+        return Range(0.0 if isinstance(span, Choice) or span.low >= 0 else -1e9, 1e9)
     family, _, short = name.partition(".")
     param = next(p for p in get_family(family).params if p.name == short)
     valid = Range(0.0, 1.0) if param.unit == "lr" else param.valid

@@ -99,7 +99,8 @@ def _row(t: TrialRecord, rank: int | None, marks: tuple[Mark, ...], result: Sear
 def parameters(schedule: Schedule) -> str:
     """The parameters after the family, shortly: ``base_lr 0.1, T_max 9``."""
     own = [f"{k} {v if isinstance(v, str) else param(v)}" for k, v in schedule.params.items()]
-    return ", ".join([f"base_lr {num(schedule.base_lr)}", *own, f"warmup {param(schedule.warmup)}"])
+    others = [f"{k} {v if isinstance(v, str) else param(v)}" for k, v in schedule.beside.items()]
+    return ", ".join([f"base_lr {num(schedule.base_lr)}", *own, f"warmup {param(schedule.warmup)}", *others])
 
 
 def code(schedule: Schedule) -> str:
@@ -112,6 +113,8 @@ def code(schedule: Schedule) -> str:
         given["warmup_start"] = schedule.warmup_start
     if schedule.unit != "epoch":
         given["unit"] = schedule.unit
+    if schedule.beside:
+        given["beside"] = dict(schedule.beside)
     if schedule.warmup_shape != "linear":
         given["warmup_shape"] = schedule.warmup_shape
     inside = ", ".join(f"{k}={v!r}" for k, v in given.items())

@@ -78,6 +78,8 @@ def settings(schedule: Schedule) -> tuple[Setting, ...]:
     if schedule.warmup and (schedule.warmup_start, schedule.warmup_shape) != (WARMUP_START, "linear"):
         start = f"first rate as a fraction of base_lr, then {schedule.warmup_shape}"
         rows.append(Setting("warmup_start", num(schedule.warmup_start), start))
+    for name, value in schedule.beside.items():
+        rows.append(Setting(name, value if isinstance(value, str) else param(value), "searched beside the schedule"))
     return tuple(rows)
 
 

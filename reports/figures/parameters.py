@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ...search import SearchResult
 from ...spaces import Choice, Counting, get_family
+from ...spaces.beside import PREFIX, optuna_name
 from ..facts.edges import Edge, edges
 from ..facts.marks import recommended, word
 from ..facts.tables import families
@@ -59,7 +60,7 @@ def parameters(result: SearchResult) -> tuple[ParameterPoints, ...]:
     """
     order = {row.family: i for i, row in enumerate(families(result))}
     own = sorted(result.space.ranges, key=lambda n: order.get(n.partition(".")[0], len(order)))
-    names = [n for n in ("base_lr", "warmup", *own) if _varies(result, n)]
+    names = [n for n in ("base_lr", "warmup", *map(optuna_name, result.space.beside), *own) if _varies(result, n)]
     found = {e.parameter: e for e in edges(result)}
     rows = (_parameter(result, name, found.get(name)) for name in names)
     return tuple(r for r in rows if r.points)
@@ -98,6 +99,8 @@ def _unit(name: str, counting: Counting) -> str:
     """What an axis says about the parameter; empty if it is a plain number."""
     if name in ("base_lr", "warmup"):
         return counting.units if name == "warmup" else ""
+    if name.startswith(PREFIX):
+        return ""
     family, _, short = name.partition(".")
     units = {"epochs": counting.units, "per epoch": f"factor per {counting.unit}", "lr": "fraction of base_lr"}
     return next((units.get(p.unit, "") for p in get_family(family).params if p.name == short), "")

@@ -149,7 +149,9 @@ def _importance(result: SearchResult) -> dict[str, Any]:
     shares = importance(result) if len(result.ranking) >= NOTED_FROM else {}
     best = recommended(result)
     own = best.schedule.family if best is not None and best.schedule is not None else ""
-    shown = {name: share for name, share in shares.items() if name.partition(".")[0] == own or "." not in name}
+    shown = {
+        name: share for name, share in shares.items() if name.partition(".")[0] in (own, "params") or "." not in name
+    }
     left = sum(shares.values()) - sum(shown.values())
     return {"importance": shown, "importance_left": left if left >= 0.005 else 0, "importance_from": NOTED_FROM}
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ...spaces import Schedule
+from ...spaces import Schedule, ScheduleSpace
 from .search import SearchResult
 
 Array = NDArray[np.float64]
@@ -59,16 +59,18 @@ def response(result: SearchResult, schedule: Schedule) -> Response | None:
         return None
     rates = np.geomspace(low, high, POINTS).tolist()
     with threadpool_limits(limits=1, user_api="blas"):  # matrices this small gain nothing from threads
-        limit, bounds = _predict(trials, [replace(schedule, base_lr=rate) for rate in rates])
+        limit, bounds = _predict(trials, [replace(schedule, base_lr=rate) for rate in rates], result.space)
     return _response(rates, bounds, limit, result.maximize)
 
 
-def _predict(trials: list[tuple[Schedule, float]], wanted: list[Schedule]) -> tuple[float, list[Array]]:
+def _predict(
+    trials: list[tuple[Schedule, float]], wanted: list[Schedule], space: ScheduleSpace
+) -> tuple[float, list[Array]]:
     """The limit, and for the wanted schedules the mean, the mean less and the mean plus a standard deviation."""
     from ..sampling.features import CLIP, Features, warping
     from ..sampling.gaussian_process import Posterior, fit_kernel  # brings SciPy along
 
-    features = Features([t for t, _ in trials])
+    features = Features([t for t, _ in trials], space.counting.every, space.beside)
     y = np.array([v for _, v in trials])
     warp = warping(y)
     x = features.whole([t for t, _ in trials])

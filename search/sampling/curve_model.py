@@ -98,7 +98,7 @@ class CurveModel:
     @cached_property
     def features(self) -> Features:
         """The features, scaled by the pool."""
-        return Features([self.space.schedule(p) for p in self.pool], self.space.counting.every)
+        return Features([self.space.schedule(p) for p in self.pool], self.space.counting.every, self.space.beside)
 
     @_one_thread
     def propose(self, study: Study, number: int, rng: np.random.Generator) -> Params:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...spaces import Schedule
+from ...spaces import Choice, Range, Schedule
+from ...spaces.beside import features as beside_features
 
 Array = NDArray[np.float64]
 
@@ -32,26 +33,33 @@ class Features:
     Args:
         reference: Schedules that fix the scale.
         every: Steps between two reports, of schedules in steps: such a part is what an epoch is to the others.
+        beside: Ranges of what is searched beside the schedules: further features.
     """
 
-    def __init__(self, reference: Sequence[Schedule], every: int = 1) -> None:
-        self._every = every
+    def __init__(
+        self, reference: Sequence[Schedule], every: int = 1, beside: Mapping[str, Range | Choice] | None = None
+    ) -> None:
+        self._every, self._ranges = every, beside or {}
         self._top = max(s.base_lr for s in reference)
         self._per_epoch = max(POINTS_PER_EPOCH, math.ceil(2 * SEGMENTS * every / reference[0].horizon))
         self._center, self._scale = np.zeros(SEGMENTS + 2), np.ones(SEGMENTS + 2)
-        whole = self.whole(reference)[:, :-1]
+        whole = self._of(np.stack([self._rates(s) for s in reference]), 0.0)[:, :-1]
         self._center, self._scale = whole.mean(0), np.maximum(whole.std(0), 1e-3)
 
     def whole(self, schedules: Sequence[Schedule]) -> Array:
         """The features of whole curves, ``(len(schedules), d)``."""
-        return self._of(np.stack([self._rates(s) for s in schedules]), 0.0)
+        return self._beside(self._of(np.stack([self._rates(s) for s in schedules]), 0.0), schedules)
 
     def after(self, schedule: Schedule, epochs: int) -> Array:
         """The features of the curve's first epochs, ``(d,)``."""
         rates = self._rates(schedule)
         part = rates[: epochs * self._per_epoch]
-        features: Array = self._of(part[None], np.log2(len(part) / len(rates)))[0]
+        features: Array = self._beside(self._of(part[None], np.log2(len(part) / len(rates))), [schedule])[0]
         return features
+
+    def _beside(self, x: Array, schedules: Sequence[Schedule]) -> Array:
+        """The features, and with them what is searched beside the curves."""
+        return np.hstack([x, beside_features(self._ranges, [s.beside for s in schedules])]) if self._ranges else x
 
     def _rates(self, schedule: Schedule) -> Array:
         if schedule.unit == "step":
