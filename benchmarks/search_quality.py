@@ -31,7 +31,7 @@ from quality import averaged, live, record, replay
 from quality.tasks import TASKS
 from scipy.stats import spearmanr
 
-AT = (3, 5, 8, 10, 12, 15, 20, 25, 30, 40)
+AT = (1, 2, 3, 5, 8, 10, 12, 15, 20, 25, 30, 40)
 TOP = 0.05
 
 
@@ -51,7 +51,7 @@ def measure_live(args: argparse.Namespace, task: str, contender: str) -> None:
     begun = time.perf_counter()
     groups = [list(range(args.seeds)[i :: args.jobs]) for i in range(args.jobs)]
     found = Parallel(n_jobs=args.jobs)(
-        delayed(live.run)(contender, task, seeds, args.compute, args.data_dir, args.at_once)
+        delayed(live.run)(contender, task, seeds, args.compute, args.data_dir, args.at_once, args.own_weights)
         for seeds in groups
         if seeds
     )
@@ -71,7 +71,7 @@ def measure_replay(args: argparse.Namespace, task: str, contender: str) -> None:
     worst = np.quantile(table.final, TOP)
     final = dict(zip(table.schedules, table.final, strict=True))
     courses = Parallel(n_jobs=args.jobs)(
-        delayed(replay.run)(contender, task, seed, args.compute) for seed in range(args.seeds)
+        delayed(replay.run)(contender, task, seed, args.compute, args.data_dir) for seed in range(args.seeds)
     )
     floors = [replay.share_of(task, c.seed).final.min() for c in courses]
     regrets = {
@@ -107,6 +107,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--compute", type=float, default=40)
     parser.add_argument("--at-once", type=int, default=1, help="trials at a time of a live study")
+    parser.add_argument("--own-weights", action="store_true", help="weights and batches of each study's own seed")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--count", type=int, default=1024, help="schedules to record or compare")
     parser.add_argument("--out", type=Path, help="folder for every study's losses as JSON")

@@ -10,12 +10,13 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner,
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 
 from lrsearch import CurvePruner, CurveSampler
+from lrsearch.search.sampling.scale import Scale
 from lrsearch.spaces import ScheduleSpace
 
 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-SAMPLERS: dict[str, Callable[[ScheduleSpace, int], BaseSampler]] = {
+SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "random": lambda space, seed: RandomSampler(seed=seed),
     "qmc": lambda space, seed: QMCSampler(
         seed=seed, scramble=True, warn_independent_sampling=False, warn_asynchronous_seeding=False
@@ -23,6 +24,7 @@ SAMPLERS: dict[str, Callable[[ScheduleSpace, int], BaseSampler]] = {
     "tpe": lambda space, seed: TPESampler(seed=seed),
     "gp": lambda space, seed: GPSampler(seed=seed, warn_independent_sampling=False),
     "curve": CurveSampler,
+    "probe": lambda space, seed, scale: CurveSampler(space, seed, scale=scale),
 }
 PRUNERS: dict[str, Callable[[ScheduleSpace, BaseSampler], BasePruner]] = {
     "none": lambda space, sampler: NopPruner(),
@@ -33,8 +35,8 @@ PRUNERS: dict[str, Callable[[ScheduleSpace, BaseSampler], BasePruner]] = {
 }
 
 
-def make(contender: str, space: ScheduleSpace, seed: int) -> optuna.Study:
-    """A fresh study of ``sampler+pruner``."""
+def make(contender: str, space: ScheduleSpace, seed: int, scale: Scale | None = None) -> optuna.Study:
+    """A fresh study of ``sampler+pruner``; `scale` is what a probe told, for ``probe``."""
     sampler_name, pruner_name = contender.split("+")
-    sampler = SAMPLERS[sampler_name](space, seed)
+    sampler = SAMPLERS[sampler_name](space, seed, *[scale] * (sampler_name == "probe"))
     return optuna.create_study(sampler=sampler, pruner=PRUNERS[pruner_name](space, sampler))

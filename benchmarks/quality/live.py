@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import optuna
@@ -14,6 +15,8 @@ from optuna.trial import TrialState
 from lrsearch import CurveSampler
 from lrsearch.objectives import Measurement, TensorTask
 from lrsearch.objectives.lanes import Lanes
+from lrsearch.search.finals.baselines import first_schedules
+from lrsearch.search.sampling.scale import Scale, probe_rates, scale_of
 from lrsearch.search.trial.divergence import diverged
 from lrsearch.spaces import Schedule
 
@@ -46,15 +49,33 @@ class Course:
     worth: list[float] = field(default_factory=list)
 
 
+@lru_cache
+def probe_of(name: str, data_dir: str, weights: int) -> tuple[int, Scale]:
+    """The epochs of a probe, and what it tells."""
+    task = get(name, data_dir)
+    rates = probe_rates(space_of(task))
+    lanes = Lanes(task.recipe(), task.data("cpu"), "cpu", len(rates))
+    for i, rate in enumerate(rates):
+        lanes.put(i, Schedule("constant", rate, task.epochs), seed=weights, epochs=1)
+    found = lanes.run_epoch()
+    losses = [found[i].metrics["val_loss"] for i in range(len(rates))]
+    scale = scale_of(rates, [x if math.isfinite(x) else math.inf for x in losses])
+    assert scale is not None
+    return len(rates), scale
+
+
 class _Study:
     """A study whose trials are stepped from outside."""
 
-    def __init__(self, contender: str, name: str, seed: int, data_dir: str) -> None:
+    def __init__(self, contender: str, name: str, seed: int, data_dir: str, weights: int) -> None:
         contender, _, families = contender.partition("@")
         self.task = get(name, data_dir)
         self.space = space_of(self.task, families)
-        self.study = make(contender, self.space, seed)
-        self.course = Course(seed)
+        probed = probe_of(name, data_dir, weights) if contender.startswith("probe") else None
+        self.study = make(contender, self.space, seed, probed[1] if probed else None)
+        self.course = Course(seed, probed[0] if probed else 0)
+        for schedule in first_schedules(self.space, probed[1]) if probed else ():
+            self.study.enqueue_trial(self.space.params(schedule))
         self.complete: dict[Schedule, float] = {}
 
     def ask(self) -> _Trial:
@@ -100,19 +121,25 @@ class _Trial:
         return True
 
 
-def run(contender: str, name: str, seeds: Sequence[int], compute: float, data_dir: str, at_once: int) -> list[Course]:
-    """Run one study a seed, `at_once` trials at a time, until each has trained for `compute` full trials."""
+def run(
+    contender: str, name: str, seeds: Sequence[int], compute: float, data_dir: str, at_once: int, own: bool = False
+) -> list[Course]:
+    """Run one study a seed, `at_once` trials at a time, until each has trained for `compute` full trials.
+
+    Weights and batches are those of seed 0, or with `own` of the study's seed.
+    """
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     task = get(name, data_dir)
-    studies = [_Study(contender, name, seed, data_dir) for seed in seeds]
+    weights = [seed if own else 0 for seed in seeds]
+    studies = [_Study(contender, name, seed, data_dir, w) for seed, w in zip(seeds, weights, strict=True)]
     lanes = Lanes(task.recipe(), task.data("cpu"), "cpu", len(seeds) * at_once)
     most = compute * task.epochs
     trials: dict[int, _Trial] = {}
 
     def start(slot: int) -> None:
         trials[slot] = studies[slot // at_once].ask()
-        lanes.put(slot, trials[slot].schedule, seed=0, epochs=task.epochs)
+        lanes.put(slot, trials[slot].schedule, seed=weights[slot // at_once], epochs=task.epochs)
 
     for slot in range(len(seeds) * at_once):
         start(slot)

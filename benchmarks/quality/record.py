@@ -50,7 +50,7 @@ def space(name: str) -> ScheduleSpace:
     """The space that a table's schedules were drawn from."""
     schedules = load(name).schedules
     if name != "lm124m":
-        adamw = name in ("fashion-overfit", "text-transformer")
+        adamw = name in ("fashion-overfit", "text-transformer", "digits-adamw", "mnist1d-cnn", "teacher")
         return default_space("adamw" if adamw else "sgd", schedules[0].horizon)
     rates, warmup, horizon = [s.base_lr for s in schedules], schedules[0].warmup, schedules[0].horizon
     ranges = {"cosine.T_max": Range(horizon - warmup, horizon - warmup), "cosine.eta_min": Range(0, 0.1)}

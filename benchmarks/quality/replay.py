@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
@@ -9,17 +10,20 @@ import numpy as np
 import optuna
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
+from scipy.spatial.distance import cdist
 
 from lrsearch import CurvePruner
+from lrsearch.search.finals.baselines import first_schedules
 from lrsearch.search.sampling.curve_model import CurveModel
 from lrsearch.search.sampling.features import Features
 from lrsearch.search.sampling.gaussian_process import log_improvement
 from lrsearch.search.sampling.initial_design import next_design
-from lrsearch.spaces import ScheduleSpace
+from lrsearch.search.sampling.scale import Scale
+from lrsearch.spaces import Schedule, ScheduleSpace
 
 from . import record
 from .contenders import PRUNERS, SAMPLERS
-from .live import Course
+from .live import Course, probe_of
 
 
 class TableModel(CurveModel):
@@ -30,22 +34,31 @@ class TableModel(CurveModel):
         space: A space of its horizon.
     """
 
-    def __init__(self, table: record.Table, space: Any) -> None:
+    def __init__(self, table: record.Table, space: Any, scale: Scale | None = None) -> None:
         self.table = table
+        self.__dict__["pool_rates"] = np.array([s.base_lr for s in table.schedules])
         self.__dict__["features"] = Features(table.schedules)
         self.__dict__["pool_features"] = self.features.whole(table.schedules)
         self.__dict__["pool"] = list(range(len(table.schedules)))
-        super().__init__(space)
+        super().__init__(space, scale=scale)
 
     def pick(self, study: optuna.Study, number: int, complete: set[int]) -> int:
         """The table's row to try next."""
         finished, _ = self._look(study, number)
         fit = self._fitted(finished)
         if fit is None:
-            return next_design(self.pool_features, [t.curve.whole for t in finished])
+            near = self._near_scale()
+            return int(near[next_design(self.pool_features[near], [t.curve.whole for t in finished])])
         gains = log_improvement(*fit.posterior.predict(self.pool_features), fit.best)
+        gains += self._belief(self.pool_rates, len(finished))
         gains[list(complete)] = -np.inf
         return int(np.argmax(gains))
+
+
+    def nearest(self, schedules: Sequence[Schedule]) -> list[int]:
+        """The rows whose curves are nearest to these, each once."""
+        far = cdist(self.features.whole(schedules), self.pool_features)
+        return list(dict.fromkeys(int(i) for i in far.argmin(1)))
 
 
 def share_of(name: str, seed: int) -> record.Table:
@@ -56,20 +69,25 @@ def share_of(name: str, seed: int) -> record.Table:
     return record.Table(name, tuple(table.schedules[i] for i in part), table.losses[part])
 
 
-def run(contender: str, name: str, seed: int, compute: float) -> Course:
-    """One study of a sampler with a pruner."""
+def run(contender: str, name: str, seed: int, compute: float, data_dir: str) -> Course:
+    """One study of a sampler with a pruner; a probe is trained, on weights of the study's own seed."""
     table = share_of(name, seed)
     horizon = table.losses.shape[1]
     sampler_name, pruner_name = contender.split("+")
     space = record.space(name)
-    model = TableModel(table, space)
-    sampler = SAMPLERS["random" if sampler_name == "curve" else sampler_name](space, seed)
+    probes = sampler_name == "probe"
+    epochs, scale = probe_of(name, data_dir, seed) if probes else (0, None)
+    model = TableModel(table, space, scale)
+    first = model.nearest(first_schedules(space, scale)) if scale else []
+    sampler = SAMPLERS["random" if probes or sampler_name == "curve" else sampler_name](space, seed)
     pruner = CurvePruner(model) if pruner_name == "curve" else PRUNERS[pruner_name](space, sampler)
     study = optuna.create_study(sampler=sampler, pruner=pruner)
-    course, complete = Course(seed), set[int]()
+    course, complete = Course(seed, epochs), set[int]()
     order = cycle(np.random.default_rng(seed).permutation(len(table.schedules)))
     while course.spent < compute * horizon and len(complete) < len(table.schedules):
-        if sampler_name in ("random", "curve"):
+        if first:
+            trial, row = study.ask(), first.pop(0)
+        elif sampler_name in ("random", "curve", "probe"):
             trial = study.ask()
             row = next(order) if sampler_name == "random" else model.pick(study, trial.number, complete)
         else:

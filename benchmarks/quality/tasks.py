@@ -16,6 +16,8 @@ from lrsearch.objectives.optimizer import described_optimizer
 from lrsearch.objectives.training import correct
 from lrsearch.spaces import DEFAULT_FAMILIES, ScheduleSpace, default_space
 
+from .more_tasks import MORE
+
 TRAIN, VAL = 1_000, 1_000
 CONTEXT, WIDTH, HEADS = 16, 32, 4
 
@@ -79,6 +81,7 @@ TASKS: dict[str, Callable[[str], TensorTask]] = {
     "fashion-overfit": fashion_overfit,
     "fashion-cnn": fashion_cnn,
     "text-transformer": text,
+    **MORE,
 }
 ONE_BY_ONE = ("fashion-cnn",)
 """Tasks that train faster alone than in lanes, on a CPU."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...spaces import Schedule, ScheduleSpace
+from ..sampling.scale import Scale
 
 BASELINES = {"constant": "constant", "linear": "linear to zero", "cosine": "cosine to zero"}
 OWN = "your own"
@@ -18,6 +19,10 @@ WARMUPS = (0.0, 0.25, 0.5)
 """Lengths of the warm-up that a baseline is tuned over, as places in the searched range."""
 
 
+FIRST_SHARES, FIRST_WARMUP = (1.0, 0.5, 2.0), 0.1
+"""Shares of a probe's rate that are tried first, and their warm-up as a share of the horizon."""
+
+
 def baselines(space: ScheduleSpace, own: Schedule | None = None) -> dict[str, Schedule]:
     """Each baseline by name: the middle base_lr of the space, no warm-up, the decay over the whole horizon.
 
@@ -26,6 +31,17 @@ def baselines(space: ScheduleSpace, own: Schedule | None = None) -> dict[str, Sc
     base_lr = float(f"{space.base_lr.middle:.4g}")
     found = {title: _plain(space, family, base_lr) for family, title in BASELINES.items()}
     return found if own is None else {OWN: own.stretched(space.horizon), **found}
+
+
+def first_schedules(space: ScheduleSpace, scale: Scale) -> list[Schedule]:
+    """What a search tries first after a probe: cosine with a tenth of warm-up at shares of the rate that it found."""
+    assert space.warmup is not None
+    warmup = min(max(FIRST_WARMUP * space.horizon, space.warmup.low), space.warmup.high)
+    if space.interval == "epoch":
+        warmup = float(round(warmup))
+    rates = [min(max(share * scale.base_lr, space.base_lr.low), space.base_lr.high) for share in FIRST_SHARES]
+    digits = dict.fromkeys(float(f"{rate:.4g}") for rate in rates)
+    return [_plain(space, "cosine", rate, float(f"{warmup:.4g}")) for rate in digits]
 
 
 def tuned_baselines(

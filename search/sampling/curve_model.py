@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtr
@@ -21,6 +22,7 @@ from .features import Array, Features, warping
 from .gaussian_process import Kernel, Posterior, fit_kernel, log_improvement
 from .initial_design import next_design
 from .observations import Curve, Params, Seen, curve_of, observations, observe
+from .scale import Scale
 
 F = TypeVar("F", bound=Callable[..., Any])
 _one_thread: Callable[[F], F] = ThreadpoolController().wrap(limits=1, user_api="blas")
@@ -39,6 +41,8 @@ MAX_KNOWN = 3000
 """Trials of a study that are taken in when it is opened: a curve's features take a third of a millisecond."""
 MAX_BLIND = 16
 """More trials than this are not chosen at one moment: their processes have died."""
+BELIEF = 3.0
+"""Weight of the probe's scale among the candidates: the logarithm of its density counts this often over the trials."""
 LEADERS, NUDGES, SCALES = 4, 12, (0.03, 0.12, 0.03)
 """Neighbours of the best that become candidates: of how many, how many of each, how far (in widths of the ranges)."""
 
@@ -66,10 +70,11 @@ class CurveModel:
     Args:
         space: Where schedules come from.
         seed: Seed of the candidates.
+        scale: Where base_lr should lie, if a probe has told; it counts less with every trial.
     """
 
-    def __init__(self, space: ScheduleSpace, seed: int = 0) -> None:
-        self.space, self.seed = space, seed
+    def __init__(self, space: ScheduleSpace, seed: int = 0, scale: Scale | None = None) -> None:
+        self.space, self.seed, self.scale = space, seed, scale
         self._forget("")
 
     def _forget(self, study: str) -> None:
@@ -91,6 +96,11 @@ class CurveModel:
         return self.space.sample_params(np.random.default_rng(self.seed), POOL)
 
     @cached_property
+    def pool_rates(self) -> Array:
+        """The pool's base_lr, ``(POOL,)``."""
+        return np.array([float(p["base_lr"]) for p in self.pool])
+
+    @cached_property
     def pool_features(self) -> Array:
         """Features of the pool's whole curves, ``(POOL, d)``."""
         return self.features.whole([self.space.schedule(p) for p in self.pool])
@@ -109,9 +119,12 @@ class CurveModel:
         blind = _blind(study, number)
         if fit is None or len(trials) < DESIGN:
             known = [t.curve.whole for t in trials]
-            return self.pool[next_design(self.pool_features, known, blind, alone=not (running or blind))]
+            near = self._near_scale()
+            found = next_design(self.pool_features[near], known, blind, alone=not (running or blind))
+            return self.pool[near[found]]
         posterior, best = _with_pending(fit, running)
         gains = log_improvement(*posterior.predict(self.pool_features), best)
+        gains += self._belief(self.pool_rates, len(trials))
         leaders: list[Params] = [self.pool[i] for i in np.argsort(-gains)[:LEADERS]]
         inside = [t.curve for t in _best(finished) if t.curve.params]
         if inside:
@@ -122,9 +135,28 @@ class CurveModel:
             near = [self.space.nudged(p, rng, scale) for p in leaders for _ in range(NUDGES)]
             candidates = [p for p in (*leaders, *near) if frozenset(p.items()) not in tried]
             x = self.features.whole([self.space.schedule(p) for p in candidates])
-            order = np.argsort(-log_improvement(*posterior.predict(x), best))
+            rates = np.array([float(c["base_lr"]) for c in candidates])
+            gains = log_improvement(*posterior.predict(x), best) + self._belief(rates, len(trials))
+            order = np.argsort(-gains)
             leaders = [candidates[i] for i in order[:LEADERS]]
         return leaders[min(blind, LEADERS - 1)]
+
+    def _belief(self, rates: Array, trials: int) -> Array:
+        """What the probe adds to candidates' logarithmic gain: less with every trial, so that trials win.
+
+        Hvarfner et al. 2022, arXiv:2204.11051.
+        """
+        if self.scale is None:
+            return np.zeros(len(rates))
+        return BELIEF / max(1, trials) * self.scale.log_density(rates)
+
+    def _near_scale(self) -> NDArray[np.intp]:
+        """Which of the pool the probe holds for likely; all without a probe."""
+        if self.scale is None:
+            return np.arange(len(self.pool))
+        low, high = self.scale.range
+        near = np.flatnonzero((low <= self.pool_rates) & (self.pool_rates <= high))
+        return near if len(near) else np.arange(len(self.pool))
 
     @_one_thread
     def chance(self, study: Study, trial: FrozenTrial) -> float:

@@ -15,6 +15,7 @@ from ...spaces import ScheduleSpace
 from .curve_model import CurveModel
 from .distributions import distributions
 from .observations import reported
+from .scale import Scale
 
 PRUNE_FROM = 0.2
 """No trial is judged before this share of its horizon."""
@@ -39,10 +40,13 @@ class CurveSampler(BaseSampler):
         space: Where schedules come from; parameters of others are drawn at random.
         seed: Seed of the proposals: with one worker, equal seeds give equal studies.
         skipped: By how much trials' numbers are ahead of their draws, since interrupted trials use up numbers.
+        scale: Where base_lr should lie, if a probe has told.
     """
 
-    def __init__(self, space: ScheduleSpace | CurveModel, seed: int = 0, skipped: int = 0) -> None:
-        self.model = space if isinstance(space, CurveModel) else CurveModel(space, seed)
+    def __init__(
+        self, space: ScheduleSpace | CurveModel, seed: int = 0, skipped: int = 0, scale: Scale | None = None
+    ) -> None:
+        self.model = space if isinstance(space, CurveModel) else CurveModel(space, seed, scale)
         self._seed, self._skipped = seed, skipped
         self._others = RandomSampler(seed=seed)
 
