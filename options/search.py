@@ -11,6 +11,7 @@ STORAGE = "LRSEARCH_STORAGE"
 ENGINES = ("auto", "lanes", "processes", "single")
 SAMPLERS = ("curve", "tpe", "gp", "random", "qmc")
 PRUNERS = ("auto", "median", "halving", "hyperband", "none")
+PROBES = ("auto", "off")
 OPTIMIZERS = ("sgd", "adamw")
 FEWEST_SEEDS = 3
 """A comparison on fewer seeds says nothing."""
@@ -72,6 +73,12 @@ class SearchOptions(WorkerOptions):
         here=True,
     )
     sampler: str = option("curve", "how schedules are proposed: NAMES", group=RUNS, names=SAMPLERS)
+    probe: str = option(
+        "auto",
+        "learn the scale of base_lr first, from an epoch at each of a few constant rates: NAMES (default DEFAULT)",
+        group=RUNS,
+        names=PROBES,
+    )
     pruner: str = option("auto", "how hopeless trials are stopped: NAMES", group=RUNS, names=PRUNERS)
     seed: int = option(0, "seed of the search and of every trial (default DEFAULT)", group=RUNS, rule=_SEED)
 

@@ -33,7 +33,15 @@ def make_plan(tmp_path: Path) -> Callable[..., Plan]:
     def make(budget: str = "12", **changes: Any) -> Plan:
         objective = changes.pop("objective", Bowl())
         space = changes.pop("space", default_space("sgd", objective.epochs))
-        given = {"study": "bowl", "out": str(tmp_path), "jobs": 1, "device": "cpu", "confirm": 0, **changes}
+        given = {
+            "study": "bowl",
+            "out": str(tmp_path),
+            "jobs": 1,
+            "device": "cpu",
+            "confirm": 0,
+            "probe": "off",
+            **changes,
+        }
         return Plan(objective, space, Budget.parse(budget), **given)
 
     return make

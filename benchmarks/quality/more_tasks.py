@@ -27,7 +27,7 @@ def digits_plain_sgd(data_dir: str) -> TensorTask:
 
 
 def digits_noisy(data_dir: str) -> TensorTask:
-    """Digits, three labels of ten wrong, a wide MLP that learns them by heart, momentum SGD, batches of 32, 20 epochs."""
+    """Digits, three labels of ten wrong, a wide MLP that learns them by heart, momentum SGD, batches of 32, 20."""
     train, val = _digits()
     rng = np.random.default_rng(0)
     wrong = torch.from_numpy(rng.random(len(train.y)) < 0.3)
@@ -138,5 +138,3 @@ def _cnn() -> nn.Module:
         return [conv, nn.BatchNorm1d(outputs), nn.ReLU()]
 
     return nn.Sequential(*block(1, 8), *block(8, 16), *block(16, 16), nn.Flatten(), nn.Linear(80, 10))
-
-

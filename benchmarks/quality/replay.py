@@ -54,7 +54,6 @@ class TableModel(CurveModel):
         gains[list(complete)] = -np.inf
         return int(np.argmax(gains))
 
-
     def nearest(self, schedules: Sequence[Schedule]) -> list[int]:
         """The rows whose curves are nearest to these, each once."""
         far = cdist(self.features.whole(schedules), self.pool_features)

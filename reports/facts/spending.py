@@ -49,8 +49,9 @@ def outcomes(result: SearchResult) -> tuple[OutcomeRow, ...]:
 
 
 def further(result: SearchResult) -> tuple[OutcomeRow, ...]:
-    """What was trained besides the search: runs on fresh seeds, and over longer horizons; none if there are none."""
+    """What was trained besides the search: a probe, runs on fresh seeds and over longer horizons, if any."""
     parts = {
+        "probe": (result.probing, "short runs at constant rates before the first trial, counted against the budget"),
         "confirmation": (result.confirming, "runs on fresh seeds, counted against the budget"),
         "longer trainings": (result.transfer, "runs of lrsearch transfer, beside the budget"),
     }
@@ -60,19 +61,22 @@ def further(result: SearchResult) -> tuple[OutcomeRow, ...]:
 def unspent(result: SearchResult) -> str:
     """What is left of the last session's budget: ``1 of 40 trials``; empty if nothing is, or if it is wall time."""
     kind, amount = (result.sessions[-1].get("limit") or ("", 0)) if result.sessions else ("", 0)
+    probed = sum(t.epochs for t in result.probing)
     used = {
-        "trials": sum(t.counted for t in (*result.trials, *result.confirming)),
-        result.counting.units: result.counting.at(sum(t.epochs for t in (*result.trials, *result.confirming))),
+        "trials": sum(t.counted for t in (*result.trials, *result.confirming)) + probed / result.epochs,
+        result.counting.units: result.counting.at(sum(t.epochs for t in (*result.trials, *result.confirming)) + probed),
     }
-    if kind not in used or used[kind] >= amount:
+    left = amount - used.get(kind, amount)
+    if left < 1:  # a probe costs a part of a trial
         return ""
-    return f"{amount - used[kind]:g} of {plural(int(amount), str(kind).removesuffix('s'))}"
+    return f"{int(left)} of {plural(int(amount), str(kind).removesuffix('s'))}"
 
 
 def wall_seconds(result: SearchResult) -> float:
     """Wall time of all sessions: from the start of each to the end of its last run; 0 if unknown."""
     begun = sorted(float(s["started"]) for s in result.sessions if "started" in s)
-    ended = sorted(t.ended.timestamp() for t in (*result.trials, *result.confirming) if t.ended)
+    every = (*result.probing, *result.trials, *result.confirming)
+    ended = sorted(t.ended.timestamp() for t in every if t.ended)
     total = 0.0
     for start, following in pairwise([*begun, math.inf]):
         mine = [e for e in ended if start <= e < following]
@@ -110,7 +114,8 @@ def _together(trials: Sequence[TrialRecord], counting: Counting) -> str:
 
 
 def _row(result: SearchResult, name: str, trials: Sequence[TrialRecord], meaning: str) -> OutcomeRow:
-    total = sum(t.epochs for t in (*result.trials, *result.confirming, *result.transfer))
+    every = (*result.probing, *result.trials, *result.confirming, *result.transfer)
+    total = sum(t.epochs for t in every)
     epochs = sum(t.epochs for t in trials)
     seconds = math.fsum(s for t in trials for s in t.seconds)
     return OutcomeRow(name, len(trials), result.counting.at(epochs), epochs / total if total else 0.0, seconds, meaning)

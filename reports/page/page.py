@@ -26,12 +26,14 @@ from ..facts.early import early_orders
 from ..facts.longer import longer
 from ..facts.marks import recommended
 from ..facts.numbers import cell, num, param
+from ..facts.probe import probe_sentences
 from ..figures import PANELS, figures_of
 from ..figures.base_lr import wall
 from ..figures.contenders import contenders
 from ..figures.longer import longer_panel
 from ..figures.panel import NARROW, WIDE, svg
 from ..figures.parameters import parameters
+from ..figures.probe import probe_panel
 from ..figures.response import close_range
 from ..figures.theme import DARK, OUTCOMES, RANKS, STARTING, SYMBOLS, Figure, family_color, family_symbol
 from ..figures.waterfall import waterfall
@@ -101,8 +103,9 @@ def report_html(result: SearchResult, *, code: str = "", notes: Sequence[str] = 
 
 
 def report_panels(result: SearchResult) -> dict[str, Drawn]:
-    """The panels by name, as SVG: those of the first screen and longer trainings; empty ones are left out."""
-    panels = {name: panel(result) for name, panel in {**PANELS, "longer": longer_panel}.items()}
+    """The panels by name, as SVG: the first screen, longer trainings, the probe; empty ones are left out."""
+    drawers = {**PANELS, "longer": longer_panel, "probe": probe_panel}
+    panels = {name: panel(result) for name, panel in drawers.items()}
     return {
         name: Drawn(p.title, p.note, Markup(svg(p, WIDE)), Markup(svg(p, NARROW)))
         for name, p in panels.items()
@@ -136,6 +139,7 @@ def _content(result: SearchResult, figures: dict[str, Figure]) -> dict[str, Any]
         "reasons": spending.reasons(result),
         "orders": early_orders(result),
         "longer": longer(result),
+        "probe": probe_sentences(result),
         "rows": rows.trial_rows(result),
         "sessions": rows.sessions(result),
         "facts": rows.study_facts(result),

@@ -33,12 +33,13 @@ class JsonProgress:
         """Nothing: the trials' events are enough."""
 
     def run(self, record: TrialRecord, done: int, of: int) -> None:
-        """``{"event": "run", ...}``: a run on a fresh seed, or over a longer horizon."""
+        """``{"event": "run", ...}``: a run of the probe, on a fresh seed, or over a longer horizon."""
         self._print(
             event="run",
             **trial_facts(record, self.counting),
             confirms=record.confirms,
             seed=record.seed,
+            probes=record.probes,
             done=done,
             planned=of,
         )

@@ -57,7 +57,7 @@ class LiveProgress:
     def run(self, record: TrialRecord, done: int, of: int) -> None:
         """Show how many runs there are to come."""
         self.under_way.clear()
-        self.phase = f"{_kind(record)}: {done} of {of} runs"
+        self.phase = "" if record.probes and done == of else f"{_kind(record)}: {done} of {of} runs"
 
     def note(self, text: str) -> None:
         """Print above the bar."""
@@ -115,7 +115,8 @@ class LineProgress:
 
     def run(self, record: TrialRecord, done: int, of: int) -> None:
         """Say how the run ended."""
-        self._print(f"[{done}/{of}] {_kind(record)}: trial {record.confirms}, {_run(record)}")
+        which = f"trial {record.confirms}, " if record.confirms is not None else ""
+        self._print(f"[{done}/{of}] {_kind(record)}: {which}{_run(record)}")
 
     def note(self, text: str) -> None:
         """Print it."""
@@ -189,7 +190,7 @@ def spent(tally: Tally) -> str:
     ledger = tally.ledger
     if ledger.budget.kind == "seconds":
         return f"{duration(min(ledger.spent, ledger.budget.amount))} of {ledger.budget}"
-    text = f"{ledger.spent:g}/{ledger.budget}"
+    text = f"{round(ledger.spent, 1):g}/{ledger.budget}"
     return text.removesuffix("s") if ledger.budget.amount == 1 else text
 
 
@@ -214,11 +215,16 @@ def _ended(trial: TrialRecord, metric: str) -> str:
 
 
 def _kind(record: TrialRecord) -> str:
+    if record.probes:
+        return "probing the scale of base_lr"
     return "confirming on fresh seeds" if record.confirms is not None else "training"
 
 
 def _run(record: TrialRecord) -> str:
     """``seed 4, 20 epochs: 0.1234``."""
-    length = f", {amount(record.schedule.horizon, record.schedule.unit)}" if record.schedule else ""
     finite = record.value is not None and math.isfinite(record.value)
-    return f"seed {record.seed}{length}: {f'{record.value:.4g}' if finite else record.outcome}"
+    ended = f"{record.value:.4g}" if finite else record.outcome
+    if record.probes and record.schedule:
+        return f"{record.schedule.base_lr:.4g}: {ended} after an epoch"
+    length = f", {amount(record.schedule.horizon, record.schedule.unit)}" if record.schedule else ""
+    return f"seed {record.seed}{length}: {ended}"

@@ -26,8 +26,14 @@ class Kind(ABC):
     """Whether stored trials say what is spent; time passes by itself."""
 
     @abstractmethod
-    def cost(self, epochs: int, *, counted: bool) -> int:
-        """What a trial costs that trained for so many epochs; `counted` if it counts as a trial."""
+    def cost(self, epochs: int, *, counted: bool, part: bool = False) -> float:
+        """What a trial costs that trained for so many epochs.
+
+        Args:
+            epochs: How many.
+            counted: Whether it counts as a trial.
+            part: Whether it was to be shorter than a trial, as the runs of a probe are: it costs its part of one.
+        """
 
     @abstractmethod
     def length(self, available: float) -> int:
@@ -49,9 +55,9 @@ class Kind(ABC):
 class Trials(Kind):
     """Trials that ended as complete, pruned, diverged or failed."""
 
-    def cost(self, epochs: int, *, counted: bool) -> int:
-        """One, if it counts."""
-        return int(counted)
+    def cost(self, epochs: int, *, counted: bool, part: bool = False) -> float:
+        """One, if it counts; the part that it trained of a run that was to be shorter."""
+        return epochs / self.epochs if part else int(counted)
 
     def length(self, available: float) -> int:
         """A full trial, if there is one available."""
@@ -65,7 +71,7 @@ class Trials(Kind):
 class Epochs(Kind):
     """Epochs of training, of every trial."""
 
-    def cost(self, epochs: int, *, counted: bool) -> int:
+    def cost(self, epochs: int, *, counted: bool, part: bool = False) -> float:
         """What it trained."""
         return epochs
 
@@ -99,7 +105,7 @@ class Seconds(Kind):
 
     stored = False
 
-    def cost(self, epochs: int, *, counted: bool) -> int:
+    def cost(self, epochs: int, *, counted: bool, part: bool = False) -> float:
         """Nothing."""
         return 0
 

@@ -17,10 +17,12 @@ class Allowance(NamedTuple):
     Attributes:
         epochs: Epochs to train at most.
         deadline: ``time.monotonic()`` after which it ends at the next epoch.
+        part: Whether it is for a run shorter than a trial.
     """
 
     epochs: int
     deadline: float = math.inf
+    part: bool = False
 
 
 class Ledger:
@@ -45,7 +47,7 @@ class Ledger:
         self.kind = kind_of(budget, epochs, every)
         self.before = self._spent = spent
         self.kept_back = self.elsewhere = 0.0
-        self._reserved = 0
+        self._reserved = 0.0
         self._lock = threading.Lock()
 
     @property
@@ -70,20 +72,28 @@ class Ledger:
         """What trials may still reserve."""
         return self.budget.amount - self.kept_back - self.spent - self.elsewhere - self._reserved
 
-    def reserve(self) -> Allowance | None:
-        """Reserve what the next trial may use, until `commit`; None when too little is available."""
+    def reserve(self, part: int = 0) -> Allowance | None:
+        """Reserve what the next trial may use, until `commit`; None when too little is available.
+
+        Args:
+            part: Epochs of a run that is to be shorter than a trial.
+        """
         with self._lock:
             epochs = self.kind.length(self.available)
             if not epochs:
                 return None
-            self._reserved += self.kind.cost(epochs, counted=True)
-            return Allowance(epochs, self.deadline)
+            allowance = Allowance(min(epochs, part or epochs), self.deadline, bool(part))
+            self._reserved += self._cost(allowance, allowance.epochs, counted=True)
+            return allowance
 
     def commit(self, allowance: Allowance, used: int, *, counted: bool) -> None:
         """Book a trial that has ended: `used` epochs of its allowance; `counted` if it counts as a trial."""
         with self._lock:
-            self._reserved -= self.kind.cost(allowance.epochs, counted=True)
-            self._spent += self.kind.cost(used, counted=counted)
+            self._reserved -= self._cost(allowance, allowance.epochs, counted=True)
+            self._spent += self._cost(allowance, used, counted=counted)
+
+    def _cost(self, allowance: Allowance, epochs: int, *, counted: bool) -> float:
+        return self.kind.cost(epochs, counted=counted, part=allowance.part)
 
     def full_trials(self, seconds: float) -> float:
         """How many more full trials there is budget for, if one takes so many seconds of wall time; 0 if unknown."""

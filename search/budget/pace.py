@@ -45,7 +45,7 @@ class Pace:
 def time_spent(result: SearchResult) -> float:
     """Seconds that a search's sessions took; each ends with the last news of its trials."""
     starts = [SessionNotes.read(session).started or 0.0 for session in result.sessions]
-    every = (*result.trials, *result.confirming)
+    every = (*result.trials, *result.probing, *result.confirming)
     news = [d.timestamp() for t in every for d in (t.started, t.ended) if d is not None]
     ends = [max((n for n in news if a <= n < b), default=a) for a, b in pairwise([*starts, math.inf])]
     return sum(end - begin for begin, end in zip(starts, ends, strict=True))

@@ -10,8 +10,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ..notes.study import StudyNotes
 from ..notes.trial import TrialNotes
+from ..results.probe import PROBE_EPOCHS
 from ..results.trial import COUNTED
-from ..storage.studies import CONFIRMATION
+from ..storage.studies import CONFIRMATION, PROBE, root_name
 from ..storage.trial_notes import note_trial, outcome_of
 from .kinds import Kind
 from .ledger import Allowance
@@ -76,23 +77,27 @@ class Quota:
     @staticmethod
     def stopped(study: Study) -> bool:
         """Whether everybody is to stop."""
-        name, storage = study.study_name.removesuffix(CONFIRMATION), study._storage
+        name, storage = root_name(study.study_name), study._storage
         return bool(StudyNotes.read(storage.get_study_user_attrs(storage.get_study_id_from_name(name))).stop)
 
 
 def read_spending(study: Study, kind: Kind, but: int | None = None) -> Spending:
-    """What the trials of a search and of its confirmation have used.
+    """What the trials of a search, of its probe and of its confirmation have used.
 
     Args:
-        study: The study of either.
+        study: The study of any of them.
         kind: What is counted.
         but: Number of a trial of `study` that does not count.
     """
-    own = [t for t in study.get_trials(deepcopy=False, states=_BEGUN) if t.number != but]
-    trials = own + _companions(study)
-    ended = sum(_used(t, kind) for t in trials if t.state != TrialState.RUNNING)
-    running = [t for t in trials if t.state == TrialState.RUNNING]
-    return Spending(ended, tuple((member_of(t), _reserved(t, kind)) for t in running))
+    name, ended, running = root_name(study.study_name), 0.0, []
+    for one in (name, name + CONFIRMATION, name + PROBE):
+        part = one.endswith(PROBE)
+        for trial in _begun(study, one, but):
+            if trial.state == TrialState.RUNNING:
+                running.append((member_of(trial), _reserved(trial, kind, part=part)))
+            else:
+                ended += _used(trial, kind, part=part)
+    return Spending(ended, tuple(running))
 
 
 def member_of(trial: FrozenTrial) -> str | None:
@@ -101,20 +106,22 @@ def member_of(trial: FrozenTrial) -> str | None:
     return signature.member if signature else None
 
 
-def _companions(study: Study) -> list[FrozenTrial]:
-    """The trials of the confirmation if `study` is the search's, and the other way round."""
-    name, storage = study.study_name, study._storage
-    other = name.removesuffix(CONFIRMATION) if name.endswith(CONFIRMATION) else name + CONFIRMATION
+def _begun(study: Study, name: str, but: int | None) -> list[FrozenTrial]:
+    """The trials that have begun of the study of that name beside `study`, or of itself without one of them."""
+    if name == study.study_name:
+        return [t for t in study.get_trials(deepcopy=False, states=_BEGUN) if t.number != but]
+    storage = study._storage
     try:
-        return storage.get_all_trials(storage.get_study_id_from_name(other), deepcopy=False, states=_BEGUN)
+        return storage.get_all_trials(storage.get_study_id_from_name(name), deepcopy=False, states=_BEGUN)
     except KeyError:
         return []
 
 
-def _used(trial: FrozenTrial, kind: Kind) -> int:
+def _used(trial: FrozenTrial, kind: Kind, *, part: bool) -> float:
     epochs = TrialNotes.read(trial.user_attrs).epochs or len(trial.intermediate_values)
-    return kind.cost(epochs, counted=outcome_of(trial) in COUNTED)
+    return kind.cost(epochs, counted=outcome_of(trial) in COUNTED, part=part)
 
 
-def _reserved(trial: FrozenTrial, kind: Kind) -> int:
-    return kind.cost(TrialNotes.read(trial.user_attrs).grant or kind.epochs, counted=True)
+def _reserved(trial: FrozenTrial, kind: Kind, *, part: bool) -> float:
+    epochs = TrialNotes.read(trial.user_attrs).grant or (PROBE_EPOCHS if part else kind.epochs)
+    return kind.cost(epochs, counted=True, part=part)

@@ -22,6 +22,7 @@ from ..plan import Plan
 from ..results.trial import TrialRecord
 from ..sampling.pruners import make_pruner
 from ..sampling.samplers import make_sampler
+from ..sampling.scale import Scale
 from ..storage.ending import end_interrupted
 from ..storage.leases import held_trials
 from ..storage.opening import open_storage
@@ -39,7 +40,7 @@ def work_one(plan: Plan, terms: Terms, name: str, stop: str, allowance: Allowanc
     """Run one trial of the study `name` in a worker process."""
     device = _own_device(plan.device, plan.jobs, str(plan.folder))
     return run_trial(
-        _study(plan, name, terms.skipped),
+        _study(plan, name, terms.skipped, terms.scale),
         plan.objective,
         replace(terms, device=device),
         allowance,
@@ -80,11 +81,11 @@ def _slot(jobs: int, folder: str) -> int:
 _LOCKS: list[FileLock] = []
 
 
-def _study(plan: Plan, name: str, skipped: int) -> Study:
+def _study(plan: Plan, name: str, skipped: int, scale: Scale | None) -> Study:
     """The study `name` of a plan, opened once per process; the sampler keeps what it remembers of the trials."""
-    key = (plan.where, name, plan.pruner, skipped)
+    key = (plan.where, name, plan.pruner, skipped, scale)
     if key not in _STUDIES:
-        sampler = make_sampler(plan.sampler, plan.seed, plan.space, skipped)
+        sampler = make_sampler(plan.sampler, plan.seed, plan.space, skipped, scale)
         pruner = make_pruner(plan.pruner, plan.space, sampler)
         _STUDIES.clear()
         _STUDIES[key] = optuna.load_study(
@@ -93,4 +94,4 @@ def _study(plan: Plan, name: str, skipped: int) -> Study:
     return _STUDIES[key]
 
 
-_STUDIES: dict[tuple[str, str, str, int], Study] = {}
+_STUDIES: dict[tuple[str, str, str, int, Scale | None], Study] = {}

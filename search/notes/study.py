@@ -21,6 +21,7 @@ class StudyNotes(Notes):
 
     Attributes:
         settings: What all trials share; None if lrsearch has not made the study.
+        probe: What its probe told, or why there was none; None if that is still to be seen.
         draws: Pairs of a trial's number and how far, from it on, trials' numbers are ahead of the sampler's draws.
         importance: How much each parameter mattered when the search ended, see `Shares`.
         accepted: Fingerprints of changed code that the search may go on with, though no session has trained with it.
@@ -31,6 +32,7 @@ class StudyNotes(Notes):
     """
 
     settings: Settings | None = None
+    probe: ProbeNotes | None = None
     draws: tuple[tuple[int, ...], ...] = ()
     importance: Any = None
     accepted: Mapping[str, str] | None = None
@@ -72,6 +74,21 @@ class Ran(NamedTuple):
 
     seconds: float
     at: float
+
+
+@dataclass(frozen=True)
+class ProbeNotes(Notes):
+    """What a probe told.
+
+    Attributes:
+        base_lr: Where the best base_lr should lie; None if it could not be told.
+        decades: How sure that is: a standard deviation.
+        why: Why nothing was told.
+    """
+
+    base_lr: float | None = None
+    decades: float | None = None
+    why: str = ""
 
 
 class Limit(NamedTuple):

@@ -18,6 +18,7 @@ class TrialNotes(Notes):
         baseline: The baseline's name, if it is one.
         seed: Its seed, if that is not the search's.
         confirms: The search's trial that it trains again, on another seed or over another horizon.
+        probe: Whether it is a run of a probe; None if not.
         repeats: The interrupted trial that it repeats.
         crashes: How many processes that ran it, or a trial that it repeats, have died.
         owner: Who runs it, see `signature`; empty before it is signed.
@@ -35,6 +36,7 @@ class TrialNotes(Notes):
     baseline: str | None = None
     seed: int | None = None
     confirms: int | None = None
+    probe: bool | None = None
     repeats: int | None = None
     crashes: int | None = None
     owner: Mapping[str, Any] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from ...errors import MissingPartError, StudyError
 from ...spaces import IN_EPOCHS, Counting, ScheduleSpace, space_from_dict
 from ..notes.study import Shares
 from .confirmation import Confirmation
+from .probe import Probe
 from .trial import TrialRecord
 
 
@@ -29,6 +30,7 @@ class SearchResult:
         transfer: Runs over longer horizons, if there are any.
         noted_shares: What `importance` found when the search ended; None if nothing.
         accepted: Fingerprints of changed code that the search may go on with, though it has not trained with it.
+        probe: What short runs told of base_lr's scale before the first trial; None if the study knows of no probe.
     """
 
     name: str
@@ -40,6 +42,7 @@ class SearchResult:
     transfer: tuple[TrialRecord, ...] = ()
     noted_shares: Shares | None = None
     accepted: Mapping[str, str] | None = None
+    probe: Probe | None = None
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {outcome}" for outcome, n in self.counts().items()) or "no trials"
@@ -118,6 +121,11 @@ class SearchResult:
     def confirming(self) -> tuple[TrialRecord, ...]:
         """The runs on fresh seeds, of all sessions."""
         return self.confirmation.every if self.confirmation else ()
+
+    @property
+    def probing(self) -> tuple[TrialRecord, ...]:
+        """The runs of the probe."""
+        return self.probe.runs if self.probe else ()
 
     @property
     def baselines(self) -> tuple[TrialRecord, ...]:

@@ -41,6 +41,7 @@ class TrialRecord:
         member: Which of the processes that share the search had it, if several may.
         seed: The seed it was queued with, if it has one of its own.
         confirms: The search's trial that it trains again, if it is one of a confirmation's runs.
+        probes: Whether it is a run of a probe.
         test: Metrics of held-out test data after the last epoch, where measured.
         optimizer: What it was trained with, if known.
     """
@@ -64,6 +65,7 @@ class TrialRecord:
     member: str | None = None
     seed: int | None = None
     confirms: int | None = None
+    probes: bool = False
     test: Mapping[str, float] = field(default_factory=dict)
     optimizer: TrainedOptimizer | None = None
 

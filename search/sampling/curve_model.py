@@ -119,9 +119,9 @@ class CurveModel:
         blind = _blind(study, number)
         if fit is None or len(trials) < DESIGN:
             known = [t.curve.whole for t in trials]
-            near = self._near_scale()
-            found = next_design(self.pool_features[near], known, blind, alone=not (running or blind))
-            return self.pool[near[found]]
+            likely = self._near_scale()
+            found = next_design(self.pool_features[likely], known, blind, alone=not (running or blind))
+            return self.pool[int(likely[found])]
         posterior, best = _with_pending(fit, running)
         gains = log_improvement(*posterior.predict(self.pool_features), best)
         gains += self._belief(self.pool_rates, len(trials))

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ...errors import unknown
 from ...options import SAMPLERS
 from ...spaces import ScheduleSpace
+from .scale import Scale
 
 _OPTUNAS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed),
@@ -84,12 +85,22 @@ class Repeatable(BaseSampler):
             return self._make(self._seed if self._fixed else seed)
 
 
-def make_sampler(name: str, seed: int, space: ScheduleSpace, skipped: int = 0) -> BaseSampler:
-    """The sampler of that name for schedules of `space`; raises `InputError` with the closest name."""
+def make_sampler(
+    name: str, seed: int, space: ScheduleSpace, skipped: int = 0, scale: Scale | None = None
+) -> BaseSampler:
+    """The sampler of that name for schedules of `space`; raises `InputError` with the closest name.
+
+    Args:
+        name: One of `SAMPLERS`.
+        seed: The search's seed.
+        space: Where schedules come from.
+        skipped: By how much trials' numbers are ahead of their draws.
+        scale: Where base_lr should lie, if a probe has told; only ``curve`` has a use for it.
+    """
     if name not in SAMPLERS:
         raise unknown("sampler", name, SAMPLERS)
     if name != "curve":
         return Repeatable(name, seed, skipped)
     from .curve_sampler import CurveSampler  # brings SciPy along
 
-    return CurveSampler(space, seed, skipped)
+    return CurveSampler(space, seed, skipped, scale)

@@ -11,16 +11,21 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 
 from ...options import notes
+from ...spaces import Schedule
 from ..engines.engine import Engine
-from ..finals.baselines import baselines
+from ..finals.baselines import baselines, first_schedules
 from ..notes.study import Limit, SessionNotes
 from ..notes.trial import TrialNotes
 from ..plan import Plan
 from ..sampling.pruners import make_pruner
 from ..sampling.samplers import make_sampler
+from ..sampling.scale import Scale
 from ..storage.studies import open_study
 from ..storage.whereabouts import note_whereabouts
 from .draws import skipped_numbers
+
+BASELINES_AFTER = 8
+"""After so many trials of a probed search its untuned baselines are trained."""
 
 
 def begin_study(storage: BaseStorage, plan: Plan, *, alone: bool) -> tuple[Study, int]:
@@ -39,7 +44,6 @@ def begin_study(storage: BaseStorage, plan: Plan, *, alone: bool) -> tuple[Study
     if not plan.joins:
         note_whereabouts(plan.folder, plan.storage, plan.study)
     study.sampler, study.pruner = _guides(plan, skipped)
-    _queue_baselines(study, plan)
     return study, skipped
 
 
@@ -66,15 +70,73 @@ def note_session(study: Study, plan: Plan, begun: float, deadline: float, engine
         study.set_user_attr(name, value)
 
 
-def _guides(plan: Plan, skipped: int) -> tuple[BaseSampler, BasePruner]:
+def queue_first(study: Study, plan: Plan, scale: Scale | None, *, alone: bool) -> None:
+    """Queue what is trained before the sampler proposes: what a probe suggests, and the baselines.
+
+    Args:
+        study: The search's study, with the sampler and pruner that know of the scale from now on.
+        plan: The search's plan.
+        scale: What a probe told; None without one, and then the baselines come first.
+        alone: Whether nobody shares the search: after a probe the baselines are then queued later, by `Later`.
+    """
+    if scale is not None:
+        known = [TrialNotes.read(t.user_attrs).schedule for t in study.get_trials(deepcopy=False)]
+        begun = None in known
+        for schedule in first_schedules(plan.space, scale) if not begun else ():
+            if (noted := schedule.to_dict()) not in known:
+                study.enqueue_trial(plan.space.params(schedule), user_attrs=TrialNotes(schedule=noted).to_attrs())
+    if scale is None or not alone:
+        queue_baselines(study, plan, first=scale is None)
+
+
+class Later:
+    """Queues the untuned baselines of a probed search: they need not be its first trials, but they are all trained.
+
+    Args:
+        study: The search's study.
+        plan: The search's plan.
+    """
+
+    def __init__(self, study: Study, plan: Plan) -> None:
+        self.study, self.plan, self.left = study, plan, len(missing_baselines(study, plan))
+
+    def look(self, done: int, room: float) -> None:
+        """Queue them once so many trials are done, or if there is only room for them.
+
+        Args:
+            done: Trials of the search that have ended.
+            room: For how many more full trials there is budget.
+        """
+        if self.left and (done >= BASELINES_AFTER or room < self.left + 1):
+            queue_baselines(self.study, self.plan)
+            self.left = 0
+
+
+def missing_baselines(study: Study, plan: Plan) -> dict[str, Schedule]:
+    """The untuned baselines that the study has no trial of, by name."""
+    queued = _titles(study)
+    return {title: s for title, s in baselines(plan.space, plan.baseline).items() if title not in queued}
+
+
+def queue_baselines(study: Study, plan: Plan, *, first: bool = False) -> None:
+    """Queue the untuned baselines that are missing; if they are to come first, only before any other trial."""
+    if first and None in _titles(study):
+        return  # a kill may come between the first and the last of them
+    for title, schedule in missing_baselines(study, plan).items():
+        noted = TrialNotes(schedule=schedule.to_dict(), baseline=title)
+        study.enqueue_trial(plan.space.params(schedule), user_attrs=noted.to_attrs())
+
+
+def _titles(study: Study) -> list[str | None]:
+    return [TrialNotes.read(t.user_attrs).baseline for t in study.get_trials(deepcopy=False)]
+
+
+def guide(study: Study, plan: Plan, skipped: int, scale: Scale | None) -> None:
+    """Give a study its sampler and pruner, which know what a probe told."""
+    study.sampler, study.pruner = _guides(plan, skipped, scale)
+
+
+def _guides(plan: Plan, skipped: int, scale: Scale | None = None) -> tuple[BaseSampler, BasePruner]:
     """What proposes schedules and what stops trials early."""
-    sampler = make_sampler(plan.sampler, plan.seed, plan.space, skipped)
+    sampler = make_sampler(plan.sampler, plan.seed, plan.space, skipped, scale)
     return sampler, make_pruner(plan.pruner, plan.space, sampler)
-
-
-def _queue_baselines(study: Study, plan: Plan) -> None:
-    queued = [TrialNotes.read(t.user_attrs).baseline for t in study.get_trials(deepcopy=False)]
-    for title, schedule in baselines(plan.space, plan.baseline).items():
-        if title not in queued and None not in queued:  # a kill may come between the first and the last
-            notes = TrialNotes(schedule=schedule.to_dict(), baseline=title)
-            study.enqueue_trial(plan.space.params(schedule), user_attrs=notes.to_attrs())

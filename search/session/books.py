@@ -25,8 +25,12 @@ class Books(Protocol):
     def keep_back(self, amount: float) -> None:
         """Let no trial reserve this last part of the budget until further notice."""
 
-    def reserve(self) -> Allowance | None:
-        """Reserve what the next trial may use, until `commit`; None when too little is available."""
+    def reserve(self, part: int = 0) -> Allowance | None:
+        """Reserve what the next trial may use, until `commit`; None when too little is available.
+
+        Args:
+            part: Epochs of a run that is to be shorter than a trial.
+        """
 
     def commit(self, allowance: Allowance, record: TrialRecord) -> None:
         """Book a trial that has ended."""
@@ -52,9 +56,9 @@ class OwnBooks:
         """See `Books`."""
         self.ledger.kept_back = amount
 
-    def reserve(self) -> Allowance | None:
+    def reserve(self, part: int = 0) -> Allowance | None:
         """See `Books`."""
-        return self.ledger.reserve()
+        return self.ledger.reserve(part)
 
     def commit(self, allowance: Allowance, record: TrialRecord) -> None:
         """See `Books`."""
@@ -72,16 +76,19 @@ class Searching:
     Attributes:
         books: Where they are reserved.
         kept_back: How much of the budget to keep back; asked again before every trial.
+        before: Called before every trial, once it is known what may be spent.
     """
 
     books: Books
     kept_back: Callable[[], float]
+    before: Callable[[], None] = lambda: None
 
     def reserve(self) -> Allowance | None:
         """Reserve what the next trial may use; None when the search is over."""
         if self.books.closed:
             return None
         self.books.keep_back(self.kept_back())
+        self.before()
         return self.books.reserve()
 
 
@@ -92,16 +99,18 @@ class Queued:
     Attributes:
         books: Where they are reserved.
         trials: How many trials are still to be run.
+        part: Epochs of each if they are to be shorter than a trial.
         done: How many have ended.
     """
 
     books: Books
     trials: int
+    part: int = 0
     done: int = 0
 
     def reserve(self) -> Allowance | None:
         """Reserve what the next trial may use; None when all have been run."""
-        allowance = self.books.reserve() if self.trials > 0 else None
+        allowance = self.books.reserve(self.part) if self.trials > 0 else None
         self.trials -= allowance is not None
         return allowance
 

@@ -13,7 +13,7 @@ from ..plan import Plan
 from ..progress import Progress, Silent
 from ..results.search import SearchResult
 from ..storage.access import Access, open_access
-from ..storage.studies import CONFIRMATION
+from ..storage.studies import CONFIRMATION, PROBE
 from .members import Alone, Members
 from .runner import OwnRunner
 from .session import Session
@@ -46,7 +46,7 @@ def search(plan: Plan, progress: Progress | None = None, begun: float | None = N
 @contextmanager
 def opened(plan: Plan, progress: Progress) -> Iterator[tuple[Plan, Access]]:
     """The storage of a search, and the plan with the run folder to use: one of its own for a process that joins."""
-    studies = (plan.study, plan.study + CONFIRMATION)
+    studies = (plan.study, plan.study + CONFIRMATION, plan.study + PROBE)
     with TemporaryDirectory(prefix="lrsearch-") if plan.joins else nullcontext(plan.out) as out:
         plan = replace(plan, out=out)
         with open_access(plan.where, plan.folder, studies, progress.note, shared=plan.storage is not None) as access:

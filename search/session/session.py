@@ -28,18 +28,20 @@ from ..plan import Plan
 from ..progress import Progress, Tally
 from ..results.code_changes import HELPING, RESUMING, changed_code, check_code
 from ..results.importance import NOTED_FROM, importance
+from ..results.probe import PROBE_EPOCHS
 from ..results.search import SearchResult
-from ..results.trial import TrialRecord
+from ..results.trial import COUNTED, TrialRecord
 from ..sampling.samplers import FIXED_RANGES
 from ..storage.access import Access
 from ..storage.leases import clear_unsigned
 from ..storage.reading import load_result
 from ..storage.run_time import RunTime, noted_run_time
-from ..storage.studies import CONFIRMATION, note_study
+from ..storage.studies import CONFIRMATION, PROBE, note_study
 from ..trial.settings import Terms
-from .beginning import begin_study, note_session
+from .beginning import Later, begin_study, guide, note_session, queue_first
 from .books import Books, OwnBooks, Queued, Searching
 from .members import POLL_S, Alone, Members
+from .probing import Prober, probe_schedules, why_not
 from .runner import Runner
 from .shared import SharedBooks
 
@@ -109,14 +111,37 @@ class Session:
         if not self.plan.joins:
             self.members.reopen(study, more=self._trials_left() > 0)
         books = self._books(study)
+        self._begin(study, books)
         self._search(study, books)
         while self.plan.confirm and not self.members.finished:
             if self.members.leads():
                 self.members.close(study)
                 self._confirm(study, books)
                 self.members.finish()
-            elif not self._help(books):
+            elif not self._help(books, "", CONFIRMATION):
                 time.sleep(POLL_S)
+
+    def _begin(self, study: Study, books: Books) -> None:
+        """Learn the scale of base_lr, and queue what is trained first."""
+        prober = Prober(
+            self.plan,
+            study,
+            self.storage,
+            self.members,
+            lambda queue, runs: self._run_queue(queue, books, runs),
+            lambda: self._help(books, PROBE),
+            self.progress.note,
+        )
+        scale = prober.run(self._why_no_probe())
+        self.terms = replace(self.terms, scale=scale)
+        guide(study, self.plan, self.terms.skipped, scale)
+        if self.members.leads():
+            queue_first(study, self.plan, scale, alone=isinstance(self.members, Alone))
+
+    def _why_no_probe(self) -> str:
+        """Why the search begins without a probe; empty if it begins with one."""
+        begun = bool(self.known and (self.known.trials or (self.known.sessions and not self.known.probe)))
+        return why_not(self.plan, self._trials_left(self._kept_back()), begun=begun)
 
     def _books(self, study: Study) -> Books:
         if isinstance(self.members, Alone):
@@ -127,7 +152,8 @@ class Session:
     def _search(self, study: Study, books: Books) -> None:
         """Run trials of the search until the budget is spent; those that dead processes leave behind are run, too."""
         terms = books.terms(self.terms, queued=False)
-        searching = Searching(books, self._kept_back)
+        later = Later(study, self.plan)
+        searching = Searching(books, self._kept_back, lambda: self._look(later))
         while not books.closed:
             self.runner.run(study, self.plan, terms, searching.reserve, partial(self._searched, books))
             while True:
@@ -137,6 +163,12 @@ class Session:
                 if not busy:
                     return
                 time.sleep(POLL_S)
+
+    def _look(self, later: Later) -> None:
+        """Queue a probed search's baselines in time."""
+        if self.terms.scale is not None and isinstance(self.members, Alone):
+            done = sum(self.tally.outcomes.get(outcome, 0) for outcome in COUNTED)
+            later.look(done, self.ledger.full_trials(self.pace.seconds))
 
     def _confirm(self, study: Study, books: Books) -> None:
         """Judge the winner on fresh seeds."""
@@ -165,24 +197,25 @@ class Session:
             trials = _waiting(queue)
 
     def _run_queued(self, queue: Study, books: Books, trials: int) -> None:
-        fresh = queue.study_name != self.plan.study
-        terms = books.terms(replace(self.terms, test=fresh), queued=True)
-        queued = Queued(books, trials)
+        fresh = queue.study_name == self.plan.study + CONFIRMATION
+        part = PROBE_EPOCHS if queue.study_name == self.plan.study + PROBE else 0
+        terms = books.terms(replace(self.terms, test=fresh, epochs=part or self.terms.epochs), queued=True)
+        queued = Queued(books, trials, part)
 
         def on_end(allowance: Allowance, record: TrialRecord) -> None:
             self._ended(books, allowance, record)
             queued.ended(record)
-            if fresh and record.outcome != "withdrawn":
+            if (fresh or part) and record.outcome != "withdrawn":
                 self.progress.run(record, queued.done, trials)
 
         self.runner.run(queue, replace(self.plan, pruner="none"), terms, queued.reserve, on_end)
 
-    def _help(self, books: Books) -> bool:
-        """Run what the leader has queued; whether there was anything to run."""
+    def _help(self, books: Books, *parts: str) -> bool:
+        """Run what the leader has queued in these parts of the search; whether there was anything to run."""
         books.keep_back(0.0)
-        for name in (self.plan.study, self.plan.study + CONFIRMATION):
+        for part in parts:
             try:
-                queue = optuna.load_study(study_name=name, storage=self.storage, pruner=NopPruner())
+                queue = optuna.load_study(study_name=self.plan.study + part, storage=self.storage, pruner=NopPruner())
             except KeyError:
                 continue
             if (trials := _waiting(queue)) and self._room_for_one(books):
@@ -272,8 +305,10 @@ class Session:
         """Open the study; a fresh one only after the objective has proved itself for an epoch."""
         plan = self.plan
         if not self.tally.outcomes or (plan.joins and self._unfinished()):
-            first = next(iter(baselines(plan.space, plan.baseline).values()))
-            self.runner.prove(plan, first, self.terms)
+            if plan.joins or self._why_no_probe():
+                self.runner.prove(plan, next(iter(baselines(plan.space, plan.baseline).values())), self.terms)
+            else:
+                self.runner.prove(plan, probe_schedules(plan.space)[0], replace(self.terms, epochs=PROBE_EPOCHS))
             trained = getattr(plan.objective, "trained_optimizer", None)
             if text := other_range(trained, plan.objective.optimizer, plan.space.base_lr):
                 self.progress.note(text)

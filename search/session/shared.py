@@ -58,15 +58,15 @@ class SharedBooks:
         """See `Books`."""
         self.ledger.kept_back = amount
 
-    def reserve(self) -> Allowance | None:
+    def reserve(self, part: int = 0) -> Allowance | None:
         """See `Books`; other processes may reserve it as well, so that a trial must pass its `Quota`, too."""
         self._refresh()
-        return self.ledger.reserve()
+        return self.ledger.reserve(part)
 
     def commit(self, allowance: Allowance, record: TrialRecord) -> None:
         """See `Books`."""
         self.ledger.commit(allowance, record.epochs, counted=record.counted)
-        if record.confirms is None:
+        if record.confirms is None and not record.probes:
             self._seen.add(record.number)
         self._refresh()
 

@@ -12,16 +12,17 @@ from optuna.trial import TrialState
 from ...errors import StudyError
 from ..notes.study import SessionNotes, Shares, StudyNotes
 from ..results.confirmation import Confirmation
+from ..results.probe import Probe
 from ..results.search import SearchResult
 from ..results.trial import TrialRecord
-from .studies import CONFIRMATION, TEAM, TRANSFER
+from .studies import CONFIRMATION, PROBE, TEAM, TRANSFER
 from .trial_notes import outcome_of, to_record
 
 
 def load_result(storage: BaseStorage, name: str | None, folder: str | None = None) -> SearchResult:
     """Read a study back; raises `StudyError` if it is not there or not ours."""
     every = optuna.get_all_study_names(storage)
-    names = [n for n in every if not n.endswith((CONFIRMATION, TRANSFER, TEAM))]
+    names = [n for n in every if not n.endswith((CONFIRMATION, PROBE, TRANSFER, TEAM))]
     if name is None:
         if len(names) != 1:
             raise StudyError(f"name the study, one of: {', '.join(names) or 'none is there'}.")
@@ -39,6 +40,10 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
     records = _records(study, metric)
     if name + TRANSFER in every:
         transfer = _records(optuna.load_study(study_name=name + TRANSFER, storage=storage), metric)
+    probing = (
+        _records(optuna.load_study(study_name=name + PROBE, storage=storage), metric) if name + PROBE in every else ()
+    )
+    probe = Probe.of(probing, notes.probe)
     if name + CONFIRMATION in every:
         confirmation = load_confirmation(
             optuna.load_study(study_name=name + CONFIRMATION, storage=storage), metric, records
@@ -46,7 +51,9 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
     sessions = sorted(SessionNotes.stored(attrs), key=lambda session: SessionNotes.read(session).started or 0.0)
     shares = Shares.kept(notes.importance)
     settings = notes.settings.to_attrs()
-    return SearchResult(name, settings, sessions, records, folder, confirmation, transfer, shares, notes.accepted)
+    return SearchResult(
+        name, settings, sessions, records, folder, confirmation, transfer, shares, notes.accepted, probe
+    )
 
 
 def load_confirmation(study: Study, metric: str, searched: Iterable[TrialRecord] = ()) -> Confirmation | None:

@@ -21,10 +21,17 @@ from ..notes.study import Settings, StudyNotes
 
 CONFIRMATION = ":confirmation"
 """Ends the name of the study that holds the runs on fresh seeds."""
+PROBE = ":probe"
+"""Ends the name of the study that holds the probe's runs."""
 TRANSFER = ":transfer"
 """Ends the name of the study that holds the runs over longer horizons."""
 TEAM = ":team"
 """Ends the name of the study that holds a trial for every process which took part in a shared search."""
+
+
+def root_name(name: str) -> str:
+    """The name of the search that a study belongs to."""
+    return name.removesuffix(CONFIRMATION).removesuffix(PROBE)
 
 
 def open_study(

@@ -68,6 +68,7 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
         member=signature.member if signature else None,
         seed=notes.seed,
         confirms=notes.confirms,
+        probes=bool(notes.probe),
         test=dict(zip(log.test, _floats(log.test.values()), strict=True)),
         optimizer=None if log.optimizer is None else TrainedOptimizer.from_dict(log.optimizer),
     )

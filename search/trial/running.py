@@ -99,7 +99,7 @@ class RunningTrial:
             return self.end("out of budget", f"the time was up after {when}")
         if m.epoch == self.allowance.epochs:
             return self.end("out of budget", f"no {counting.unit}s were left after {when}")
-        if self.trial.should_prune():
+        if "baseline" not in self.trial.user_attrs and self.trial.should_prune():  # what all are compared with
             return self.end("pruned", f"pruned after {when}")
         return None
 

@@ -9,6 +9,7 @@ from ...errors import InputError
 from ...objectives import Measurement
 from ...spaces import ScheduleSpace
 from ..budget.shared import Quota
+from ..sampling.scale import Scale
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Terms:
         test: Whether full trials are evaluated on test data too.
         quota: What trials may use together with those of other processes; None if there are no others.
         skipped: By how much the number of a new trial is ahead of the sampler's draws.
+        scale: What a probe told the sampler of base_lr; None without one.
         told: Who is told of every epoch in this process: the trial, the epoch, and how many there are.
     """
 
@@ -37,6 +39,7 @@ class Terms:
     test: bool = False
     quota: Quota | None = None
     skipped: int = 0
+    scale: Scale | None = None
     told: Callable[[int, int, int], None] | None = None
 
 
