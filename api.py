@@ -154,7 +154,7 @@ def work(asked: WorkOptions) -> SearchResult:
         baseline=Schedule.from_dict(session.baseline) if session.baseline else None,
         joins=True,
         sources=sources_of(asked.objective, objective),
-        **{**shared(SearchOptions, noted), **of_all},
+        **{"probe": "off", **shared(SearchOptions, noted), **of_all},  # an older search knows of no probe
     )
     return search(plan, progress)
 
