@@ -1,4 +1,6 @@
-"""The Python API: `run` a search, `work` on one, `transfer` it. The command line is a thin twin of these.
+"""The Python API: `run` a search, `work` on one, `transfer` it, `find` learning rates.
+
+The command line is a thin twin of these.
 
 The keywords are the fields of the options: see `lrsearch.keywords`.
 """
@@ -7,22 +9,25 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 
 from .errors import InputError, Interrupted, StudyError
-from .keywords import RunOptions, TransferOptions, WorkOptions
+from .keywords import FindOptions, RunOptions, TransferOptions, WorkOptions
 from .objectives import resolve_device
 from .options import SearchOptions, TaskOptions, shared, takes
-from .planning import make_plan, objective_again, sources_of
+from .planning import make_finder, make_plan, objective_again, sources_of
 from .run_folder import elsewhere, load, write_outputs, write_what_there_is
 from .search import (
     Budget,
     Cluster,
     Plan,
+    Probe,
     Progress,
     SearchResult,
     SessionNotes,
     Silent,
     failures,
+    find_rates,
     load_result,
     open_storage,
     parse_seconds,
@@ -68,6 +73,21 @@ def run(asked: RunOptions) -> SearchResult:
         raise
     write_outputs(result)
     return result
+
+
+@takes(FindOptions)
+def find(asked: FindOptions) -> Probe:
+    """Find the learning rates that suit a job: an epoch at each of a few constant rates. Nothing is stored.
+
+    Returns:
+        The rates with their values (`Probe.points`), and where the best base_lr should lie (`Probe.scale`).
+
+    Raises:
+        InputError: Wrong use, or the objective fails.
+        StudyError: Its runs fail.
+    """
+    with TemporaryDirectory(prefix="lrsearch-") as folder:
+        return find_rates(make_finder(asked, folder), asked.progress or Silent())
 
 
 def _put_aside(plan: Plan, progress: Progress) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import commands
 from .errors import InputError, Interrupted, LrsearchError
-from .keywords import RunOptions, TransferOptions, WorkOptions
+from .keywords import FindOptions, RunOptions, TransferOptions, WorkOptions
 from .options import STORAGE, keywords
 from .parser import parse
 
@@ -84,6 +84,30 @@ def _run(args: commands.Run) -> int:
     if args.open:
         _open(Path(str(result.folder)) / "report.html")
     return OK if result.ranking else FAILED
+
+
+def _find(args: commands.Find) -> int:
+    from rich.console import Console
+
+    from .api import find
+    from .reports.facts.probe import range_toml
+    from .reports.preview import write_finder
+    from .reports.terminal.finder import print_probe
+    from .reports.terminal.progress import LineProgress
+    from .search import sigterm_like_ctrl_c
+
+    asked = replace(args, progress=LineProgress(Console(stderr=True)))
+    with sigterm_like_ctrl_c():
+        probe = find(**keywords(FindOptions, asked))
+    print_probe(probe, args.metric, Console())
+    toml = range_toml(probe, str(args.objective))
+    if args.toml:
+        if not toml:
+            raise InputError("no range was found, so there is none to write: try other rates with --low and --high.")
+        _write(Path(args.toml), toml)
+    if args.html:
+        print(f"Plot: {write_finder(probe, args.metric, Path(args.html), title=str(args.objective), toml=toml)}")
+    return OK if probe.scale else FAILED
 
 
 @contextmanager
@@ -283,6 +307,7 @@ def _open(path: Path) -> None:
 
 COMMANDS: dict[str, Callable[[Any], int]] = {
     "run": _run,
+    "find": _find,
     "report": _report,
     "export": _export,
     "transfer": _transfer,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .keywords import OfARun, RunOptions, TransferOptions, WorkOptions
+from .keywords import FindOptions, OfARun, RunOptions, TransferOptions, WorkOptions
 from .options import OPTIMIZERS, Options, option
 
 if TYPE_CHECKING:
@@ -42,6 +42,15 @@ class Run(RunOptions):
     command: ClassVar[str] = "run"
     json: bool = option(False, "one JSON object per line on standard output", noted=False)
     open: bool = option(False, "open the report when done", noted=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Find(FindOptions):
+    """Find the learning rates that suit a job, in a fraction of a training."""
+
+    command: ClassVar[str] = "find"
+    html: str | None = option(None, "also write an HTML page with the figure", metavar="FILE")
+    toml: str | None = option(None, "also write a search space with the range, for run --space", metavar="FILE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +141,7 @@ class Runs(Options):
     folder: str = option("runs", "where to look", positional=True)
 
 
-Command = Run | Report | Export | Transfer | Worker | Dashboard | Preview | Families | Tasks | Runs
+Command = Run | Find | Report | Export | Transfer | Worker | Dashboard | Preview | Families | Tasks | Runs
 COMMANDS: tuple[type[Command], ...] = (
-    *(Run, Report, Export, Transfer, Worker, Dashboard, Preview, Families, Tasks, Runs),
+    *(Run, Find, Report, Export, Transfer, Worker, Dashboard, Preview, Families, Tasks, Runs),
 )

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .spaces import Family, Interval, Schedule, ScheduleSpace
 
 _WHOLE = (lambda n: n == int(n) and n >= 1), "must be a whole number of at least 1"
+_RATE = (lambda r: 0 < r < float("inf")), "must be above 0"
 _DATA = ("data_dir",)
 _ARGUMENTS = "the script's arguments or the command, as they were searched; on the command line, after --"
 
@@ -144,6 +145,30 @@ class RunOptions(SearchOptions):
     begun: float | None = option(
         None, "the time.monotonic() from which a wall-clock budget counts; now by default", flag="", noted=False
     )
+
+
+@dataclass(frozen=True)
+class FindOptions(WorkerOptions):
+    """Everything that `lrsearch.find` takes."""
+
+    objective: str | Callable[..., Any] | Objective = option(
+        "digits",
+        "a task, train.py:objective or module:objective; on the command line its own arguments follow --",
+        in_python="Also a generator function, or an `Objective`.",
+        positional=True,
+    )
+    _: KW_ONLY
+    low: float | None = option(None, "lowest rate to try (default: by the optimizer)", rule=_RATE)
+    high: float | None = option(None, "highest rate to try (default: by the optimizer)", rule=_RATE)
+    optimizer: str | None = option(None, "a task's optimizer", in_python="Or the class's name.", choices=OPTIMIZERS)
+    metric: str = option("val_loss", "metric to measure by")
+    maximize: bool | None = option(None, "larger is better (default: of accuracy, f1, ...)")
+    seed: int = option(0, "seed of weights and batches")
+    arguments: Sequence[str] = option((), "what the objective's script finds in sys.argv after its own name", flag="")
+    task_options: TaskOptions | None = option(
+        None, "options of a built-in task", parts=("model", "batch_size", "data_dir", "download", "subset", "bf16")
+    )
+    progress: Progress | None = option(None, "who to tell", flag="")
 
 
 @dataclass(frozen=True)

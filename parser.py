@@ -54,7 +54,7 @@ def _value(option: Field[Any], said: Option, found: dict[str, Any]) -> Any:
 
 def _split(given: list[str]) -> tuple[list[str], list[str]]:
     """What is meant for lrsearch, and what after ``--`` is a script's own arguments or a command."""
-    if "--" not in given or given[0] not in ("run", "transfer", "worker"):
+    if "--" not in given or given[0] not in ("run", "find", "transfer", "worker"):
         return given, []
     at = given.index("--")
     return given[:at], given[at + 1 :]

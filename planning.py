@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
@@ -24,7 +25,7 @@ from .command_jobs import (
 )
 from .errors import InputError
 from .families import choose_families
-from .keywords import RunOptions
+from .keywords import FindOptions, RunOptions
 from .objectives import (
     DEFAULT_TASK,
     TASKS,
@@ -40,7 +41,7 @@ from .objectives import (
     resolve_device,
     same_objective,
 )
-from .options import SearchOptions, TaskOptions, keywords, notes
+from .options import SearchOptions, TaskOptions, WorkerOptions, keywords, notes
 from .redaction import redact_words
 from .search import Budget, Plan, SearchResult, folder_name, parse_seconds
 from .spaces import (
@@ -49,6 +50,7 @@ from .spaces import (
     Counting,
     Family,
     Interval,
+    Range,
     Schedule,
     ScheduleSpace,
     base_lr_range,
@@ -64,6 +66,10 @@ if TYPE_CHECKING:
     from os import PathLike
 
 USER_EPOCHS = 10
+FINDER_EPOCHS = 20
+"""A horizon, and a budget of trials, for which a probe is affordable whatever its range."""
+ANY_RATE = Range(1e-6, 10.0, log=True)
+"""What is looked through for an optimizer that nothing is known of."""
 LARGER = {
     *("acc", "accuracy", "top1", "top5", "f1", "fscore", "auc", "auroc", "auprc", "ap", "map", "precision", "recall"),
     *("iou", "miou", "dice", "bleu", "rouge", "meteor", "r2", "mcc", "kappa", "ndcg", "mrr", "psnr", "ssim"),
@@ -110,6 +116,32 @@ def make_plan(asked: RunOptions) -> Plan:
         sources=sources_of(asked.objective, objective),
         context={**notes(asked), **context()},
         **{**as_asked, "device": device, "metric": metric},
+    )
+
+
+def make_finder(asked: FindOptions, folder: str) -> Plan:
+    """A plan of nothing but a probe, in a folder that nobody keeps; raises `InputError`."""
+    device = resolve_device(asked.device)
+    objective = make_objective(asked.objective, asked.optimizer, None, device, asked.task_options, asked.arguments)
+    usual = base_lr_range(objective.optimizer) if is_known(objective.optimizer) else ANY_RATE
+    low, high = asked.low or min(usual.low, asked.high or math.inf), asked.high or max(usual.high, asked.low or 0.0)
+    if not low < high:
+        raise InputError(f"low must be below high, got {low:g} and {high:g}.")
+    return Plan(
+        objective,
+        ScheduleSpace(horizon=FINDER_EPOCHS, base_lr=Range(low, high, log=True)),
+        Budget.parse(FINDER_EPOCHS),
+        "find",
+        folder,
+        maximize=larger_is_better(asked.metric) if asked.maximize is None else asked.maximize,
+        sources=sources_of(asked.objective, objective),
+        **{
+            **keywords(WorkerOptions, asked),
+            "device": device,
+            "metric": asked.metric,
+            "seed": asked.seed,
+            "confirm": 0,
+        },
     )
 
 

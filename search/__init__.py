@@ -14,6 +14,7 @@ from .plan import Plan
 from .results.code_changes import changed_between
 from .results.confirmation import Confirmation
 from .results.paired_tests import ALPHA, Duel
+from .results.probe import Probe
 from .results.search import SearchResult
 from .results.transfer import Outlook, Transfer
 from .results.trial import Outcome, TrialRecord
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .sampling.pruners import make_pruner
     from .sampling.samplers import make_sampler
     from .session.cluster import BACKENDS, Cluster, search_on
-    from .session.search import search
+    from .session.search import find_rates, search
     from .storage.dashboard_notes import DashboardNotes, FolderStore
     from .storage.journal import JOURNAL, damage
     from .storage.opening import failures, open_storage
@@ -54,6 +55,7 @@ __all__ = [
     "Outcome",
     "Outlook",
     "Plan",
+    "Probe",
     "Progress",
     "SearchResult",
     "SessionNotes",
@@ -66,6 +68,7 @@ __all__ = [
     "damage",
     "duration",
     "failures",
+    "find_rates",
     "folder_name",
     "load_result",
     "make_pruner",
@@ -90,7 +93,7 @@ _HOME = {
     "sampling.pruners": ("make_pruner",),
     "sampling.samplers": ("make_sampler",),
     "session.cluster": ("BACKENDS", "Cluster", "search_on"),
-    "session.search": ("search",),
+    "session.search": ("find_rates", "search"),
     "storage.dashboard_notes": ("DashboardNotes", "FolderStore"),
     "storage.journal": ("JOURNAL", "damage"),
     "storage.opening": ("failures", "open_storage"),

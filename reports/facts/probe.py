@@ -44,6 +44,16 @@ def found_sentences(probe: Probe, metric: str) -> tuple[str, ...]:
     return (ran, told, *wall)
 
 
+def range_toml(probe: Probe, name: str) -> str:
+    """The range that was found, as TOML for ``lrsearch run --space``; empty if there is none."""
+    if probe.scale is None:
+        return ""
+    low, high = (float(f"{r:.2g}") for r in probe.scale.range)
+    head = f"# Learning rates found for {name!r} by an epoch at each of {plural(len(probe.points), 'constant rate')}."
+    use = "# Search them with: lrsearch run OBJECTIVE --space FILE"
+    return f"{head}\n{use}\nbase_lr = {{ low = {low!r}, high = {high!r}, log = true }}\n"
+
+
 def _agreement(result: SearchResult) -> tuple[str, ...]:
     best = recommended(result)
     scale = result.probe.scale if result.probe else None

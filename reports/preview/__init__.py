@@ -8,10 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ...search import Probe
 from ...spaces import Schedule
 from .variants import GALLERY, variants
 
-__all__ = ["GALLERY", "variants", "write_preview"]
+__all__ = ["GALLERY", "variants", "write_finder", "write_preview"]
+
+
+def write_finder(probe: Probe, metric: str, path: Path, *, title: str, toml: str = "") -> Path:
+    """One HTML page with a probe's figure, what it tells, and TOML to copy.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    from .finder import write_finder
+
+    return write_finder(probe, metric, path, title=title, toml=toml)
 
 
 def write_preview(groups: Mapping[str, Mapping[str, Schedule]], path: Path, steps_per_epoch: int = 20) -> Path:

@@ -24,7 +24,7 @@ WIDE = (900, 300)
 def write_page(groups: Mapping[str, Mapping[str, Schedule]], path: Path, steps_per_epoch: int) -> Path:
     """See `write_preview`."""
     shown = [_group(title, schedules, steps_per_epoch) for title, schedules in groups.items()]
-    page = _environment().get_template("preview.html.j2").render(groups=shown, payload=_payload(shown))
+    page = environment().get_template("preview.html.j2").render(groups=shown, payload=_payload(shown))
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
@@ -92,7 +92,8 @@ def _payload(groups: list[dict[str, Any]]) -> Markup:
     return Markup(json.dumps(found, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of this room, with the report's style."""
     found = Environment(
         loader=PackageLoader(__package__ or "lrsearch.reports.preview"),
         autoescape=True,

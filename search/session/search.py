@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from ...objectives import resolve_device
 from ..plan import Plan
 from ..progress import Progress, Silent
+from ..results.probe import Probe
 from ..results.search import SearchResult
 from ..storage.access import Access, open_access
 from ..storage.studies import CONFIRMATION, PROBE
@@ -41,6 +42,22 @@ def search(plan: Plan, progress: Progress | None = None, begun: float | None = N
     with opened(plan, progress) as (plan, access):
         members = Members(access.storage, plan.study) if plan.storage else Alone()
         return Session(plan, access, members, OwnRunner(progress.note), begun, progress).run()
+
+
+def find_rates(plan: Plan, progress: Progress) -> Probe:
+    """Probe alone, without a search.
+
+    Args:
+        plan: What to probe; its budget does not count.
+        progress: Who to tell.
+
+    Raises:
+        InputError: Wrong use, or the objective fails.
+        StudyError: Runs fail.
+    """
+    plan = replace(plan, device=resolve_device(plan.device))
+    with opened(plan, progress) as (plan, access):
+        return Session(plan, access, Alone(), OwnRunner(progress.note), time.time(), progress).probe()
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from ..plan import Plan
 from ..progress import Progress, Tally
 from ..results.code_changes import HELPING, RESUMING, changed_code, check_code
 from ..results.importance import NOTED_FROM, importance
-from ..results.probe import PROBE_EPOCHS
+from ..results.probe import PROBE_EPOCHS, Probe
 from ..results.search import SearchResult
 from ..results.trial import COUNTED, TrialRecord
 from ..sampling.samplers import FIXED_RANGES
@@ -105,6 +105,14 @@ class Session:
             note_study(study, StudyNotes(importance=shares))
             return replace(result, noted_shares=shares)
         return result
+
+    def probe(self) -> Probe:
+        """Learn the scale of base_lr, and no more."""
+        study = self._open()
+        self._choose(study)
+        with self.members, self.runner.at_work(self.plan, study):
+            self._begin(study, self._books(study))
+        return self._result().probe or Probe(())
 
     def _spend(self, study: Study) -> None:
         """Search, then confirm: as the leader, or by running what the leader has queued."""

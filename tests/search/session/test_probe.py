@@ -71,19 +71,22 @@ def test_runs_that_cannot_be_told_apart_tell_no_scale(values: list[float]) -> No
 def test_the_probe_is_stored_beside_the_search(make_plan: MakePlan) -> None:
     told = Hears()
     result = search(probed(make_plan), told)
-    assert result.probe is not None and result.probe.scale is not None
+    assert result.probe is not None
+    assert result.probe.scale is not None
     assert [r for r, _ in result.probe.points] == probe_rates(result.space)
     assert [r.epochs for r in result.probing] == [1] * 6
     assert result.probe.wall == pytest.approx(0.5623)
     assert abs(math.log10(result.probe.scale.base_lr) + 1) < 0.4
-    assert all(r.probes for r in told.runs) and len(told.runs) == 6
+    assert all(r.probes for r in told.runs)
+    assert len(told.runs) == 6
     assert any("expects the best base_lr near" in note for note in told.notes)
     assert not any(t.probes for t in result.trials)
 
 
 def test_what_it_suggests_comes_first_and_the_baselines_later(make_plan: MakePlan) -> None:
     result = search(probed(make_plan, "16"))
-    assert result.probe is not None and result.probe.scale is not None
+    assert result.probe is not None
+    assert result.probe.scale is not None
     firsts = [t.schedule for t in result.trials[:3]]
     assert [s.family for s in firsts if s] == ["cosine"] * 3
     center = result.probe.scale.base_lr
@@ -108,7 +111,9 @@ def test_it_counts_in_the_budget(make_plan: MakePlan, budget: str, trials: int |
 
 
 @pytest.mark.parametrize(
-    "changes", [{"probe": "off"}, {"budget": "5"}, {"sampler": "random"}, {"objective": Bowl()}], ids=str
+    "changes",
+    [{"probe": "off"}, {"budget": "5"}, {"sampler": "random"}, {"objective": Bowl()}],
+    ids=["off", "few trials", "random", "short"],
 )
 def test_searches_that_have_no_use_for_it_begin_with_the_baselines(
     make_plan: MakePlan, changes: dict[str, Any]
@@ -116,7 +121,8 @@ def test_searches_that_have_no_use_for_it_begin_with_the_baselines(
     budget = changes.pop("budget", "7")
     result = search(probed(make_plan, budget, **changes))
     assert result.probing == ()
-    assert result.probe is not None and result.probe.why
+    assert result.probe is not None
+    assert result.probe.why
     assert [t.baseline for t in result.trials[:3]] == ["constant", "linear to zero", "cosine to zero"]
 
 
@@ -150,7 +156,8 @@ def test_an_interrupted_probe_goes_on_where_it_stopped(make_plan: MakePlan) -> N
     told = Hears()
     resumed = search(probed(make_plan, study="cut"), told)
     assert len(told.runs) == 3
-    assert resumed.probe is not None and whole.probe is not None
+    assert resumed.probe is not None
+    assert whole.probe is not None
     assert (resumed.probe.points, resumed.probe.scale) == (whole.probe.points, whole.probe.scale)
     assert _curves(resumed) == _curves(whole)
 
@@ -168,7 +175,8 @@ def _curves(result: SearchResult) -> list[tuple[Schedule | None, str | None]]:
 
 def test_worker_processes_share_what_it_told(make_plan: MakePlan) -> None:
     result = search(probed(make_plan, jobs=2, engine="processes"))
-    assert result.probe is not None and result.probe.scale is not None
+    assert result.probe is not None
+    assert result.probe.scale is not None
     assert len(result.trials) == 13
     near = [t for t in result.trials if not t.baseline and t.schedule]
     assert np.mean([abs(math.log10(t.schedule.base_lr) + 1) < 1.0 for t in near if t.schedule]) > 0.8
@@ -184,7 +192,8 @@ class HigherIsBetter(LongBowl):
 
 def test_larger_may_be_better(make_plan: MakePlan) -> None:
     result = search(probed(make_plan, objective=HigherIsBetter(), metric="val_accuracy", maximize=True))
-    assert result.probe is not None and result.probe.scale is not None
+    assert result.probe is not None
+    assert result.probe.scale is not None
     assert abs(math.log10(result.probe.scale.base_lr) + 1) < 0.4
 
 
@@ -202,7 +211,8 @@ class Misleads(LongBowl):
 
 def test_trials_win_over_a_probe_that_misleads(make_plan: MakePlan) -> None:
     result = search(probed(make_plan, "24", objective=Misleads(), pruner="none"))
-    assert result.probe is not None and result.probe.scale is not None
+    assert result.probe is not None
+    assert result.probe.scale is not None
     assert result.probe.scale.base_lr < 0.01
     assert result.best.schedule is not None
     assert result.best.schedule.base_lr > 0.1
