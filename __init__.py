@@ -11,13 +11,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import run, work
+    from .api import find, run, work
     from .errors import DataError, InputError, LrsearchError, MissingPartError, ObjectiveError, StudyError
     from .objectives import Command, Measurement, Objective, Run, TaskOptions, TensorTask, UserObjective
     from .objectives.adapters import LightningCallback, attach
     from .objectives.anywhere import report, scheduler, seed
     from .run_folder import load
-    from .search import Budget, SearchResult, TrialRecord
+    from .search import Budget, Probe, SearchResult, TrialRecord
     from .search.sampling.curve_sampler import CurvePruner, CurveSampler
     from .spaces import Choice, Range, Schedule, ScheduleSpace, default_space, family
 
@@ -35,6 +35,7 @@ __all__ = [
     "MissingPartError",
     "Objective",
     "ObjectiveError",
+    "Probe",
     "Range",
     "Run",
     "Schedule",
@@ -48,6 +49,7 @@ __all__ = [
     "attach",
     "default_space",
     "family",
+    "find",
     "load",
     "report",
     "run",
@@ -57,13 +59,13 @@ __all__ = [
 ]
 
 _HOME = {
-    "api": ("run", "work"),
+    "api": ("find", "run", "work"),
     "errors": ("DataError", "InputError", "LrsearchError", "MissingPartError", "ObjectiveError", "StudyError"),
     "run_folder": ("load",),
     "objectives.anywhere": ("report", "scheduler", "seed"),
     "objectives": ("Command", "Measurement", "Objective", "Run", "TaskOptions", "TensorTask", "UserObjective"),
     "objectives.adapters": ("LightningCallback", "attach"),
-    "search": ("Budget", "SearchResult", "TrialRecord"),
+    "search": ("Budget", "Probe", "SearchResult", "TrialRecord"),
     "search.sampling.curve_sampler": ("CurvePruner", "CurveSampler"),
     "spaces": ("Choice", "Range", "Schedule", "ScheduleSpace", "default_space", "family"),
 }

@@ -148,7 +148,7 @@ class Session:
 
     def _why_no_probe(self) -> str:
         """Why the search begins without a probe; empty if it begins with one."""
-        begun = bool(self.known and (self.known.trials or (self.known.sessions and not self.known.probe)))
+        begun = bool(self.known and self.known.trials)
         return why_not(self.plan, self._trials_left(self._kept_back()), begun=begun)
 
     def _books(self, study: Study) -> Books:
@@ -289,7 +289,9 @@ class Session:
         """About how many full trials the budget still holds for the search; unknown for wall time, and then many."""
         kept_back = self.ledger.kept_back if kept_back is None else kept_back
         left, full = self.plan.budget.amount - kept_back - self.ledger.spent, self.ledger.kind.full_trial(0.0)
-        return max(0.0, left) / full if full else TIMED_TRIALS * (left > 0)
+        if not self.ledger.kind.length(left):  # a probe leaves a part of a trial
+            return 0.0
+        return left / full if full else TIMED_TRIALS
 
     def _spent(self, ran: float) -> float:
         """What earlier sessions spent, as the budget counts, if they ran so many seconds."""
