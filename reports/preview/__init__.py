@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...search import Probe
 from ...spaces import Schedule
 from .variants import GALLERY, variants
+
+if TYPE_CHECKING:
+    from ...search import Probe
 
 __all__ = ["GALLERY", "variants", "write_finder", "write_preview"]
 
