@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ...search import SearchResult
-from ...search.results.probe import Probe
+from ...search.results.probe import PROBE_EPOCHS, Probe
 from .marks import recommended
 from .numbers import plural, rate
 
@@ -18,20 +18,21 @@ def probe_sentences(result: SearchResult) -> tuple[str, ...]:
     probe = result.probe
     if probe is None or not probe.points:
         return ()
-    return (*found_sentences(probe, result.metric), *_agreement(result))
+    return (*found_sentences(probe, result.metric, result.counting.trained(PROBE_EPOCHS)), *_agreement(result))
 
 
-def found_sentences(probe: Probe, metric: str) -> tuple[str, ...]:
+def found_sentences(probe: Probe, metric: str, length: str = "1 epoch") -> tuple[str, ...]:
     """What a probe found, by itself.
 
     Args:
         probe: The probe.
         metric: What its runs were measured by.
+        length: How long each was.
     """
     rates = [r for r, _ in probe.points]
     ran = (
         f"{plural(len(probe.points), 'constant rate')} from {rate(rates[0])} to {rate(rates[-1])} "
-        f"trained for an epoch each."
+        f"trained for {length} each."
     )
     if probe.scale is None:
         return ran, f"They do not tell the scale of base_lr: {probe.why or 'no two could be told apart'}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ...search import SearchResult
-from ...search.results.probe import Probe
+from ...search.results.probe import PROBE_EPOCHS, Probe
 from ..facts.numbers import num, rate
 from .panel import Axis, Band, Dot, Line, Mark, Panel, Text, span, value_axis
 from .theme import ACCENT, INK, OUTCOMES, WINDOW
@@ -13,15 +13,17 @@ from .theme import ACCENT, INK, OUTCOMES, WINDOW
 
 def probe_panel(result: SearchResult) -> Panel | None:
     """Its runs, where they diverged, and where base_lr should lie; None without two that trained."""
-    return drawn(result.probe, result.metric, maximize=result.maximize) if result.probe else None
+    length = result.counting.trained(PROBE_EPOCHS)
+    return drawn(result.probe, result.metric, length, maximize=result.maximize) if result.probe else None
 
 
-def drawn(probe: Probe, metric: str, *, maximize: bool) -> Panel | None:
+def drawn(probe: Probe, metric: str, length: str = "1 epoch", *, maximize: bool) -> Panel | None:
     """The panel of a probe; None without two runs that trained.
 
     Args:
         probe: The probe.
         metric: What its runs were measured by.
+        length: How long each was.
         maximize: Whether larger is better.
     """
     trained = [(r, v) for r, v in probe.points if math.isfinite(v)]
@@ -44,5 +46,5 @@ def drawn(probe: Probe, metric: str, *, maximize: bool) -> Panel | None:
     marks += [Dot(r, worst, OUTCOMES["diverged"], "wrong", f"{rate(r)}: diverged", 4) for r in lost]
     ends = ", ".join(f"{num(v)} at {rate(r)}" for r, v in trained)
     note = "Shaded: where the best base_lr should lie." + (" Crosses: training diverged." if lost else "")
-    title = f"{metric} after an epoch at a constant rate"
+    title = f"{metric} after {length} at a constant rate"
     return Panel(title, f"{title}: {ends}.", x, y, tuple(marks), note)

@@ -19,7 +19,7 @@ POINTS, HEIGHT = 200, 10
 def print_probe(probe: Probe, metric: str, console: Console) -> None:
     """Draw a probe and say what it tells."""
     if (drawn := probe_plot(probe, console.width)) is not None:
-        console.print(Text(f"{metric} after an epoch at a constant rate", style="bold"))
+        console.print(Text(f"{metric} after 1 epoch at a constant rate", style="bold"))
         console.print(drawn)
     for sentence in found_sentences(probe, metric):
         console.print(sentence, markup=False, highlight=False)

@@ -225,6 +225,6 @@ def _run(record: TrialRecord) -> str:
     finite = record.value is not None and math.isfinite(record.value)
     ended = f"{record.value:.4g}" if finite else record.outcome
     if record.probes and record.schedule:
-        return f"{record.schedule.base_lr:.4g}: {ended} after an epoch"
+        return f"{record.schedule.base_lr:.4g}: {ended}"
     length = f", {amount(record.schedule.horizon, record.schedule.unit)}" if record.schedule else ""
     return f"seed {record.seed}{length}: {ended}"

@@ -87,7 +87,7 @@ class Epochs(Kind):
 class Steps(Kind):
     """Optimizer steps of training, of every trial; a trial ends at a report."""
 
-    def cost(self, epochs: int, *, counted: bool) -> int:
+    def cost(self, epochs: int, *, counted: bool, part: bool = False) -> float:
         """What it trained."""
         return epochs * self.every
 

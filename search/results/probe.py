@@ -10,7 +10,7 @@ from ..sampling.scale import Scale
 from .trial import TrialRecord
 
 PROBE_EPOCHS = 1
-"""Epochs of a run of a probe."""
+"""Epochs of a run of a probe; where trials are counted in steps, reports."""
 
 
 def scale_noted(noted: ProbeNotes | None) -> Scale | None:

@@ -53,7 +53,7 @@ def probe_rates(space: ScheduleSpace) -> list[float]:
     They stand in the middle of equal parts of the range of base_lr, on its logarithmic scale.
     """
     low, high = math.log10(space.base_lr.low), math.log10(space.base_lr.high)
-    runs = min(max(FEWEST_RUNS, round(A_DECADE * (high - low))), int(SHARE * space.horizon))
+    runs = min(max(FEWEST_RUNS, round(A_DECADE * (high - low))), int(SHARE * space.counting.reports(space.horizon)))
     if runs < FEWEST_RUNS or low == high:
         return []
     return [float(f"{10 ** (low + (i + 0.5) / runs * (high - low)):.4g}") for i in range(runs)]

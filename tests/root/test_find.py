@@ -53,7 +53,7 @@ def test_the_command_says_a_range_draws_it_and_writes_it(
     words = ["find", "train.py:objective", "--optimizer", "sgd", "--jobs", "1", "--html", "f.html", "--toml", "f.toml"]
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert "val_loss after an epoch at a constant rate" in said
+    assert "val_loss after 1 epoch at a constant rate" in said
     assert "Training diverged from 0.56 on." in said
     assert Path("f.html").read_text().count("<svg") == 2
     space = read_space("f.toml", default_space("sgd", 12))
