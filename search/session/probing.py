@@ -94,9 +94,8 @@ class Prober:
         if not why:
             probe = open_probe(self.storage, self.plan)
             if runs := queue_runs(probe, self.plan):
-                self.note(
-                    f"Probing {runs} constant rates for {self.plan.space.counting.trained(1)} each: what is the scale of base_lr?"
-                )
+                length = self.plan.space.counting.trained(1)
+                self.note(f"Probing {runs} constant rates for {length} each: what is the scale of base_lr?")
                 self.spend(probe, runs)
         conclude(self.study, probe, why)
         if (scale := noted_scale(self.study)) is not None:

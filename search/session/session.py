@@ -108,7 +108,7 @@ class Session:
 
     def probe(self) -> Probe:
         """Learn the scale of base_lr, and no more."""
-        study = self._open()
+        self.study = study = self._open()
         self._choose(study)
         with self.members, self.runner.at_work(self.plan, study):
             self._begin(study, self._books(study))
