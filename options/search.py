@@ -74,7 +74,7 @@ class SearchOptions(WorkerOptions):
     )
     sampler: str = option("curve", "how schedules are proposed: NAMES", group=RUNS, names=SAMPLERS)
     probe: str = option(
-        "auto",
+        "off",
         "learn the scale of base_lr first, from an epoch at each of a few constant rates: NAMES (default DEFAULT)",
         group=RUNS,
         names=PROBES,
