@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from ...errors import StudyError
 from .fields import Notes
+
+LONGEST_TEXT = 30_000
+"""Characters of an attribute at most: MySQL holds 64 KiB of each, in which quotes take two."""
+_OF_ONE_RUN = re.compile(r"repeats|owner|lease|grant|outcome|reason|log(:\d+)?")
 
 
 @dataclass(frozen=True)
@@ -26,11 +33,9 @@ class TrialNotes(Notes):
         grant: Epochs that it may train of a shared budget, if they are fewer than a full trial's.
         outcome: How it ended; the note is written just before Optuna's state.
         reason: Why it ended so, in words.
-        log: What it showed, see `shown`; empty before it has ended.
+        log: What it showed, see `shown`; empty before it has ended. A long one is stored in parts: attributes
+            ``log:0``, ``log:1``, ... hold its JSON, and this one says how many they are, and the epochs trained.
     """
-
-    OF_ONE_RUN: ClassVar = frozenset({"repeats", "owner", "lease", "grant", "outcome", "reason", "log"})
-    """What a trial's repetition does not get."""
 
     schedule: Mapping[str, Any] | None = None
     baseline: str | None = None
@@ -46,6 +51,33 @@ class TrialNotes(Notes):
     reason: str = ""
     log: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def read(cls, attrs: Mapping[str, Any]) -> TrialNotes:
+        """See `Notes`."""
+        notes = super().read(attrs)
+        if "parts" not in notes.log:
+            return notes
+        try:
+            pieces = [str(attrs[f"log:{i}"]) for i in range(notes.log["parts"])]
+        except (KeyError, TypeError):
+            raise StudyError("the study has a trial whose log is not whole: another program has changed it.") from None
+        return replace(notes, log={**notes.log, "pieces": pieces})
+
+    def to_attrs(self) -> dict[str, Any]:
+        """See `Notes`; the parts of a long log stand before what says how many they are."""
+        attrs = super().to_attrs()
+        text = json.dumps(attrs.get("log"))
+        if len(text) <= LONGEST_TEXT:
+            return attrs
+        pieces = [text[i : i + LONGEST_TEXT] for i in range(0, len(text), LONGEST_TEXT)]
+        head = {"parts": len(pieces), "epochs": self.epochs}
+        return {**{f"log:{i}": piece for i, piece in enumerate(pieces)}, **attrs, "log": head}
+
+    @staticmethod
+    def of_one_run(name: str) -> bool:
+        """Whether a trial's repetition does not get the attribute of that name."""
+        return _OF_ONE_RUN.fullmatch(name) is not None
+
     @property
     def signature(self) -> Signature | None:
         """Who runs it; None before it is signed."""
@@ -54,12 +86,12 @@ class TrialNotes(Notes):
     @property
     def epochs(self) -> int:
         """Epochs trained, once it has ended."""
-        return len(self.log.get("lr", ()))
+        return int(self.log["epochs"]) if "parts" in self.log else len(self.log.get("lr", ()))
 
     @property
     def shown(self) -> TrialLog:
         """What it showed."""
-        return TrialLog.read(self.log)
+        return TrialLog.read(json.loads("".join(self.log["pieces"])) if "parts" in self.log else self.log)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def _queue_again(study: Study, trial: FrozenTrial, more: TrialNotes) -> None:
     """Queue what a trial was queued with, or got; only for an interrupted one that got as far as a schedule."""
     attrs = trial.user_attrs
     if outcome_of(trial) == "interrupted" and TrialNotes.read(attrs).schedule is not None:
-        kept = {k: v for k, v in attrs.items() if k not in TrialNotes.OF_ONE_RUN}
+        kept = {k: v for k, v in attrs.items() if not TrialNotes.of_one_run(k)}
         notes = replace(more, repeats=trial.number).to_attrs()
         queued = trial.system_attrs.get("fixed_params", {})
         study.enqueue_trial({**queued, **trial.params}, user_attrs={**kept, **notes})
