@@ -211,14 +211,17 @@ def _found(
     arguments: Sequence[str],
     counting: Counting,
 ) -> Objective:
+    if isinstance(objective, str) and objective.endswith(".py"):
+        raise InputError(
+            f"name the function in {objective}: write {objective}:objective; or run the script as it is, as "
+            f"lrsearch run -- python {objective}."
+        )
     if arguments and not (isinstance(objective, str) and ":" in objective):
-        raise InputError(f"only a script of your own takes arguments, as train.py:objective; got {list(arguments)}.")
+        raise InputError(
+            "only a script of your own takes arguments, as train.py:objective, and a command takes no objective beside "
+            f"it; got {shlex.join(redact_words(arguments))}."
+        )
     if isinstance(objective, str) and ":" not in objective:
-        if objective.endswith(".py"):
-            raise InputError(
-                f"name the function in {objective}: write {objective}:objective; or run the script as it is, as "
-                f"lrsearch run -- python {objective}."
-            )
         options = options or TaskOptions()
         return TaskObjective(get_task(objective), replace(options, optimizer=optimizer or options.optimizer))
     if isinstance(objective, str) or (callable(objective) and not hasattr(objective, "run")):

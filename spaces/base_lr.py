@@ -34,8 +34,9 @@ def base_lr_range(optimizer: str) -> Range:
     """
     if (kind := _kind(optimizer)) is None:
         ranges = ", ".join(f"{name} ({BASE_LR[kind].low:g} to {BASE_LR[kind].high:g})" for name, kind in _ASKED.items())
+        whose = f"for the optimizer {optimizer!r}" if optimizer else "since nothing says which optimizer trains"
         raise InputError(
-            f"no range of base_lr is known for the optimizer {optimizer!r}: take that of another one with "
+            f"no range of base_lr is known {whose}: take that of another one with "
             f"--optimizer, {ranges}, or give base_lr in a --space file."
         )
     return BASE_LR[kind]

@@ -230,8 +230,8 @@ class Command:
         with self._started(probe, card) as training:
             try:
                 asked = training.await_scheduler()
-                if training.status:
-                    raise ObjectiveError(f"{self.name} {training.why_it_ended()}.")
+                if training.status or (training.status == 0 and not asked and not self.source):
+                    raise ObjectiveError(self._ended_early(training, 0, self.epochs))
             finally:
                 training.close(0.0)
             if not asked:

@@ -143,7 +143,9 @@ class Training:
         assert self.status is not None
         last = self.last_lines()
         said = f": {last}" if last else ", and printed nothing"
-        return f"{how_it_ended(self.status)}{said} (output: {self.log.parent.name}/{self.log.name})"
+        kept = self.log.parent != self._folder
+        where = f" (output: {self.log.parent.name}/{self.log.name})" if kept else ""
+        return f"{how_it_ended(self.status)}{said}{where}"
 
     def nothing(self) -> str:
         """Why its metrics were not found."""

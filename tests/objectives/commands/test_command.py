@@ -81,9 +81,9 @@ def test_what_is_not_finite_is_told_as_it_is(tmp_path: Path) -> None:
     [
         (
             "raise ValueError('no data at all')",
-            r"job ended with exit code 1: ValueError: no data at all .*after 0 epochs of 5",
+            r"job ended with exit code 1: ValueError: no data at all; that was after 0 epochs of 5",
         ),
-        ("print('a'); print('b'); sys.exit(7)", r"ended with exit code 7: a \| b \(output: .*check-\d+.log\)"),
+        ("print('a'); print('b'); sys.exit(7)", r"ended with exit code 7: a \| b; that was"),
         ("os.kill(os.getpid(), 9)", r"was killed by SIGKILL, for want of memory perhaps, and printed nothing"),
         ("pass", r"exit code 0 and reported nothing: call lrsearch.report\(val_loss=...\) after every epoch, or"),
         ("lrsearch.report(val_loss=1)", r"ended after 1 epoch of 5: let it train as many, as by --epochs \{epochs\}"),

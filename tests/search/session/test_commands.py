@@ -1,0 +1,191 @@
+"""Searches of commands: pruned, timed out, interrupted, killed, shared; no process of theirs is left."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from jobs import BODY, REPORTS, command
+from kills import torment
+
+import lrsearch
+from lrsearch.cli import main
+from lrsearch.errors import StudyError
+from lrsearch.search import Plan, search
+
+MakePlan = Callable[..., Plan]
+SLOWLY = REPORTS.replace("    print", "    time.sleep(0.05)\n    print")
+
+
+def left_over(folder: Path) -> list[int]:
+    """The processes that run a script of a folder, the search itself not counted."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+        except psutil.Error:
+            continue
+        if str(folder / "job.py") in words and "run" not in words and process.status() != psutil.STATUS_ZOMBIE:
+            found.append(process.pid)
+    return found
+
+
+def assert_none_left(folder: Path) -> None:
+    deadline = time.monotonic() + 20
+    while left := left_over(folder):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def run(folder: Path, *words: str, job: str = REPORTS, more: tuple[str, ...] = ()) -> int:
+    (folder / "job.py").write_text(BODY + job)
+    script = [sys.executable, str(folder / "job.py"), "{schedule}", *more]
+    return main(["run", "--optimizer", "sgd", "--epochs", "5", "--out", str(folder), *words, "--", *script])
+
+
+def test_a_search_from_the_command_line_prunes_and_writes_a_log_for_every_trial(tmp_path: Path) -> None:
+    assert run(tmp_path, "--budget", "50ep", "--confirm", "0") == 0
+    result = lrsearch.load(tmp_path / "job")
+    counts = result.counts()
+    assert counts["complete"] >= 5
+    assert counts["pruned"]
+    for trial in result.trials:
+        lines = (tmp_path / "job" / "logs" / f"trial-{trial.number}.log").read_text().splitlines()
+        assert lines == [f"epoch {epoch} seed 0" for epoch in range(len(trial.metrics["val_loss"]))]
+    assert json.loads((tmp_path / "job" / "best.json").read_text())["schedule"] == result.best.schedule.to_dict()
+    assert_none_left(tmp_path)
+
+
+def test_wrong_use_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, said in [
+        (["run", "--", "--wd", "0.1"], "arguments for an objective's script follow the objective"),
+        (["run", "train.py", "--", "--wd", "0.1"], "or run the script as it is, as lrsearch run -- python train.py"),
+        (["run", "digits", "--", "python", "train.py"], "only a script of your own takes arguments"),
+        (["run", "--metric-json"], "--metric-json is for a command"),
+        (["run", "--metric-json", "--metric-regex", "(.)", "--", "true"], "in one place, not in two"),
+        (["run", "--metric-file", "a.csv:x", "--jobs", "2", "--", "true"], "would write into the same 'a.csv'"),
+        (["run", "--", "true", "{lr}"], "unknown field {lr}"),
+        (["run", "--optimizer", "sgd", "--", "no-such-program"], "there is no program 'no-such-program'"),
+        (["run", "--metric-json", "--", "true", "{base_lr}"], "since nothing says which optimizer trains: take that"),
+        (["run", "--", "true"], "exit code 0 and reported nothing"),
+    ]:
+        assert main(["run", "--out", str(tmp_path), *words[1:]]) == 2, words
+        assert said in capsys.readouterr().err
+
+
+def test_secrets_among_arguments_reach_no_file_of_the_run(tmp_path: Path) -> None:
+    more = ("--password", "hunter-2-hunter", "--hf-token=abcdefgh")
+    fails = "\nif schedule['family'] == 'linear': raise ValueError(' '.join(sys.argv))\n"
+    assert run(tmp_path, "--budget", "4", "--confirm", "0", job=fails + REPORTS.replace("print(", "("), more=more) == 0
+    for file in (tmp_path / "job").rglob("*"):
+        if file.is_file() and file.suffix != ".log":
+            assert b"hunter-2" not in file.read_bytes(), file
+            assert b"abcdefgh" not in file.read_bytes(), file
+    failed = [t for t in lrsearch.load(tmp_path / "job").trials if t.outcome == "failed"]
+    assert "--password *** --hf-token=***" in failed[0].reason
+    script = tmp_path / "train.py"
+    script.write_text("def objective(run):\n    run.schedule\n    for e in range(run.epochs): yield 1 / (e + 1)\n")
+    words = ["run", f"{script}:objective", "--budget", "3", "--epochs", "2", "--out", str(tmp_path), "--", *more]
+    assert main(words) == 0
+    assert lrsearch.load(tmp_path / "objective").settings["arguments"] == ["--password", "***", "--hf-token=***"]
+    assert b"hunter-2" not in (tmp_path / "objective" / "journal.log").read_bytes()
+
+
+def test_failures_that_differ_in_numbers_alone_stop_the_search(make_plan: MakePlan, tmp_path: Path) -> None:
+    body = "lrsearch.report(val_loss=1)\nraise ValueError(time.time())"
+    with pytest.raises(StudyError, match=r"3 trials in a row failed the same way.*ended with exit code 1: ValueError"):
+        search(make_plan("9", objective=command(tmp_path, body)))
+
+
+@pytest.mark.slow
+def test_trials_run_in_processes_at_a_time(make_plan: MakePlan, tmp_path: Path) -> None:
+    result = search(make_plan("8", objective=command(tmp_path, SLOWLY, logs=tmp_path / "logs"), jobs=2, pruner="none"))
+    assert result.counts() == {"complete": 8}
+    assert sorted(p.stem for p in (tmp_path / "logs").glob("trial*")) == [f"trial-{n}" for n in range(8)]
+    assert_none_left(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_command_that_hangs_has_failed_at_the_time_limit(make_plan: MakePlan, tmp_path: Path) -> None:
+    body = REPORTS.replace(
+        "    print", "    if epoch == 2 and schedule['family'] == 'linear': time.sleep(600)\n    print"
+    )
+    result = search(make_plan("5", objective=command(tmp_path, body), trial_timeout=10.0, pruner="none"))
+    (failed,) = [t for t in result.trials if t.outcome == "failed"]
+    assert "it took longer than --trial-timeout" in failed.reason
+    assert_none_left(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["single", "processes"])
+def test_kill_9_loses_no_trial_and_leaves_no_process(make_plan: MakePlan, tmp_path: Path, engine: str) -> None:
+    options: dict[str, Any] = {"engine": engine, "jobs": 2} if engine == "processes" else {"engine": engine}
+    plan = make_plan("14", objective=command(tmp_path, SLOWLY), sampler="random", pruner="none", **options)
+    done, result = torment(plan, 4, random.Random(1))
+    assert sum(done.values()) == 4
+    assert result.counts()["complete"] == 14
+    assert_none_left(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_search_that_is_stopped_ends_its_command_and_goes_on_later(tmp_path: Path, number: int) -> None:
+    job = tmp_path / "job.py"
+    job.write_text(BODY + REPORTS.replace("    print", "    time.sleep(0.2)\n    print"))
+    words = ["run", "--optimizer", "sgd", "--epochs", "5", "--budget", "4", "--confirm", "0", "--out", str(tmp_path)]
+    words = [sys.executable, "-m", "lrsearch", *words, "--", sys.executable, str(job), "{schedule}"]
+    search = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: (tmp_path / "job" / "logs" / "trial-1.log").exists())
+    search.send_signal(number)
+    _, said = search.communicate(timeout=60)
+    assert search.returncode == (-9 if number == signal.SIGKILL else 130), said
+    assert_none_left(tmp_path)
+    assert subprocess.run(words, check=False, capture_output=True).returncode == 0
+    result = lrsearch.load(tmp_path / "job")
+    assert [t.outcome for t in result.trials if t.counted] == ["complete"] * 4
+    assert [t.outcome for t in result.trials if not t.counted] == ["interrupted"]
+
+
+@pytest.mark.slow
+def test_workers_help_with_a_command_that_is_given_to_them(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(BODY + SLOWLY)
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    script = [sys.executable, str(tmp_path / "job.py"), "{schedule}", "--token", "abcdefgh"]
+    options = ["--study", "shared", "--storage", url]
+    lrs = [sys.executable, "-m", "lrsearch"]
+    asked = ["--optimizer", "sgd", "--epochs", "5", "--budget", "12", "--confirm", "0", "--pruner", "none"]
+    first = subprocess.Popen([*lrs, "run", *asked, "--out", str(tmp_path), *options, "--", *script])
+    try:
+        for words, said in [([], "give it again after --, it was"), ([*script, "x"], "this is not the command")]:
+            done = subprocess.run(
+                [*lrs, "worker", *options, *(["--", *words] if words else [])],
+                capture_output=True,
+                text=True,
+                cwd=tmp_path,
+            )
+            assert done.returncode == 2
+            assert said in done.stderr
+            assert "abcdefgh" not in done.stderr
+        done = subprocess.run([*lrs, "worker", *options, "--", *script], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    finally:
+        assert first.wait(120) == 0
+    result = lrsearch.load("shared", storage=url)
+    assert result.counts()["complete"] == 12
+    assert_none_left(tmp_path)
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
