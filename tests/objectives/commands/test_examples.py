@@ -70,6 +70,6 @@ def test_two_ranks_follow_the_schedule_and_none_of_their_processes_is_left(tmp_p
 
 def _words(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:
         return []
