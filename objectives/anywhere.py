@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import InputError, ObjectiveError
 from ..spaces import Schedule, read_schedule, schedule_from_line
 from .commands.wire import TRIAL, trial_folder
 from .current import current_run
+from .optimizer import unwrapped
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
     from .commands.child import Child
+    from .run import Run
 
 SCHEDULE = "LRSEARCH_SCHEDULE"
 """The environment variable that names the schedule of a training that is started by hand."""
@@ -29,6 +32,8 @@ def scheduler(
     schedule: Schedule | str | os.PathLike[str] | None = None,
     *,
     epochs: float | None = None,
+    num_training_steps: int | None = None,
+    last_epoch: int = -1,
     fallback: LRScheduler | Callable[[Any], LRScheduler] | None = None,
 ) -> LRScheduler:
     """The scheduler to train with, whoever started the training: step it after every ``optimizer.step()``.
@@ -45,17 +50,26 @@ def scheduler(
             $LRSEARCH_SCHEDULE be, which comes before it.
         epochs: Length of the training, to which such a schedule is stretched; its own length by default. In steps for a
             schedule that counts them. A trial has the length of its search.
+        num_training_steps: In the place of `steps_per_epoch`: all optimizer steps of a training of `epochs`, as
+            torchtune passes them.
+        last_epoch: Steps done before less one, as torchtune passes it where a training by hand goes on; -1 for none.
         fallback: What to use where there is no schedule: a scheduler, or a function that makes one for the optimizer.
 
     Raises:
         InputError: There is no schedule, or it cannot be read.
+        ObjectiveError: A trial does not begin at its first step.
     """
-    if (run := current_run()) is not None:
-        return run.scheduler(optimizer, steps_per_epoch)
-    if (child := _child()) is not None:
-        return child.scheduler(optimizer, steps_per_epoch)
-    if (given := os.environ.get(SCHEDULE) or schedule) is not None:
-        return _read(given, epochs).scheduler(optimizer, steps_per_epoch)
+    optimizer, wrapper = _torchs_own(optimizer), optimizer
+    if (run := run_here()) is not None:
+        if last_epoch >= 0:
+            raise ObjectiveError(f"a trial trains from the start, got {last_epoch=}: load no optimizer's state.")
+        length = None if run.schedule.unit == "step" else epochs or run.epochs
+        made = run.scheduler(optimizer, steps_per_epoch or _steps_per_epoch(num_training_steps, length))
+        return _as_wrapped(made, wrapper, run.schedule)
+    if (found := schedule_by_hand(schedule, epochs)) is not None:
+        length = None if found.unit == "step" else found.horizon
+        made = found.scheduler(optimizer, steps_per_epoch or _steps_per_epoch(num_training_steps, length))
+        return _as_wrapped(_stepped(made, last_epoch + 1), wrapper, found)
     if fallback is None:
         raise InputError(
             f"lrsearch.scheduler has no schedule: give a best.json to it or in ${SCHEDULE}, or a fallback, or start "
@@ -79,10 +93,8 @@ def report(**metrics: Any) -> bool:
     Raises:
         ObjectiveError: What is no number is reported, or the optimizer did not follow the schedule.
     """
-    if (run := current_run()) is not None:
-        return run.report_next(metrics)
-    child = _child()
-    return child is None or child.report_next(metrics)
+    run = run_here()
+    return run is None or run.report_next(metrics)
 
 
 def seed(fallback: int = 0) -> int:
@@ -91,6 +103,44 @@ def seed(fallback: int = 0) -> int:
         return run.seed
     child = _child()
     return fallback if child is None else child.take_seed()
+
+
+def run_here() -> Run | None:
+    """The run that a trial of any form trains in this process; None if a search did not start it."""
+    return current_run() or _child()
+
+
+def schedule_by_hand(given: Any, epochs: float | None) -> Schedule | None:
+    """The schedule of a training that no search started: $LRSEARCH_SCHEDULE, else as given; None if there is none."""
+    given = os.environ.get(SCHEDULE) or given
+    return None if given is None else _read(given, epochs)
+
+
+def _torchs_own(optimizer: Any) -> Any:
+    """PyTorch's optimizer in that of a framework whose wrapper is none, as mmengine's."""
+    from torch.optim import Optimizer
+
+    return optimizer if isinstance(optimizer, Optimizer) else unwrapped(optimizer)
+
+
+def _as_wrapped(made: Any, wrapper: Any, schedule: Schedule) -> LRScheduler:
+    """The scheduler, with what mmengine asks it: whether to step it after every epoch."""
+    if type(wrapper).__module__.startswith("mmengine."):
+        made.by_epoch = schedule.interval == "epoch"
+    return made  # type: ignore[no-any-return]
+
+
+def _steps_per_epoch(total: int | None, epochs: float | None) -> float | None:
+    return None if total is None or epochs is None else total / epochs
+
+
+def _stepped(scheduler: LRScheduler, steps: int) -> LRScheduler:
+    """The scheduler of a training that has taken so many steps."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the optimizer took its steps in another process
+        for _ in range(steps):
+            scheduler.step()
+    return scheduler
 
 
 def _read(given: Schedule | str | os.PathLike[str], epochs: float | None) -> Schedule:

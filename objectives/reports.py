@@ -39,8 +39,9 @@ class Reports:
 
     @property
     def due(self) -> int:
-        """What the next epoch is called."""
-        return self._done + (1 if self._first is None else self._first)
+        """What the next epoch is called, or the step of the next report."""
+        every = self.counting.every
+        return self._done * every + (every if self._first is None else self._first)
 
     def take(self, epoch: int, metrics: Mapping[str, Any]) -> bool:
         """See `Run.report`."""

@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from ...errors import MissingPartError, ObjectiveError
+from ..anywhere import run_here, schedule_by_hand
+from ..current import current_run
 from ..run import Run
 
 _PACKAGES = ("lightning.pytorch", "pytorch_lightning")
@@ -26,21 +28,24 @@ class LightningCallback:
     every ``optimizer.step()``; the callback then only reports.
 
     Args:
-        run: What the objective was given.
+        run: What the objective was given; found in a command that a search starts. A training by hand has none and
+            reports nothing.
+        schedule: What a training by hand follows, e.g. ``"best.json"``, see `lrsearch.scheduler`; without one, the
+            module's own scheduler stays.
 
     Raises:
         MissingPartError: Neither ``lightning`` nor ``pytorch_lightning`` is installed.
         ObjectiveError: During ``fit``: the training cannot follow the schedule, or did not validate in an epoch.
     """
 
-    def __new__(cls, run: Run) -> LightningCallback:
+    def __new__(cls, run: Run | None = None, schedule: Any = None) -> LightningCallback:
         """A callback of every Lightning that is in use: a Trainer takes only those of its own package."""
         bases = [import_module(package).Callback for package in _packages()]
         found: LightningCallback = object.__new__(type(cls.__name__, (cls, *bases), {}))
         return found
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run | None = None, schedule: Any = None) -> None:
+        self.run, self.schedule = run or run_here(), schedule
         self._epochs = 0
         self._steps = math.nan
         self._begin = 0
@@ -48,20 +53,26 @@ class LightningCallback:
 
     def on_train_start(self, trainer: Any, module: Any) -> None:
         """Put the scheduler in: by now the optimizer and the module's own schedulers have their checkpoint's state."""
-        _check_strategy(trainer)
+        if self.run:
+            _check_strategy(trainer)
         self._begin = trainer.global_step
-        if self.run.steps_per_epoch is not None:  # the module has called run.scheduler
+        if self.run and self.run.steps_per_epoch is not None:  # the module has called run.scheduler
             return
         if not module.automatic_optimization:
             raise ObjectiveError(
                 "with manual optimization Lightning steps no scheduler: make it in configure_optimizers by "
-                "run.scheduler(optimizer, steps_per_epoch), and step it after every optimizer.step()."
+                "run.scheduler(optimizer, steps_per_epoch), or lrsearch.scheduler, and step it after every "
+                "optimizer.step()."
             )
+        schedule = self.run.schedule if self.run else schedule_by_hand(self.schedule, _epochs(trainer))
+        if schedule is None:
+            return
         self._steps = _steps_per_epoch(trainer)
-        _check_length(trainer, self._steps, self.run.epochs)
-        scheduler = self.run.scheduler(trainer.optimizers[0], self._steps)
+        if self.run:
+            _check_length(trainer, self._steps, self.run.epochs)
+        scheduler = (self.run or schedule).scheduler(trainer.optimizers[0], self._steps)
         config = import_module(f"{_packages()[0]}.utilities.types").LRSchedulerConfig
-        trainer.strategy.lr_scheduler_configs = [config(scheduler, interval=self.run.schedule.interval)]
+        trainer.strategy.lr_scheduler_configs = [config(scheduler, interval=schedule.interval)]
 
     def on_validation_end(self, trainer: Any, module: Any) -> None:
         """Note that the metrics are this epoch's."""
@@ -69,7 +80,7 @@ class LightningCallback:
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
         """Report the epoch, and end the training if the search has seen enough."""
-        if self._begin and not self._epochs and not self._began_here(trainer):
+        if not self.run or (self._begin and not self._epochs and not self._began_here(trainer)):
             return
         self._epochs += 1
         if trainer.enable_validation and not self._validated:
@@ -78,8 +89,7 @@ class LightningCallback:
                 "use check_val_every_n_epoch=1, and no val_check_interval of more batches than an epoch has."
             )
         self._validated = False
-        metrics = {name: value for name, value in trainer.callback_metrics.items() if name not in ("self", "epoch")}
-        go_on = self.run.report(self._epochs, **metrics)
+        go_on = self.run.report_next({k: v for k, v in trainer.callback_metrics.items() if k != "epoch"})
         trainer.should_stop = trainer.should_stop or not go_on
 
     def _began_here(self, trainer: Any) -> bool:
@@ -102,14 +112,19 @@ def _packages() -> list[str]:
     return found
 
 
+def _epochs(trainer: Any) -> int | None:
+    """The length of the training in epochs; None if it has none."""
+    return trainer.max_epochs - trainer.current_epoch if trainer.max_epochs > 0 else None
+
+
 def _check_strategy(trainer: Any) -> None:
     kind = type(trainer.strategy).__name__
     if "DeepSpeed" in kind:
         raise ObjectiveError("DeepSpeed steps a scheduler of its own: train with another strategy, e.g. 'auto'.")
-    if trainer.world_size > 1:
+    if current_run() and trainer.world_size > 1:
         raise ObjectiveError(
-            f"{kind} trains in {trainer.world_size} processes, of which the search sees one: pass Trainer(devices=1). "
-            "To train several trials at once use --jobs."
+            f"{kind} trains in {trainer.world_size} processes, of which the search sees one: pass Trainer(devices=1), "
+            "or start them by the search, as lrsearch run -- python train.py."
         )
 
 

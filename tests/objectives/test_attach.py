@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import lrsearch
 from lrsearch.errors import ObjectiveError
 from lrsearch.objectives import Measurement, Run, UserObjective, train
 from lrsearch.spaces import Schedule
+from lrsearch.spaces.counting import Counting
 
 pytestmark = [
     pytest.mark.slow,
@@ -177,6 +179,36 @@ def test_several_datasets_and_metrics_of_ones_own_come_in_one_report(tmp_path: P
     )
     names = {f"val_{part}_{metric}" for part in data for metric in ("loss", "accuracy")}
     assert [set(m.metrics) for m in found] == [{"train_loss", *names}] * EPOCHS
+
+
+def test_a_search_that_counts_steps_gets_a_report_every_so_many(tmp_path: Path) -> None:
+    schedule = Schedule("cosine", 0.05, 12, warmup=3, unit="step")
+    counting, found = Counting("step", 4), list[Measurement]()
+
+    def job(run: Run) -> None:
+        lrsearch.attach(make_trainer(tmp_path, max_steps=run.steps), run).train()
+
+    def report(measurement: Measurement) -> bool:
+        found.append(measurement)
+        return True
+
+    with recorded_rates() as rates:
+        objective = UserObjective(job, "adamw", epochs=3, counting=counting)
+        train(objective, schedule, report, epochs=3, seed=0, device="cpu")
+    assert_follows(rates, schedule, 1)
+    assert len(found) == 3
+
+
+def test_by_hand_a_best_json_or_the_trainers_own_scheduler_is_followed(tmp_path: Path) -> None:
+    best = tmp_path / "best.json"
+    best.write_text(json.dumps(make_schedule().to_dict()))
+    for options, epochs in (({}, 4), ({"num_train_epochs": 8}, 8)):
+        with recorded_rates() as rates:
+            lrsearch.attach(make_trainer(tmp_path, **options), schedule=best).train()
+        assert_follows(rates, make_schedule().stretched(epochs), BATCHES)
+    with recorded_rates() as rates:
+        lrsearch.attach(make_trainer(tmp_path, learning_rate=2e-5)).train()
+    assert max(rates) == 2e-5
 
 
 def resumed(run: Run, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -244,6 +245,20 @@ def test_what_cannot_follow_a_schedule_is_told_so_in_a_line(says: str, tmp_path:
 def test_iterable_data_of_a_limited_length_are_followed() -> None:
     rates, _ = fit(lambda run: make_trainer(run, limit_train_batches=6).fit(Line(), endless(), data()))
     assert_follows(rates, make_schedule(), 6)
+
+
+def test_by_hand_a_best_json_or_the_modules_own_scheduler_is_followed_and_nothing_reported(tmp_path: Path) -> None:
+    best = tmp_path / "best.json"
+    best.write_text(json.dumps(make_schedule().to_dict()))
+    for schedule, follows in ((best, make_schedule().stretched(8)), (None, None)):
+        with recorded_rates() as rates:
+            make_trainer(max_epochs=8, callbacks=[lrsearch.LightningCallback(schedule=schedule)]).fit(
+                Line(), data(), data()
+            )
+        if follows:
+            assert_follows(rates, follows, BATCHES)
+        else:
+            assert rates == pytest.approx([7 * 0.5**step for step in range(8 * BATCHES)])
 
 
 def test_both_names_of_lightning_work() -> None:
