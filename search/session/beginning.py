@@ -100,7 +100,7 @@ class Later:
     def __init__(self, study: Study, plan: Plan) -> None:
         self.study, self.plan, self.left = study, plan, len(missing_baselines(study, plan))
 
-    def look(self, done: int, room: float) -> None:
+    def queue_due(self, done: int, room: float) -> None:
         """Queue them once so many trials are done, or if there is only room for them.
 
         Args:

@@ -1,4 +1,4 @@
-"""One session of a search: from opening the study to the last trial that the budget has room for."""
+"""One session of a search: it opens the study, runs trials until the budget is spent, and confirms the winner."""
 
 from __future__ import annotations
 
@@ -13,42 +13,38 @@ from optuna.pruners import NopPruner
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from ...errors import InputError, StudyError
+from ...errors import StudyError
 from ...objectives import other_range
-from ...spaces import changes
-from ..budget.kinds import kind_of
 from ..budget.ledger import Allowance, Ledger
-from ..budget.pace import Pace, time_spent
-from ..budget.shared import read_spending
+from ..budget.pace import Pace
 from ..finals.baselines import baselines
 from ..finals.confirm import Confirmer, needs_confirmation
 from ..finals.size import SHARE, held_back, too_small
 from ..notes.study import Shares, StudyNotes
 from ..plan import Plan
 from ..progress import Progress, Tally
-from ..results.code_changes import HELPING, RESUMING, changed_code, check_code
 from ..results.importance import NOTED_FROM, importance
 from ..results.probe import PROBE_EPOCHS, Probe
 from ..results.search import SearchResult
 from ..results.trial import COUNTED, TrialRecord
-from ..sampling.samplers import FIXED_RANGES
 from ..storage.access import Access
 from ..storage.leases import clear_unsigned
 from ..storage.reading import load_result
-from ..storage.run_time import RunTime, noted_run_time
+from ..storage.run_time import RunTime
 from ..storage.studies import CONFIRMATION, PROBE, note_study
 from ..trial.settings import Terms
 from .beginning import Later, begin_study, guide, note_session, queue_first
 from .books import Books, OwnBooks, Queued, Searching
+from .earlier import Earlier
 from .members import POLL_S, Alone, Members
 from .probing import Prober, probe_schedules, why_not
 from .runner import Runner
 from .shared import SharedBooks
 
 EQUAL_FAILURES = {"before": 3, "after": 10}
-"""After this many failures in a row for one reason the search stops: before and after a first complete trial."""
+"""A search stops when this many trials in a row have failed for one reason: before any trial is complete, and after."""
 TIMED_TRIALS = 48
-"""How many trials a budget of wall time is taken for when the engine is chosen."""
+"""Full trials that a budget of wall time is assumed to hold, when an engine is chosen."""
 
 
 @final
@@ -58,7 +54,7 @@ class Session:
     Args:
         plan: What to do.
         access: The search's storage.
-        members: The processes that share the search, or that there are none.
+        members: The processes that share the search; `Alone` if no other one does.
         runner: What runs the trials.
         begun: ``time.monotonic()`` from which a wall-clock budget counts.
         progress: Who to tell.
@@ -69,21 +65,20 @@ class Session:
     ) -> None:
         self.plan, self.access, self.members, self.runner = plan, access, members, runner
         self.storage, self.begun, self.progress = access.storage, begun, progress
-        self.known = self._known()
-        ran = self._ran()
-        self.run_time = RunTime(ran, begun)
-        self.ledger = Ledger(plan.budget, plan.epochs, self._spent(ran), begun, plan.space.counting.every)
+        self.earlier = Earlier(access.storage, plan, begun, running=members.at_work() > 0)
+        self.run_time = RunTime(self.earlier.ran, begun)
+        self.ledger = Ledger(plan.budget, plan.epochs, self.earlier.spent, begun, plan.space.counting.every)
         self.tally = Tally(self.ledger, plan.metric, plan.maximize, counting=plan.space.counting)
-        for trial in self.known.trials if self.known else ():
+        for trial in self.earlier.trials:
             self.tally.add(trial)
         self.terms = Terms(
             plan.space, plan.metric, plan.maximize, plan.epochs, plan.seed, plan.device, told=progress.epoch
         )
-        self.pace = Pace(plan.epochs, self.known.trials if self.known else ())
+        self.pace = Pace(plan.epochs, self.earlier.trials)
         self.failures: list[str] = []
 
     def run(self) -> SearchResult:
-        """Spend the budget; returns the whole study."""
+        """Run trials until the budget is spent; returns the whole search."""
         self.ledger.kept_back = self._kept_back()
         self.study = study = self._open()
         if self._unfinished():
@@ -115,7 +110,7 @@ class Session:
         return self._result().probe or Probe(())
 
     def _spend(self, study: Study) -> None:
-        """Search, then confirm: as the leader, or by running what the leader has queued."""
+        """Search, then confirm. The leader queues the runs of the confirmation; the other members help to run them."""
         if not self.plan.joins:
             self.members.reopen(study, more=self._trials_left() > 0)
         books = self._books(study)
@@ -148,35 +143,34 @@ class Session:
 
     def _why_no_probe(self) -> str:
         """Why the search begins without a probe; empty if it begins with one."""
-        begun = bool(self.known and self.known.trials)
-        return why_not(self.plan, self._trials_left(self._kept_back()), begun=begun)
+        return why_not(self.plan, self._trials_left(self._kept_back()), begun=bool(self.earlier.trials))
 
     def _books(self, study: Study) -> Books:
         if isinstance(self.members, Alone):
             return OwnBooks(self.ledger)
-        seen = [t.number for t in self.known.trials if t.outcome != "running"] if self.known else []
+        seen = [t.number for t in self.earlier.trials if t.outcome != "running"]
         return SharedBooks(self.ledger, study, self.members.member, self.plan.metric, seen, self._hear)
 
     def _search(self, study: Study, books: Books) -> None:
-        """Run trials of the search until the budget is spent; those that dead processes leave behind are run, too."""
+        """Run trials of the search until its part of the budget is spent, also those that dead processes abandoned."""
         terms = books.terms(self.terms, queued=False)
         later = Later(study, self.plan)
-        searching = Searching(books, self._kept_back, lambda: self._look(later))
+        searching = Searching(books, self._kept_back, lambda: self._queue_due(later))
         while not books.closed:
             self.runner.run(study, self.plan, terms, searching.reserve, partial(self._searched, books))
             while True:
-                busy = self.members.busy_elsewhere(study)  # first: the trials that it finds abandoned make room
+                busy = self.members.busy_elsewhere(study)  # first, since the trials that it recovers make room
                 if self._room_for_one(books):
                     break
                 if not busy:
                     return
                 time.sleep(POLL_S)
 
-    def _look(self, later: Later) -> None:
+    def _queue_due(self, later: Later) -> None:
         """Queue a probed search's baselines in time."""
         if self.terms.scale is not None and isinstance(self.members, Alone):
             done = sum(self.tally.outcomes.get(outcome, 0) for outcome in COUNTED)
-            later.look(done, self.ledger.full_trials(self.pace.seconds))
+            later.queue_due(done, self.ledger.full_trials(self.pace.seconds))
 
     def _confirm(self, study: Study, books: Books) -> None:
         """Judge the winner on fresh seeds."""
@@ -192,7 +186,7 @@ class Session:
         ).run(self._result())
 
     def _run_queue(self, queue: Study, books: Books, trials: int) -> None:
-        """Run this many queued trials, and wait until all have ended, whoever runs them, or the budget is spent."""
+        """Run this many queued trials. Wait until all have ended, whoever runs them, or the budget is spent."""
         busy = False
         while trials or busy:
             if trials and self._room_for_one(books):
@@ -219,7 +213,7 @@ class Session:
         self.runner.run(queue, replace(self.plan, pruner="none"), terms, queued.reserve, on_end)
 
     def _help(self, books: Books, *parts: str) -> bool:
-        """Run what the leader has queued in these parts of the search; whether there was anything to run."""
+        """Run the trials that the leader has queued in these parts of the search; whether there were any."""
         books.keep_back(0.0)
         for part in parts:
             try:
@@ -236,21 +230,21 @@ class Session:
         return self.ledger.kind.length(books.available) > 0
 
     def _ended(self, books: Books, allowance: Allowance, record: TrialRecord) -> None:
-        """Take in how a trial of this session ended."""
+        """Book a trial of this session that has ended."""
         books.commit(allowance, record)
         self.run_time.note(self.study)
         self.pace.add(record)
         self._check_failures(record)
 
     def _searched(self, books: Books, allowance: Allowance, record: TrialRecord) -> None:
-        """Take in how a trial of the search ended, and tell it."""
+        """Book a trial of the search that has ended, and tell whoever watches."""
         self._ended(books, allowance, record)
         if record.outcome != "withdrawn":
             self.tally.add(record)
             self.progress.trial(record, self.tally)
 
     def _hear(self, record: TrialRecord) -> None:
-        """Take in how a trial of another process ended."""
+        """Count a trial that another process has ended."""
         self.tally.add(record)
         if self.runner.leads_only:
             self.progress.trial(record, self.tally)
@@ -265,12 +259,6 @@ class Session:
     def _result(self) -> SearchResult:
         return load_result(self.storage, self.plan.study, str(self.plan.folder))
 
-    def _known(self) -> SearchResult | None:
-        try:
-            return load_result(self.storage, self.plan.study)
-        except StudyError:
-            return None
-
     def _unfinished(self) -> bool:
         return bool(self._trials_left() or self._unconfirmed())
 
@@ -279,40 +267,22 @@ class Session:
         return bool(self.plan.confirm and needs_confirmation(self._result()) and self._trials_left(kept_back=0.0) >= 1)
 
     def _kept_back(self) -> float:
-        """How much of the budget to keep back for the confirmation; of wall time, what it will take at this pace."""
+        """How much of the budget to keep back for the confirmation; wall time is estimated from the trials so far."""
         amount, full = self.plan.budget.amount, self.ledger.kind.full_trial(self.pace.seconds)
         if not full:
             return SHARE * amount if self.plan.confirm else 0.0
         return full * held_back(amount / full, self.plan.confirm, int(self.plan.baseline is not None))
 
     def _trials_left(self, kept_back: float | None = None) -> float:
-        """About how many full trials the budget still holds for the search; unknown for wall time, and then many."""
+        """About how many full trials the search has budget for; of wall time, that is not known, and `TIMED_TRIALS`."""
         kept_back = self.ledger.kept_back if kept_back is None else kept_back
         left, full = self.plan.budget.amount - kept_back - self.ledger.spent, self.ledger.kind.full_trial(0.0)
         if not self.ledger.kind.length(left):  # a probe leaves a part of a trial
             return 0.0
         return left / full if full else TIMED_TRIALS
 
-    def _spent(self, ran: float) -> float:
-        """What earlier sessions spent, as the budget counts, if they ran so many seconds."""
-        kind = kind_of(self.plan.budget, self.plan.epochs, self.plan.space.counting.every)
-        if self.known is None or not kind.stored:
-            return ran
-        return read_spending(optuna.load_study(study_name=self.plan.study, storage=self.storage), kind).ended
-
-    def _ran(self) -> float:
-        """Seconds for which the search had run when this session began."""
-        if self.known is None:
-            return 0.0
-        study = optuna.load_study(study_name=self.plan.study, storage=self.storage)
-        running = self.members.at_work() > 0
-        now = noted_run_time(study, running=running)
-        if now is None:
-            return time_spent(self.known)
-        return now - (time.monotonic() - self.begun) if running else now
-
     def _open(self) -> Study:
-        """Open the study; a fresh one only after the objective has proved itself for an epoch."""
+        """Open the study. If it has no trials yet, run an epoch first, to see whether the objective works."""
         plan = self.plan
         if not self.tally.outcomes or (plan.joins and self._unfinished()):
             if plan.joins or self._why_no_probe():
@@ -322,10 +292,10 @@ class Session:
             trained = getattr(plan.objective, "trained_optimizer", None)
             if text := other_range(trained, plan.objective.optimizer, plan.space.base_lr):
                 self.progress.note(text)
-        self._check_code()
-        at_work = self.members.at_work()
-        wider = self._wider(at_work)
-        study, skipped = begin_study(self.storage, plan, alone=not at_work)
+        self.earlier.check_code(self.progress.note)
+        running = self.members.at_work() > 0
+        wider = self.earlier.wider(running=running, spent=not self._trials_left())
+        study, skipped = begin_study(self.storage, plan, alone=not running)
         if wider:
             self.progress.note(f"The search space is wider now: {', '.join(wider)}.")
         self.terms = replace(self.terms, skipped=skipped)
@@ -333,36 +303,13 @@ class Session:
             self.progress.note(f"{cut} trial(s) were cut off when the last session ended; they run again.")
         return study
 
-    def _wider(self, at_work: int) -> tuple[str, ...]:
-        """What the study's space gets more of; raises `InputError` if it can get nothing now."""
-        wider = changes(self.known.space, self.plan.space).wider if self.known else ()
-        if wider and self.plan.sampler in FIXED_RANGES:
-            raise InputError(
-                f"the sampler {self.plan.sampler} keeps to the ranges that a study began with: search a wider space "
-                "with --sampler curve, or under another name with --study."
-            )
-        if wider and at_work:
-            raise InputError("other processes search in the present space: give a wider one when they have ended.")
-        if wider and not self._trials_left():
-            raise InputError("the budget is spent: to search the wider space, give a larger --budget with it.")
-        return wider
-
-    def _check_code(self) -> None:
-        """Mix the trials of two versions of the code only if that was asked for."""
-        if self.known is None:
-            return
-        if not self.plan.accept_changes:
-            check_code(self.known, self.plan.sources, HELPING if self.plan.joins else RESUMING)
-        elif changed := changed_code(self.known, self.plan.sources):
-            self.progress.note(f"Earlier trials ran other code; since then has changed: {', '.join(changed)}.")
-
     def _warn(self) -> None:
-        """Say at once that the budget is too small for a confirmation; of wall time that is known later."""
+        """Say that the budget is too small for a confirmation; for wall time, this is not known at the start."""
         if self.plan.confirm and not self.ledger.kept_back:
             self.progress.note(too_small(int(self.plan.baseline is not None)))
 
     def _choose(self, study: Study) -> None:
-        """Choose how to run, tell it, and note the session."""
+        """Choose the engine, say which, and note the session in the study."""
         engine = self.runner.choose(self.plan, self.terms, self._trials_left())
         self.progress.note(str(engine))
         self.pace.side_by_side = engine.width if engine.name == "processes" else 1
