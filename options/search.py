@@ -55,7 +55,7 @@ class SearchOptions(WorkerOptions):
     metric: str = option("val_loss", "metric that ranks trials", group=JUDGED)
     confirm: int = option(
         9,
-        "judge the winner against tuned baselines on up to so many fresh seeds; 0 for none (default DEFAULT)",
+        "judge the winner against tuned baselines on up to this many fresh seeds; 0 for none (default DEFAULT)",
         group=JUDGED,
         metavar="SEEDS",
         rule=_SEEDS,

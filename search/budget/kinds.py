@@ -27,7 +27,7 @@ class Kind(ABC):
 
     @abstractmethod
     def cost(self, epochs: int, *, counted: bool, part: bool = False) -> float:
-        """What a trial costs that trained for so many epochs.
+        """What a trial costs that trained for this many epochs.
 
         Args:
             epochs: How many.
@@ -41,7 +41,7 @@ class Kind(ABC):
 
     @abstractmethod
     def full_trial(self, seconds: float) -> float:
-        """What a full trial costs that takes so many seconds, 0 for unknown; 0 if the cost is unknown."""
+        """What a full trial costs that takes this many seconds, 0 for unknown; 0 if the cost is unknown."""
 
     def passed(self, since: float) -> float:
         """What is spent since that ``time.monotonic()``, whether trials run or not."""

@@ -96,12 +96,12 @@ class Ledger:
         return self.kind.cost(epochs, counted=counted, part=allowance.part)
 
     def full_trials(self, seconds: float) -> float:
-        """How many more full trials there is budget for, if one takes so many seconds of wall time; 0 if unknown."""
+        """How many more full trials there is budget for, if one takes this many seconds of wall time; 0 if unknown."""
         full = self.kind.full_trial(seconds)
         return max(0.0, self.available) / full if full else 0.0
 
     def catch_up(self, seconds: float) -> None:
-        """Take over that the search has run for so many seconds, if other processes know of more."""
+        """Take over that the search has run for this many seconds, if other processes know of more."""
         if not self.kind.stored:
             with self._lock:
                 self._spent = max(self._spent, seconds - self.kind.passed(self.begun))

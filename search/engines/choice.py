@@ -73,7 +73,7 @@ def choose_engine(
 
 
 def widths_for(trials: float) -> list[int]:
-    """Numbers of lanes for a search of about so many trials: they fill three equal rounds of it, six, or twelve."""
+    """Numbers of lanes for a search of about this many trials: they fill three equal rounds of it, six, or twelve."""
     if trials < 2 * ROUNDS:
         return []
     rounds = max(ROUNDS, math.ceil(trials / MAX_LANES))
@@ -112,7 +112,7 @@ def _measured(objective: TensorObjective, terms: Terms, trials: float, *, asked:
     seconds = trials * terms.epochs * recipe.steps(data) / recipe.steps(part) / alone
 
     def option(name: Literal["lanes", "processes"], width: int, speed: float, late: float = 0.0) -> Option:
-        """What it is worth in `seconds`, of which it loses so many at the start."""
+        """What it is worth in `seconds`, of which it loses `late` at the start."""
         speed = min(speed, width * alone)  # more is noise
         why = f"{width} {name} are {speed / alone:.1f} times as fast as one trial at a time"
         gain = seconds / (seconds * alone / speed + late)

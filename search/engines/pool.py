@@ -81,7 +81,7 @@ class Worker(Generic[Work, Result]):
         return ProcessPoolExecutor(1, timeout=IDLE_S, env=env, initializer=self.begin, initargs=(os.getpid(),))
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its work to end, so long at most; whether it has."""
+        """Wait for its work to end, for at most this many seconds; whether it has ended."""
         wait([self._future] if self._future is not None else [], timeout=seconds)
         return self.done
 
@@ -136,7 +136,7 @@ class WorkerPool(Generic[Work, Result]):
         return [w for w in self.workers if w.item is None]
 
     def wait(self, seconds: float) -> list[tuple[Worker[Work, Result], Work]]:
-        """Those whose work has ended; waits for the first of them, up to so many seconds."""
+        """Those whose work has ended; waits for the first of them, up to this many seconds."""
         futures: list[Future[Any]] = [w._future for w, _ in self.busy if w._future is not None]
         wait(futures, timeout=seconds, return_when="FIRST_COMPLETED")
         return [(w, item) for w, item in self.busy if w.done]

@@ -50,7 +50,7 @@ class Confirmer:
         study: The search's study.
         storage: Where it lies.
         ledger: The books; nothing of the budget is held back any more.
-        spend: Runs so many queued trials of a study to the end.
+        spend: Runs this many queued trials of a study to the end.
         seconds: Wall time of a full trial, as far as known.
         note: Tells a person something in a line.
 

@@ -24,7 +24,7 @@ class Shape:
     baselines: int
 
     def runs(self, judging: int, own: int) -> int:
-        """Full trials it takes with so many seeds to judge on and so many baselines of the user's own."""
+        """Full trials it takes with this many seeds to judge on and this many baselines of the user's own."""
         choosing = self.candidates * CHOOSING_SEEDS if self.candidates > 1 else 0
         return self.baselines + choosing + (2 + own) * judging
 
@@ -34,18 +34,18 @@ SHAPES = {Shape(3, 3): 9, Shape(2, 2): 7, Shape(1, 1): 3}
 
 
 def shape_for(runs: float, own: int) -> Shape | None:
-    """The largest shape that so many full trials are enough for; None if not even the smallest."""
+    """The largest shape that this many full trials are enough for; None if not even the smallest."""
     return next((shape for shape, seeds in SHAPES.items() if shape.runs(seeds, own) <= runs), None)
 
 
 def held_back(budget: float, seeds: int, own: int) -> float:
-    """How many of a budget's full trials to keep for confirmation with at most so many seeds."""
+    """How many of a budget's full trials to keep for confirmation with at most this many seeds."""
     most = min(SHARE * budget, next(iter(SHAPES)).runs(seeds, own))
     return most if seeds and shape_for(most, own) else 0.0
 
 
 def least_budget(own: int) -> int:
-    """Full trials of the smallest budget that keeps enough for a confirmation beside so many baselines of one's own."""
+    """Full trials of the smallest budget that keeps enough for a confirmation beside this many own baselines."""
     shape, seeds = list(SHAPES.items())[-1]
     return math.ceil(shape.runs(seeds, own) / SHARE)
 

@@ -15,7 +15,7 @@ from .search import SearchResult
 from .trial import TrialRecord
 
 REACH = 3.0
-"""A trial does as well as the others if it is at most so many noise units behind the best quarter."""
+"""A trial does as well as the others if it is at most this many noise units behind the best quarter."""
 FEWEST, FEWEST_COMPLETE = 8, 5
 """Trials in the range, at least, and complete ones among them."""
 FEWEST_FREE = 4

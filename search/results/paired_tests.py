@@ -70,7 +70,7 @@ def contest_level(spent: Iterable[float]) -> float:
 
 
 def planned_looks(seeds: int, level: float) -> list[Look]:
-    """When to look at a comparison of at most so many seeds, >= `FEWEST`, whose looks' levels add up to `level`."""
+    """When to look at a comparison of at most this many seeds, >= `FEWEST`, whose looks' levels add up to `level`."""
     levels: dict[int, float] = {}
     for share, spent in LOOKS:
         count = max(FEWEST, round(share * seeds))
@@ -154,7 +154,7 @@ def _by_bad_runs(winner: Sequence[float], other: Sequence[float], level: float) 
 
 
 def unseen_risk(runs: int) -> float:
-    """The largest risk of an event in one run that is not excluded, at 95 %, by so many runs without it."""
+    """The largest risk of an event in one run that is not excluded, at 95 %, by this many runs without it."""
     return float(1 - ALPHA ** (1 / runs)) if runs else 1.0
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...spaces import Schedule
 
 EDGE = 1.5
-"""A schedule is near the edge if it would be one that diverged or spiked at so many times its base_lr, or less."""
+"""A schedule is near the edge if it would be one that diverged or spiked at this many times its base_lr, or less."""
 SPIKE = 7.0
 """A run spiked if it is this many robust standard deviations worse than its schedule's median run."""
 FEWEST_FOR_SPIKES = 5

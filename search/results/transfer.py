@@ -81,7 +81,7 @@ class Transfer:
         return [t for t in dict.fromkeys(r.confirms for r in self.result.transfer) if t not in (None, self.winner)]
 
     def values(self, trial: int, horizon: int, factor: float = 1.0) -> dict[int, float]:
-        """Final values by seed of a trial's schedule over a horizon, at so many times its base_lr.
+        """Final values by seed of a trial's schedule over a horizon, at this many times its base_lr.
 
         Infinite where it diverged.
         """
@@ -102,7 +102,7 @@ class Transfer:
         }
 
     def outlook(self, rival: int, epochs: float) -> Outlook:
-        """Whether the winner should still be ahead of `rival` after so many epochs."""
+        """Whether the winner should still be ahead of `rival` after this many epochs."""
         gaps: dict[int, list[float]] = {}
         lines: dict[int, list[tuple[float, float]]] = {}
         diverged = [0, 0]

@@ -1,4 +1,4 @@
-"""`Books`: what a session may spend, kept by itself or shared with other processes."""
+"""`Books`: what a session may spend. A session keeps its own, or shares them with other processes."""
 
 from __future__ import annotations
 

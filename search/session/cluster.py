@@ -1,4 +1,4 @@
-"""A search whose trials run on a Ray or Dask cluster, through joblib's own backends; this process only leads."""
+"""Searches on a Ray or Dask cluster: joblib's backends start the workers, and this process leads but trains nothing."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ from .session import Session
 
 BACKENDS = ("ray", "dask")
 _NEEDED = {"ray": ("ray", "ray.util.joblib"), "dask": ("dask", "distributed")}
-"""Modules that a backend needs."""
+"""The modules that each backend needs."""
 TELL_AFTER_S = 60.0
-"""Seconds without any worker after which a person is told."""
+"""When there has been no worker for this many seconds, a person is told."""
 GIVE_UP_AFTER_S = 900.0
-"""Seconds without any worker after which a search ends: a cluster may have to start machines for them."""
+"""When there has been no worker for this many seconds, the search ends. A cluster may have to start machines."""
 ENDED_AFTER_S = 10.0
-"""Seconds without any worker after which a search ends if all workers have ended although there is work left."""
+"""When all workers have ended although work is left, and none comes for this many seconds, the search ends."""
 LEAVE_WITHIN_S = 30.0
-"""Seconds that workers get to leave."""
+"""Seconds that workers get to end their trials and leave when the search ends."""
 
 Start = Callable[[Callable[[], None]], Future[None]]
-"""Starts as many workers as there are to be, each of which calls the function; ends when they have all ended."""
+"""Starts all workers, each of which calls the function. The future is done when all workers have ended."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def search_on(
 
 
 class ClusterRunner:
-    """Runs no trial here: starts members on the cluster, which run them all, and watches that there are some.
+    """Starts members on the cluster and checks that some are there. They run all trials; this process runs none.
 
     Args:
         cluster: Where.
@@ -116,7 +116,7 @@ class ClusterRunner:
         self._seen_at, self._told = 0.0, False
 
     def prove(self, plan: Plan, schedule: Schedule, terms: Terms) -> None:
-        """Nothing: the members try the objective, where they train it."""
+        """Nothing: each member tries the objective on its own machine."""
 
     def choose(self, plan: Plan, terms: Terms, trials: float) -> Engine:
         """The cluster."""
@@ -125,7 +125,7 @@ class ClusterRunner:
 
     @contextmanager
     def at_work(self, plan: Plan, study: Study) -> Iterator[None]:
-        """See `Runner`; the members leave when this process does, whatever ends it."""
+        """See `Runner`. The members leave when the block ends, whether or not it raises."""
         self._seen_at, self._told = time.monotonic(), False
         note_study(study, StudyNotes(stop=False))
         self._ended = self._start(partial(_take_part, _for_members(plan)))
@@ -138,7 +138,7 @@ class ClusterRunner:
             wait([self._ended], LEAVE_WITHIN_S)
 
     def run(self, study: Study, plan: Plan, terms: Terms, reserve: Reserve, on_end: OnEnd) -> None:
-        """Look, once a second, whether there are members to run trials.
+        """Wait a second, and check that there are members to run trials.
 
         Raises:
             StudyError: There are none, and none will come.
@@ -153,7 +153,7 @@ class ClusterRunner:
             self._wait_on(time.monotonic() - self._seen_at)
 
     def _wait_on(self, seconds: float) -> None:
-        """Wait for members, none of whom has been there for this time; raises `StudyError` if none will come."""
+        """Go on waiting: there has been no member for this many seconds. Raises `StudyError` if none will come."""
         name = self._cluster.backend.title()
         if seconds > TELL_AFTER_S and not self._told:
             self._told = True
@@ -166,7 +166,7 @@ class ClusterRunner:
 
 
 def _for_members(plan: Plan) -> Plan:
-    """What a worker is to do: processes of its own would be more than the cluster has given it."""
+    """The plan of a worker. It starts no processes of its own: the cluster has given it the resources of one."""
     engine = plan.engine
     if engine == "auto":
         engine = "lanes" if isinstance(plan.objective, TensorObjective) else "single"
@@ -174,7 +174,7 @@ def _for_members(plan: Plan) -> Plan:
 
 
 def _take_part(plan: Plan) -> None:
-    """What a worker on the cluster does."""
+    """What a worker on the cluster does; if it cannot take part, it tells the other members why."""
     try:
         search(plan)
     except KeyboardInterrupt:  # the process that leads has told it to stop

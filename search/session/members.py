@@ -1,8 +1,8 @@
-"""The processes that share a search through its storage: who takes part, who leads, and when all is done.
+"""`Members`: the processes that share a search through its storage; which of them leads, and when all is done.
 
-Each member is a running trial in a study beside the search's, and holds a lease like any other trial. The member with
-the lowest number leads: when the search is over, it decides what is confirmed. If the leader dies, its lease ends and
-the next member leads.
+Each member is a running trial in a second study, and holds a lease like every running trial. The member with the lowest
+number leads. When the search is over, the leader decides what is confirmed. If the leader dies, its trial is abandoned,
+and the member with the next number leads.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POLL_S = 1.0
 
 
 class Alone:
-    """The place of a process that shares its search with nobody: it leads."""
+    """Stands for the members of a search that only one process works on; that process leads."""
 
     finished = False
 
@@ -37,33 +37,35 @@ class Alone:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Nobody needs to know."""
+        """Nothing to do."""
 
     def at_work(self) -> int:
-        """No members."""
+        """0: there are no members."""
         return 0
 
     def leads(self) -> bool:
-        """Always."""
+        """True."""
         return True
 
     def finish(self) -> None:
-        """All is done."""
+        """Note that all is done."""
         self.finished = True
 
     def busy_elsewhere(self, study: Study) -> bool:
-        """Never."""
+        """False: there is no other process."""
         return False
 
     def reopen(self, study: Study, *, more: bool) -> None:
-        """Nobody needs to know."""
+        """Nothing to do."""
 
     def close(self, study: Study) -> None:
-        """Nobody needs to know."""
+        """Nothing to do."""
 
 
 class Members:
-    """The members of a search, and this process's place among them; a context manager that joins and leaves.
+    """The members of a search, this process among them.
+
+    As a context manager, it joins them at the beginning of the block and leaves them at the end.
 
     Args:
         storage: Where the search lies.
@@ -89,31 +91,31 @@ class Members:
         let_go(self._members, self._trial)
 
     def at_work(self) -> int:
-        """How many members take part now; those whose process is dead do not count."""
+        """How many members take part now, without those whose process is dead."""
         return len(self._at_work())
 
     def leads(self) -> bool:
-        """Whether this process is to lead."""
+        """Whether this process leads now."""
         at_work = self._at_work()
-        if self._trial.number not in at_work:  # its lease ran out, as when a laptop sleeps
+        if self._trial.number not in at_work:  # its lease has run out, as when a laptop sleeps: join again
             self._trial = take(self._members, self.member)
             at_work = self._at_work()
         self._leader = min(at_work)
         return self._leader == self._trial.number
 
     def finish(self) -> None:
-        """Tell the other members, as their leader, that all is done."""
+        """As the leader, tell the other members that all is done."""
         end(self._members, self._trial, "complete", value=0.0)
 
     @property
     def finished(self) -> bool:
-        """Whether the member that led when `leads` was last called has told that all is done."""
+        """Whether the leader, as `leads` last found it, has told the others that all is done."""
         if self._leader is None:
             return False
         return self._members.get_trials(deepcopy=False)[self._leader].state == TrialState.COMPLETE
 
     def later(self) -> tuple[int, list[str]]:
-        """How many members that joined after this one take part, and why those failed that did."""
+        """How many members that joined after this one take part, and the reasons of those that failed."""
         recover(self._members)
         later = [t for t in self._members.get_trials(deepcopy=False) if t.number > self._trial.number]
         ended = [TrialNotes.read(t.user_attrs) for t in later]
@@ -124,24 +126,24 @@ class Members:
         end(self._members, take(self._members), "failed", reason)
 
     def busy_elsewhere(self, study: Study) -> bool:
-        """Whether other members run trials of a study; trials whose process has died are queued again."""
+        """Whether other members run trials of a study; abandoned trials are recovered first."""
         recover(study)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return any(member_of(t) != self.member for t in running)
 
     def reopen(self, study: Study, *, more: bool) -> None:
-        """Take back that members are to stop and, if there is `more` budget, that the search is over."""
+        """Let members begin trials again. If there is `more` budget, the search is no longer closed either."""
         note_study(study, StudyNotes(stop=False))
         if self.leads() and more:
             note_study(study, StudyNotes(closed=False))
 
     def close(self, study: Study) -> None:
-        """End the search: no more of its trials begin, and those under way are waited for."""
+        """Close the search, so that none of its trials begins any more, and wait for those under way."""
         note_study(study, StudyNotes(closed=True))
         while self.busy_elsewhere(study):
             time.sleep(POLL_S)
 
     def _at_work(self) -> list[int]:
-        """The numbers of the members that take part."""
+        """The numbers of the members that take part, after recovering those whose process is dead."""
         recover(self._members)
         return [t.number for t in self._members.get_trials(deepcopy=False, states=(TrialState.RUNNING,))]

@@ -36,7 +36,7 @@ class Runner(Protocol):
         """Run the objective for an epoch: a fault is better found before it costs trials."""
 
     def choose(self, plan: Plan, terms: Terms, trials: float) -> Engine:
-        """Choose how to run about so many full trials."""
+        """Choose how to run about this many full trials."""
 
     def at_work(self, plan: Plan, study: Study) -> AbstractContextManager[None]:
         """Holds what runs the trials, from the first to the last."""

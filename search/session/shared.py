@@ -1,4 +1,4 @@
-"""The books of a search that several processes share, on this machine or others: any of them may come and go."""
+"""`SharedBooks`: the books of a search that several processes share. Each of them may come and go at any time."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 class SharedBooks:
-    """Books that are brought up to what the storage says before and after each trial.
+    """Books that read the storage before and after each trial, to take in what other processes have spent.
 
     Args:
-        ledger: The budget; of what its other processes spend it knows what it was told last.
+        ledger: The budget. What other processes spend of it is read from the storage, and may be a moment old.
         study: The search's study.
         member: This process's name among those that share the search.
         metric: What ranks trials.
-        seen: Numbers of the trials whose end is known.
+        seen: Numbers of the trials that have ended already; `news` is not told of them.
         news: Told how a trial of another process ended.
     """
 
@@ -45,7 +45,7 @@ class SharedBooks:
 
     @property
     def closed(self) -> bool:
-        """See `Books`: its leader has said so."""
+        """See `Books`; the leader notes it in the study."""
         return bool(StudyNotes.read(self.study.user_attrs).closed)
 
     @property
@@ -59,7 +59,7 @@ class SharedBooks:
         self.ledger.kept_back = amount
 
     def reserve(self, part: int = 0) -> Allowance | None:
-        """See `Books`; other processes may reserve it as well, so that a trial must pass its `Quota`, too."""
+        """See `Books`. Another process may reserve the same, so each trial must also be admitted by its `Quota`."""
         self._refresh()
         return self.ledger.reserve(part)
 
@@ -71,15 +71,15 @@ class SharedBooks:
         self._refresh()
 
     def terms(self, terms: Terms, *, queued: bool) -> Terms:
-        """The terms with the part of the budget that all processes may have spent by now."""
+        """The terms, with a `Quota`: how much of the budget all processes together may use for such trials."""
         amount = self.ledger.budget.amount - (0.0 if queued else self.ledger.kept_back)
         return replace(terms, quota=Quota(self.ledger.kind, amount, self.member, queued))
 
     def _refresh(self) -> None:
-        """Read what all processes have spent, and tell how their trials ended.
+        """Read what all processes have spent, and report the trials that have ended since the last reading.
 
         Raises:
-            KeyboardInterrupt: Whoever leads the search has told all processes to stop.
+            KeyboardInterrupt: The leader has told all processes to stop.
         """
         if Quota.stopped(self.study):
             raise KeyboardInterrupt

@@ -21,7 +21,7 @@ from .passwords import ambiguous, redact, scrub
 BUSY_S = 120.0
 """Seconds for which SQLite waits while other processes write; its own 5 are too few for eight of them."""
 ATTEMPTS = 5
-"""So many tries to open a database whose tables another process makes meanwhile."""
+"""Tries to open a database whose tables another process makes meanwhile."""
 RACED = ("IntegrityError", "ProgrammingError")
 """SQLAlchemy's words for a table that is there already."""
 

@@ -18,7 +18,7 @@ from .studies import note_study
 NOTE_S = 30.0
 """Seconds between two notes while no trial ends: so much is not counted after a kill."""
 NOT_TWICE_S = 1.0
-"""Trials that end within so many seconds of a note make none."""
+"""Trials that end within this many seconds of a note make none."""
 
 
 def noted_run_time(study: Study, *, running: bool = False) -> float | None:

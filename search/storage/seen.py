@@ -21,7 +21,7 @@ def seen_for(key: Hashable, value: object) -> float:
 
 
 def older(key: Hashable, stamp: datetime | None, seconds: float) -> bool:
-    """Whether something is so many seconds old.
+    """Whether something is this many seconds old.
 
     Either its time stamp says so, or this process has seen it for so long: clocks differ, and may be put back.
 
