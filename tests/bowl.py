@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import time
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,8 @@ import numpy as np
 from lrsearch.objectives import Measurement
 from lrsearch.search import Silent, Tally, TrialRecord
 from lrsearch.spaces import Schedule
+
+_real_time = time.time
 
 
 class Bowl:
@@ -47,6 +52,30 @@ class Slow(Bowl):
         for measurement in super().run(schedule, **how):
             time.sleep(0.1)
             yield measurement
+
+
+class Jump(Bowl):
+    """Half a second an epoch; the process's clock is set when its second epoch ends, and whatever runs too long stops.
+
+    Args:
+        by: How far the clock is set, in seconds.
+        folder: Where a file says that a process has been killed, if one is to be in its third epoch.
+    """
+
+    def __init__(self, by: float, folder: Path | None = None) -> None:
+        self.by, self.folder, self.begun = by, folder, time.monotonic()
+
+    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+        for measurement in super().run(schedule, **how):
+            time.sleep(0.25)
+            if time.monotonic() - self.begun > 100:
+                raise KeyboardInterrupt
+            yield measurement
+            if measurement.epoch == 2:
+                time.time = lambda: _real_time() + self.by
+            if measurement.epoch == 3 and self.folder and not (mark := self.folder / "killed").exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 class StopAfter(Silent):

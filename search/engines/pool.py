@@ -16,6 +16,8 @@ import psutil
 from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor
 
+from ...errors import InputError
+
 Result = TypeVar("Result")
 Work = TypeVar("Work")
 
@@ -90,6 +92,7 @@ class Worker(Generic[Work, Result]):
 
         Raises:
             WorkerDied: It died; `start` begins a new one.
+            InputError: It cannot load the work: code that can be imported here cannot be imported there.
         """
         assert self._future is not None
         try:
@@ -99,6 +102,8 @@ class Worker(Generic[Work, Result]):
             return self._future.result()
         except BrokenProcessPool as error:
             self._pool = None
+            if "un-serialize" in str(error):
+                raise InputError(_unloadable(error)) from None
             signs = _SIGNS.search(str(error))
             raise WorkerDied(signs[1] if signs else "it ended without a word") from None
         finally:
@@ -117,6 +122,14 @@ class Worker(Generic[Work, Result]):
         self.item = self._future = None
         if pool is not None:
             pool.shutdown(kill_workers=True)
+
+
+def _unloadable(error: BrokenProcessPool) -> str:
+    reason = str(error.__cause__).strip(' \n"').splitlines()[-1]  # of loky's quoted traceback
+    return (
+        f"a worker process cannot load the objective ({reason}): put it into a module that can be imported from the "
+        "present folder, or run trials in this process, with --engine single."
+    )
 
 
 class WorkerPool(Generic[Work, Result]):

@@ -191,6 +191,18 @@ def test_explicit_wishes_are_followed() -> None:
     assert [(e.name, e.width) for e in found] == [("processes", 3), ("single", 1), ("single", 1)]
 
 
+class OnlyHere(Bowl):
+    """Lies in a module that worker processes cannot import."""
+
+
+@pytest.mark.slow
+def test_an_objective_that_workers_cannot_import_is_named_and_no_trial_fails(make_plan: MakePlan) -> None:
+    plan = make_plan("4", objective=OnlyHere(), engine="processes", jobs=2, confirm=0)
+    with pytest.raises(InputError, match=r"cannot load the objective \(ModuleNotFoundError: .*--engine single"):
+        search(plan)
+    assert not any(t.counted for t in load_result(open_storage(plan.where), plan.study).trials)
+
+
 def test_lanes_leave_the_sampler_some_rounds() -> None:
     assert [widths_for(n) for n in (1, 5, 6, 12, 60)] == [[], [], [2], [2, 4], [5, 10, 20]]
     assert [widths_for(n)[-1] for n in (40, 100, 192, 200, 1e9)] == [14, 34, 64, 50, 64]

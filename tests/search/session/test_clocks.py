@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
-from bowl import Bowl, StopAfter
+from bowl import Jump, StopAfter
 from kills import SERVER, run_session
 
-from lrsearch.objectives import Measurement
 from lrsearch.search import Plan, load_result, open_storage, search
 from lrsearch.search.storage.ending import end, queue_interrupted
 from lrsearch.search.storage.leases import clear_unsigned, recover
@@ -34,30 +30,6 @@ def clock_set(by: float) -> Iterator[None]:
         yield
     finally:
         time.time = before
-
-
-class Jump(Bowl):
-    """Half a second an epoch; the process's clock is set when its second epoch ends, and whatever runs too long stops.
-
-    Args:
-        by: How far the clock is set, in seconds.
-        folder: Where a file says that a process has been killed, if one is to be in its third epoch.
-    """
-
-    def __init__(self, by: float, folder: Path | None = None) -> None:
-        self.by, self.folder, self.begun = by, folder, time.monotonic()
-
-    def run(self, schedule: Any, **how: Any) -> Iterator[Measurement]:
-        for measurement in super().run(schedule, **how):
-            time.sleep(0.25)
-            if time.monotonic() - self.begun > 100:
-                raise KeyboardInterrupt
-            yield measurement
-            if measurement.epoch == 2:
-                time.time = lambda: _time() + self.by
-            if measurement.epoch == 3 and self.folder and not (mark := self.folder / "killed").exists():
-                mark.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture(autouse=True)
