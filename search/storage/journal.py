@@ -66,6 +66,11 @@ class JournalFile(JournalFileBackend):
             with self._locked() as file:
                 self._mend(file)
                 _append(file, written(logs, _last_line(file, file.seek(0, os.SEEK_END))[1]))
+        except FileNotFoundError:
+            raise StudyError(
+                f"the journal {self._file_path!r} is gone: it was removed while it was used, and what it held is lost, "
+                "unless it was moved; put back, the same command goes on, otherwise it begins anew."
+            ) from None
         except OSError as error:
             raise StudyError(
                 f"the journal {self._file_path!r} cannot be written ({error.strerror}): what it holds is whole; "

@@ -92,7 +92,7 @@ def failures(where: str) -> Iterator[None]:
         yield
     except _database_errors(where) as error:
         raise StudyError(
-            f"the storage {redact(where)!r} failed: {_reason(error.__cause__ or error, where)}. "
+            f"the storage {redact(where)!r} failed: {_reason(error, where)}. "
             "What it holds is kept; once it is back, the same command goes on."
         ) from None
 
@@ -107,5 +107,14 @@ def _database_errors(where: str) -> tuple[type[Exception], ...]:
 
 
 def _reason(error: BaseException, where: str) -> str:
-    lines = scrub(str(error), where).strip().splitlines()
+    lines = scrub(str(_first(error)), where).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong first: a database that has refused something refuses what follows it, too."""
+    chain = [error]
+    while (before := chain[-1].__cause__ or chain[-1].__context__) and before not in chain:
+        chain.append(before)
+    said = [e for e in chain if type(e).__module__.startswith("sqlalchemy")]
+    return said[-1] if said else error.__cause__ or error
