@@ -14,11 +14,11 @@ from lrsearch.spaces import Schedule
 
 @contextmanager
 def recorded_rates() -> Iterator[list[float]]:
-    """The first group's rate at every step of any optimizer of PyTorch's."""
+    """The highest rate of any group, which base_lr is, at every step of any optimizer of PyTorch's."""
     rates: list[float] = []
 
     def note(optimizer: Any, args: Any, kwargs: Any) -> None:
-        rates.append(float(optimizer.param_groups[0]["lr"]))
+        rates.append(max(float(group["lr"]) for group in optimizer.param_groups))
 
     hook = register_optimizer_step_pre_hook(note)
     try:

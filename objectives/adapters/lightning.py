@@ -89,7 +89,13 @@ class LightningCallback:
                 "use check_val_every_n_epoch=1, and no val_check_interval of more batches than an epoch has."
             )
         self._validated = False
-        go_on = self.run.report_next({k: v for k, v in trainer.callback_metrics.items() if k != "epoch"})
+        metrics = {name: value for name, value in trainer.callback_metrics.items() if name != "epoch"}
+        if not metrics:
+            raise ObjectiveError(
+                f"the module has logged no metric by the end of epoch {self._epochs}: call self.log('val_loss', loss) "
+                "in validation_step, say; what its on_train_epoch_end logs comes too late."
+            )
+        go_on = self.run.report_next(metrics)
         trainer.should_stop = trainer.should_stop or not go_on
 
     def _began_here(self, trainer: Any) -> bool:

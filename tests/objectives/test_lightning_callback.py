@@ -186,6 +186,19 @@ class Warms(Line):
         super().optimizer_step(epoch, index, optimizer, closure)
 
 
+class LogsLate(Line):
+    """Logs when the callbacks have been asked already."""
+
+    def training_step(self, batch: Any, index: int) -> Any:
+        return self.loss(batch)
+
+    def on_train_epoch_start(self) -> None:
+        pass
+
+    def on_train_epoch_end(self) -> None:
+        self.log("val_loss", 1.0)
+
+
 def endless() -> Any:
     class Endless(torch.utils.data.IterableDataset[Any]):
         def __iter__(self) -> Any:
@@ -225,6 +238,9 @@ REFUSED: dict[str, Spoil] = {
     ).fit(Line(), data(), data()),
     r"number of batches in an epoch is unknown: pass Trainer\(limit_train": lambda run, _: make_trainer(run).fit(
         Line(), endless(), data()
+    ),
+    r"logged no metric by the end of epoch 1: call self\.log\('val_loss'": lambda run, _: make_trainer(run).fit(
+        LogsLate(), data()
     ),
     r"GradientAccumulationScheduler changes the number of steps": lambda run, _: make_trainer(
         run, callbacks=[pl.callbacks.GradientAccumulationScheduler({0: 2, 1: 1})]

@@ -158,8 +158,13 @@ def test_an_error_in_a_later_epoch_names_the_users_file_and_line(make_plan: Make
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the libraries' own
-@pytest.mark.parametrize(("library", "package"), [("lightning", "lightning.pytorch"), ("transformers", "accelerate")])
-def test_the_examples_in_other_libraries_train_every_epoch_at_the_schedules_rates(library: str, package: str) -> None:
+@pytest.mark.parametrize(
+    ("library", "package", "steps"),
+    [("lightning", "lightning.pytorch", 19), ("transformers", "accelerate", 19), ("timm", "timm", 12)],
+)
+def test_the_examples_in_other_libraries_train_every_epoch_at_the_schedules_rates(
+    library: str, package: str, steps: int
+) -> None:
     pytest.importorskip(library)
     pytest.importorskip(package)
     example = Path(__file__).parents[2] / "examples" / f"train_{library}.py"
@@ -168,6 +173,6 @@ def test_the_examples_in_other_libraries_train_every_epoch_at_the_schedules_rate
     assert objective.optimizer == "adamw"
     with recorded_rates() as rates:
         found = list(objective.run(schedule, epochs=3, seed=0, device="cpu"))
-    assert_follows(rates, schedule, 19)
+    assert_follows(rates, schedule, steps)
     assert len(found) == 3
     assert found[0].metrics["val_loss"] > found[2].metrics["val_loss"]
