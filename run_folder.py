@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, StudyError
+from .options import STORAGE
 from .search import JOURNAL, Plan, SearchResult, damage, failures, folder_name, load_result, open_storage, whereabouts
 
 if TYPE_CHECKING:
     from os import PathLike
-
-STORAGE = "LRSEARCH_STORAGE"
-"""The environment variable that holds the storage of runs without a folder; `options` has the same."""
 
 _log = logging.getLogger(__name__)
 

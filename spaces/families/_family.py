@@ -155,6 +155,16 @@ TINY, HUGE = 1e-9, 1e9
 LENGTH = Range(TINY, HUGE)
 DECAY = Range(TINY, 1.0)
 FRACTION = Range(0.0, 1.0)
+END_FACTOR = Param(
+    "end_factor",
+    "factor",
+    "rate at the horizon, as a fraction of base_lr",
+    search=lambda epochs: Range(0.0, 0.2),
+    usual=lambda decay: 0.0,
+    valid=FRACTION,
+    opt_in=True,
+)
+"""Of families whose decay need not end at 0."""
 
 
 def number(value: float) -> Expr:
@@ -183,6 +193,12 @@ def lambda_lr(formula: str, *needs: str, length: Expr | None = None, **names: Ex
     for name, expr in names.items():
         text = re.sub(rf"\b{name}\b", f"({expr.text})", text)
     return Stage("LambdaLR", {"lr_lambda": Expr(value, f"lambda t: {text}", needs)})
+
+
+def down_to(floor: float, share: Array) -> Array:
+    """A share that falls from 1 to 0, made to end at `floor` instead."""
+    lowered: Array = floor + (1 - floor) * share
+    return lowered
 
 
 def above(floor: float, formula: str) -> str:

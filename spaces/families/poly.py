@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ._family import FRACTION, Array, Expr, Family, Param, Range, Stage, above, lambda_lr
+from ._family import END_FACTOR, Array, Expr, Family, Param, Range, Stage, above, down_to, lambda_lr
 
 
 def _lr(t: Array, base_lr: float, decay: int, p: Mapping[str, Any]) -> Array:
     left = (1 - np.minimum(t, decay) / decay) ** p["power"]
-    lrs: Array = base_lr * (p["end_factor"] + (1 - p["end_factor"]) * left)
-    return lrs
+    return base_lr * down_to(p["end_factor"], left)
 
 
 def _stages(decay: Expr, p: Mapping[str, Expr]) -> tuple[Stage, ...]:
@@ -35,15 +34,7 @@ FAMILY = Family(
             usual=lambda decay: 2.0,
             valid=Range(1e-3, 100.0),
         ),
-        Param(
-            "end_factor",
-            "factor",
-            "rate at the horizon, as a fraction of base_lr",
-            search=lambda epochs: Range(0.0, 0.2),
-            usual=lambda decay: 0.0,
-            valid=FRACTION,
-            opt_in=True,
-        ),
+        END_FACTOR,
     ),
     lr=_lr,
     stages=_stages,

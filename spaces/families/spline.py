@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ._family import FRACTION, Array, Expr, Family, Param, Range, Stage, lambda_lr
+from ._family import END_FACTOR, FRACTION, Array, Expr, Family, Param, Range, Stage, lambda_lr
 
 _CODE = '''\
 def spline(x: float) -> float:
@@ -36,9 +37,9 @@ def _lr(t: Array, base_lr: float, decay: int, p: Mapping[str, Any]) -> Array:
 
 
 def _stages(decay: Expr, p: Mapping[str, Expr]) -> tuple[Stage, ...]:
-    found = _interpolator({name: expr.value for name, expr in p.items()})
-    shares, slopes = found(found.x), found.derivative()(found.x)
-    rows = zip(found.x.tolist(), shares.tolist(), slopes.tolist(), strict=True)
+    cubic = _interpolator({name: expr.value for name, expr in p.items()})
+    shares, slopes = cubic(cubic.x), cubic.derivative()(cubic.x)
+    rows = zip(cubic.x.tolist(), shares.tolist(), slopes.tolist(), strict=True)
     listed = "".join(f"    ({', '.join(repr(round(v, 12) + 0.0) for v in row)}),\n" for row in rows)
     knots = f"KNOTS = [  # progress, share of BASE_LR, slope\n{listed}]"
     return (lambda_lr("max(0.0, spline(progress))", "from itertools import pairwise", knots, _CODE, length=decay),)
@@ -82,14 +83,7 @@ FAMILY = Family(
             usual=lambda decay: 0.3333,
             valid=FRACTION,
         ),
-        Param(
-            "end_factor",
-            "factor",
-            "rate at the horizon, as a fraction of base_lr",
-            search=lambda epochs: Range(0.0, 0.1),
-            usual=lambda decay: 0.0,
-            valid=FRACTION,
-        ),
+        replace(END_FACTOR, search=lambda epochs: Range(0.0, 0.1), opt_in=False),
     ),
     lr=_lr,
     stages=_stages,

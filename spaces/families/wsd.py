@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._family import FRACTION, LENGTH, Array, Choice, Expr, Family, Param, Range, Stage, above, lambda_lr
+from ._family import END_FACTOR, LENGTH, Array, Choice, Expr, Family, Param, Range, Stage, above, down_to, lambda_lr
 
 SEARCHED = Choice(("linear", "1-sqrt"))
 SHAPES = Choice((*SEARCHED.options, "cosine", "exponential"))
@@ -28,8 +28,7 @@ def _lr(t: Array, base_lr: float, decay: int, p: Mapping[str, Any]) -> Array:
         "cosine": lambda: (1 + np.cos(np.pi * x)) / 2,
         "exponential": lambda: 2 * 0.5**x - 1,
     }[p["shape"]]()
-    lrs: Array = base_lr * (p["end_factor"] + (1 - p["end_factor"]) * left)
-    return lrs
+    return base_lr * down_to(p["end_factor"], left)
 
 
 def _stages(decay: Expr, p: Mapping[str, Expr]) -> tuple[Stage, ...]:
@@ -64,15 +63,7 @@ FAMILY = Family(
             usual=lambda decay: "1-sqrt",
             valid=SHAPES,
         ),
-        Param(
-            "end_factor",
-            "factor",
-            "rate at the horizon, as a fraction of base_lr",
-            search=lambda epochs: Range(0.0, 0.2),
-            usual=lambda decay: 0.0,
-            valid=FRACTION,
-            opt_in=True,
-        ),
+        END_FACTOR,
     ),
     lr=_lr,
     stages=_stages,

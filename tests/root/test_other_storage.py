@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import lrsearch
-from lrsearch import run_folder
 from lrsearch.cli import main
 from lrsearch.options import STORAGE
 from lrsearch.run_folder import locate
@@ -50,7 +49,3 @@ def test_a_password_is_asked_for_and_never_noted(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv(STORAGE, "postgresql://me:secret@host/other")
     with pytest.raises(lrsearch.InputError, match="lies in"):
         locate(tmp_path)
-
-
-def test_reading_and_running_take_the_storage_from_one_variable() -> None:
-    assert run_folder.STORAGE == STORAGE
