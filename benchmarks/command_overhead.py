@@ -1,0 +1,67 @@
+"""What the command form costs a trial beyond the start of its own script: python benchmarks/command_overhead.py
+
+A script with the two lines of lrsearch is run as a trial, and the same script without them by hand, in turns. It trains
+nothing and imports NumPy, as PyTorch would; so what is left is the supervisor, lrsearch's own imports, and three
+reports with their answers. Wall time depends on what else the machine does; processor time hardly does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from lrsearch.objectives import Command
+from lrsearch.spaces import Schedule
+
+PLAIN = "import sys, numpy\nfor epoch in range(3): pass\n"
+REPORTS = "import sys, numpy, lrsearch\nfor epoch in range(3): lrsearch.report(val_loss=epoch)\n"
+
+
+def cost(run: Callable[[], object]) -> tuple[float, float]:
+    """Milliseconds of wall time and of processor time, this process and all that it started."""
+    before, begun = os.times(), time.perf_counter()
+    run()
+    after = os.times()
+    busy = sum(after[:4]) - sum(before[:4])
+    return 1e3 * (time.perf_counter() - begun), 1e3 * busy
+
+
+def main() -> None:
+    """Print the medians."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=30)
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as folder:
+        plain, reports = Path(folder) / "plain.py", Path(folder) / "reports.py"
+        plain.write_text(PLAIN)
+        reports.write_text(REPORTS)
+        job = Command([sys.executable, str(reports), "{schedule}"], "sgd", 3)
+        job.by_flags = True
+        by_hand = [sys.executable, str(plain)]
+        schedule = Schedule("cosine", 0.1, 3)
+
+        def trial() -> None:
+            assert len(list(job.run(schedule, epochs=3, seed=0, device="cpu"))) == 3
+
+        pairs = []
+        for turn in range(runs + 1):
+            found = cost(lambda: subprocess.run(by_hand, check=True)), cost(trial)
+            if turn:  # the first one reads files that are not in memory yet
+                pairs.append(found)
+    for name, kind in (("wall time", 0), ("processor time", 1)):
+        alone, within = (median(pair[who][kind] for pair in pairs) for who in (0, 1))
+        more = median(within[kind] - alone[kind] for alone, within in pairs)
+        print(
+            f"{name}: {alone:.0f} ms by hand, {within:.0f} ms as a trial; the difference, median of {runs}: {more:.0f} ms"
+        )
+
+
+if __name__ == "__main__":
+    main()
