@@ -59,7 +59,7 @@ def main() -> None:
         alone, within = (median(pair[who][kind] for pair in pairs) for who in (0, 1))
         more = median(within[kind] - alone[kind] for alone, within in pairs)
         print(
-            f"{name}: {alone:.0f} ms by hand, {within:.0f} ms as a trial; the difference, median of {runs}: {more:.0f} ms"
+            f"{name}: {alone:.0f} ms by hand, {within:.0f} ms as a trial; median difference {more:.0f} ms, n = {runs}"
         )
 
 

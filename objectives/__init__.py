@@ -1,21 +1,29 @@
-"""What a trial trains: tasks, the training loop, and loading a user's own code."""
+"""What a trial trains: tasks, the training loop, and loading a user's own code.
+
+Each name is imported when it is first asked for, so that a script which asks for its scheduler waits for little.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ..options import OPTIMIZERS, TaskOptions
-from .commands.command import Command
-from .commands.sources import MetricFile, MetricJson, MetricPattern, Source, source_of
-from .device import device_count, resolve_device
-from .loading import load_function, same_objective
-from .objective import Measurement, Objective
-from .optimizer import TrainedOptimizer, other_range
-from .reports import TrialEnded, train
-from .run import Run
-from .sources import file_sources, function_sources
-from .task import Task, TaskObjective
-from .tasks import DEFAULT_TASK, TASKS, get_task
-from .tensor_task import TensorObjective, TensorTask
-from .user import UserObjective
+
+if TYPE_CHECKING:
+    from .commands.command import Command
+    from .commands.sources import MetricFile, MetricJson, MetricPattern, Source, source_of
+    from .device import device_count, resolve_device
+    from .loading import load_function, same_objective
+    from .objective import Measurement, Objective
+    from .optimizer import TrainedOptimizer, other_range
+    from .reports import TrialEnded, train
+    from .run import Run
+    from .sources import file_sources, function_sources
+    from .task import Task, TaskObjective
+    from .tasks import DEFAULT_TASK, TASKS, get_task
+    from .tensor_task import TensorObjective, TensorTask
+    from .user import UserObjective
 
 __all__ = [
     "DEFAULT_TASK",
@@ -48,3 +56,66 @@ __all__ = [
     "source_of",
     "train",
 ]
+
+_HOME = {
+    "commands.command": ("Command",),
+    "commands.sources": (
+        "MetricFile",
+        "MetricJson",
+        "MetricPattern",
+        "Source",
+        "source_of",
+    ),
+    "device": (
+        "device_count",
+        "resolve_device",
+    ),
+    "loading": (
+        "load_function",
+        "same_objective",
+    ),
+    "objective": (
+        "Measurement",
+        "Objective",
+    ),
+    "optimizer": (
+        "TrainedOptimizer",
+        "other_range",
+    ),
+    "reports": (
+        "TrialEnded",
+        "train",
+    ),
+    "run": ("Run",),
+    "sources": (
+        "file_sources",
+        "function_sources",
+    ),
+    "task": (
+        "Task",
+        "TaskObjective",
+    ),
+    "tasks": (
+        "DEFAULT_TASK",
+        "TASKS",
+        "get_task",
+    ),
+    "tensor_task": (
+        "TensorObjective",
+        "TensorTask",
+    ),
+    "user": ("UserObjective",),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_MODULE[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__
