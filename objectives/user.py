@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _ORDER = r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step\(\)`"
 """PyTorch's guess, wrong where a GradScaler skips the first step; `Run.check` counts instead."""
 _WRITE = 'write "def objective(run): ...; yield {"train_loss": ..., "val_loss": ...}"'
+_REPORT = "call run.report(epoch, val_loss=...) with numbers"
 _NOTHING = object()
 
 
@@ -162,7 +163,8 @@ class UserObjective:
         run.check(self.name, epoch)
         self.steps_per_epoch = None if run.steps_per_epoch is None else round(run.steps_per_epoch)
         self.trained_optimizer = run.optimizer
-        return Measurement(epoch, numbers_of(metrics, self.name, _WRITE), run.lr_after(epoch), seconds)
+        remedy = _REPORT if self.owns_loop else _WRITE
+        return Measurement(epoch, numbers_of(metrics, self.name, remedy), run.lr_after(epoch), seconds)
 
     def settings(self) -> dict[str, Any]:
         """See `Objective.settings`."""

@@ -123,7 +123,7 @@ def reports(*calls: tuple[Any, dict[str, Any]]) -> Callable[[Run], None]:
     ("job", "says"),
     [
         (reports((0, {"val_loss": "low"})), "'low' as val_loss, which is not a number"),
-        (reports((0, {})), "gave no metric"),
+        (reports((0, {})), r"gave no metric: call run\.report\(epoch, val_loss=\.\.\.\)"),
         (reports((3, {"val_loss": 1.0})), r"reported epoch 3 after 0 report\(s\), not 0 or 1"),
         (reports((0, {"val_loss": 1.0}), (2, {"val_loss": 1.0})), r"reported epoch 2 after 1 report\(s\), not 1: call"),
         (lambda run: run.report(0, val_loss=1.0), "never used its schedule"),
