@@ -21,7 +21,7 @@ from lrsearch.objectives import Measurement, Run
 from lrsearch.reports.export import read_best
 from lrsearch.reports.facts import spending
 from lrsearch.run_folder import write_outputs
-from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
+from lrsearch.search import Plan, SearchResult, Silent, load_result, open_storage, search, train_longer
 from lrsearch.spaces import Schedule
 
 TARGETS = {"single": ("parent",), "processes": ("worker", "worker", "parent", "both")}
@@ -155,3 +155,41 @@ def _check_books(plan: Plan, finished: dict[int, tuple[Any, ...]]) -> SearchResu
     assert told == result.counts()
     assert f"{len(result.trials)}" in (plan.folder / "report.html").read_text()
     return result
+
+
+def harass(target: Any, args: tuple[Any, ...], kills: int, within: float, dice: random.Random) -> int:
+    """Run a function in a process until it ends by itself, killing it, with its workers, so many times at most.
+
+    Args:
+        target: What to run; a process can import it.
+        args: Its arguments.
+        kills: How many times.
+        within: Seconds after its start within which it is killed.
+        dice: When.
+
+    Returns:
+        How many times it was killed.
+    """
+    done = 0
+    while True:
+        session = SERVER.Process(target=target, args=args)
+        session.start()
+        session.join(dice.uniform(0, within) if done < kills else 300)
+        if session.is_alive() and done < kills and _kill(session, "both", dice):
+            done += 1
+        session.join(300)
+        if session.exitcode == 0:
+            return done
+        assert session.exitcode == -9, f"a session ended with {session.exitcode}"
+
+
+def train_longer_again(plan: Plan) -> None:
+    """Follow a confirmed search to longer trainings, as a process runs it."""
+    train_longer(plan, [2 * plan.epochs], 3, Silent())
+
+
+def write_outputs_often(plan: Plan) -> None:
+    """Write a run's outputs several times."""
+    result = load_result(open_storage(plan.where), plan.study, str(plan.folder))
+    for _ in range(20):
+        write_outputs(result)

@@ -5,13 +5,13 @@ Adding a format is adding a module with a `Format` and naming it in `FORMATS`.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ...errors import InputError, unknown
 from ...search import SearchResult, TrialRecord
 from . import _data, _lightning, _timm, _torch, _transformers
 from ._data import read_best
+from ._files import replace_file
 from ._source import Format, InexpressibleError, Source, make_source
 
 __all__ = ["FORMATS", "Format", "export", "expressible", "read_best", "write_best"]
@@ -82,18 +82,6 @@ def write_best(result: SearchResult, folder: str | Path) -> tuple[Path, Path]:
     """Write ``best.json`` and ``best.py`` into `folder`, each in one go; raises `StudyError` without a winner."""
     source = make_source(result.best, result)
     data, code = (
-        _write(Path(folder) / f"best{f.suffix}", f.render(source)) for f in (FORMATS["json"], FORMATS["torch"])
+        replace_file(Path(folder) / f"best{f.suffix}", f.render(source)) for f in (FORMATS["json"], FORMATS["torch"])
     )
     return data, code
-
-
-def _write(path: Path, text: str) -> Path:
-    """Replace the file at once, so that no reader ever sees half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path

@@ -7,7 +7,6 @@ import gzip
 import json
 import os
 import shlex
-import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from plotly.offline import get_plotlyjs
 
 from ...search import SearchResult, duration
 from ...search.results.importance import NOTED_FROM, importance
+from ..export._files import replace_file
 from ..facts import rows, spending, tables
 from ..facts.answer import answer
 from ..facts.curves import phases
@@ -74,16 +74,7 @@ def write_report(
     if target.exists() and not target.is_file():  # a device or a pipe must not be replaced by a file
         target.write_text(report_html(result, code=code, notes=notes), encoding="utf-8")
         return target
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".report-", suffix=".html")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(report_html(result, code=code, notes=notes))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    return target
+    return replace_file(target, report_html(result, code=code, notes=notes))
 
 
 def report_html(result: SearchResult, *, code: str = "", notes: Sequence[str] = ()) -> str:
