@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from typing import Any
 
 Course = tuple[int, list[tuple[float, float, Any]]]
@@ -44,6 +45,12 @@ def device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def as_written(recipe: Any) -> Any:
+    """The same with the optimizer of `torch.optim` that a script would make."""
+    made = recipe.optimizer
+    return replace(recipe, optimizer=lambda model: made(model))
 
 
 def with_loader(recipe: Any, data: Any, schedule: Any, epochs: int, where: str) -> Any:
@@ -83,7 +90,7 @@ def optuna_study(args: argparse.Namespace, *, loader: bool) -> Course:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     epochs, space, objective = EPOCHS[args.task], default_space("sgd", EPOCHS[args.task]), objective_of(args)
-    data, recipe = objective.data("cpu" if loader else device()), objective.recipe()
+    data, recipe = objective.data("cpu" if loader else device()), as_written(objective.recipe())
     trained: list[int] = []
     complete: list[tuple[float, float, Any]] = []
 
@@ -128,7 +135,7 @@ def ray_tune(args: argparse.Namespace) -> Course:
     def run(config: dict[str, Any]) -> None:
         objective = objective_of(place)
         schedule = Schedule.from_dict(config["schedule"])
-        data, recipe = objective.data(device()), objective.recipe()
+        data, recipe = objective.data(device()), as_written(objective.recipe())
         for m in train(recipe, data, schedule, epochs=epochs, seed=0, device=device()):
             tune.report({"val_loss": m.metrics["val_loss"], "epoch": m.epoch})
 

@@ -118,7 +118,7 @@ class ClusterRunner:
     def prove(self, plan: Plan, schedule: Schedule, terms: Terms) -> None:
         """Nothing: each member tries the objective on its own machine."""
 
-    def choose(self, plan: Plan, terms: Terms, trials: float) -> Engine:
+    def choose(self, plan: Plan, terms: Terms, trials: float, seconds: float) -> Engine:
         """The cluster."""
         workers = self._cluster.workers
         return Engine("cluster", workers, f"{workers} workers on the {self._cluster.backend.title()} cluster")

@@ -12,9 +12,11 @@ from ...objectives import TensorObjective
 from ...spaces import Schedule
 from ..budget.ledger import Allowance
 from ..engines.choice import choose_engine
+from ..engines.crowd import crowd_or_alone
 from ..engines.engine import Engine
 from ..engines.processes import check_in_worker
 from ..engines.run import run_trials
+from ..finals.baselines import baselines
 from ..plan import Plan
 from ..results.trial import TrialRecord
 from ..trial.run import Started, start
@@ -35,8 +37,8 @@ class Runner(Protocol):
     def prove(self, plan: Plan, schedule: Schedule, terms: Terms) -> None:
         """Run the objective for an epoch: a fault is better found before it costs trials."""
 
-    def choose(self, plan: Plan, terms: Terms, trials: float) -> Engine:
-        """Choose how to run about this many full trials."""
+    def choose(self, plan: Plan, terms: Terms, trials: float, seconds: float) -> Engine:
+        """Choose how to run about this many full trials, each of which takes about `seconds`; 0 if unknown."""
 
     def at_work(self, plan: Plan, study: Study) -> AbstractContextManager[None]:
         """Holds what runs the trials, from the first to the last."""
@@ -66,13 +68,17 @@ class OwnRunner:
         else:
             self._started = start(plan.objective, schedule, terms)
 
-    def choose(self, plan: Plan, terms: Terms, trials: float) -> Engine:
+    def choose(self, plan: Plan, terms: Terms, trials: float, seconds: float) -> Engine:
         """See `Runner`."""
         if plan.engine == "auto" and not plan.jobs and isinstance(plan.objective, TensorObjective):
             self._note("Measuring how many trials to train at once ...")
         self._engine = choose_engine(
             plan.objective, terms, engine=plan.engine, jobs=plan.jobs, trials=trials, timeout=plan.trial_timeout
         )
+        if plan.engine == "auto" and not plan.jobs and self._engine.name == "single":
+            seconds = seconds or (self._started.first.seconds * terms.epochs if self._started else 0.0)
+            schedule = next(iter(baselines(plan.space, plan.baseline).values()))
+            self._engine = crowd_or_alone(plan.objective, schedule, terms, trials, seconds, self._engine)
         return self._engine
 
     def at_work(self, plan: Plan, study: Study) -> AbstractContextManager[None]:

@@ -310,7 +310,7 @@ class Session:
 
     def _choose(self, study: Study) -> None:
         """Choose the engine, say which, and note the session in the study."""
-        engine = self.runner.choose(self.plan, self.terms, self._trials_left())
+        engine = self.runner.choose(self.plan, self.terms, self._trials_left(), self.pace.seconds)
         self.progress.note(str(engine))
         self.pace.side_by_side = engine.width if engine.name == "processes" else 1
         if not self.plan.joins:
