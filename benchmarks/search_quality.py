@@ -4,14 +4,14 @@
     uv run python benchmarks/search_quality.py replay --tasks lm124m --contenders random+curve,curve+curve --compute 12
     uv run python benchmarks/search_quality.py record --tasks digits-mlp
 
-A contender is ``sampler+pruner`` (random, qmc, tpe, gp, curve; none, median, halving, hyperband, curve; Optuna's at
-their defaults); of a live study also ``sampler+pruner@families``, such as ``curve+none@all`` or ``curve+none@spline``:
+A contender is ``sampler+pruner`` (random, qmc, tpe, gp, curve, or probe, which is curve after a probe that counts; none,
+median, halving, hyperband, curve; Optuna's at their defaults); of a live study also ``sampler+pruner@families``, such as ``curve+none@all`` or ``curve+none@spline``:
 all values of --contenders are then separated by semicolons. Compute is counted in full trials, pruned trials by their
 epochs. ``live`` trains: each seed is one study with one trial at a time, all seeds of a contender side by side in
 lanes. ``replay`` looks losses up in recorded tables; each seed sees a random part of the table, and regret is the
 distance from that part's best, in units of the distance from the table's best to its best tenth. ``record`` makes a
-table. ``ladder`` compares, on schedules of a table, a whole schedule squeezed into a part of the horizon with the
-beginning of that length, and with what the weights score there, averaged over an epoch: how well does each rank the
+table. ``nosearch`` probes and trains once with a usual schedule. ``ladder`` compares, on schedules of a table, a whole
+schedule squeezed into a part of the horizon with the beginning of that length, and with what the weights score there, averaged over an epoch: how well does each rank the
 final losses? Shown: means over seeds ± standard error.
 """
 
@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from joblib import Parallel, delayed
-from quality import averaged, live, record, replay
+from quality import averaged, live, nosearch, record, replay
 from quality.tasks import TASKS
 from scipy.stats import spearmanr
 
@@ -99,9 +99,15 @@ def ladder(args: argparse.Namespace, task: str) -> None:
             print(f"{task:16s} {name} at {epochs} of {horizon} epochs: all {ranks[0]:.2f}, better half {ranks[1]:.2f}")
 
 
+def no_search(args: argparse.Namespace, task: str) -> None:
+    cost, losses = nosearch.run(task, range(args.seeds), args.data_dir)
+    shown = "; ".join(f"{n} {np.mean(v):.5f}±{np.std(v, ddof=1) / len(v) ** 0.5:.5f}" for n, v in losses.items())
+    print(f"{task:16s} no search, {1 + cost:.2f} full trials: {shown}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("live", "replay", "record", "ladder"))
+    parser.add_argument("what", choices=("live", "replay", "record", "ladder", "nosearch"))
     parser.add_argument("--tasks", default="digits-mlp", help=f"of {', '.join(TASKS)}; replay also lm124m")
     parser.add_argument("--contenders", default="random+none,qmc+none,tpe+none,gp+none,curve+none,curve+curve")
     parser.add_argument("--seeds", type=int, default=20)
@@ -119,6 +125,8 @@ def main() -> None:
             record.record(task, args.count, args.data_dir, args.jobs)
         elif args.what == "ladder":
             ladder(args, task)
+        elif args.what == "nosearch":
+            no_search(args, task)
         else:
             for contender in args.contenders.split(";" if ";" in args.contenders else ","):
                 measure[args.what](args, task, contender)

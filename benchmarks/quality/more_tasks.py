@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from lrsearch.objectives import TaskOptions, TensorTask, get_task
-from lrsearch.objectives.training import Split, correct, make_optimizer
+from lrsearch.objectives.optimizer import DescribedOptimizer, described_optimizer
+from lrsearch.objectives.training import Split, correct
 
 LETTERS_BEFORE = 8
 
@@ -53,7 +54,7 @@ def teacher(data_dir: str) -> TensorTask:
     inputs, targets = torch.from_numpy(x).float(), torch.from_numpy(y).float()[:, None]
     return TensorTask(
         lambda: nn.Sequential(nn.Linear(20, 64), nn.Tanh(), nn.Linear(64, 1)),
-        lambda model: make_optimizer("adamw", 0.01, model),
+        described_optimizer("adamw", 0.01),
         nn.functional.mse_loss,
         (inputs[:800], targets[:800]),
         (inputs[800:], targets[800:]),
@@ -97,14 +98,10 @@ MORE: dict[str, Callable[[str], TensorTask]] = {
 def _classify(
     name: str, model: Callable[[], nn.Module], optimizer: str, train: Split, val: Split, batch_size: int, epochs: int
 ) -> TensorTask:
-    def make(m: nn.Module) -> torch.optim.Optimizer:
-        if optimizer == "plain":
-            return torch.optim.SGD(m.parameters(), weight_decay=5e-4)
-        return make_optimizer(optimizer, 5e-4, m)
-
+    plain = DescribedOptimizer("SGD", {"weight_decay": 5e-4})
     return TensorTask(
         model,
-        make,
+        plain if optimizer == "plain" else described_optimizer(optimizer, 5e-4),
         nn.functional.cross_entropy,
         (train.x, train.y),
         (val.x, val.y),
