@@ -4,15 +4,16 @@
     uv run python benchmarks/search_quality.py replay --tasks lm124m --contenders random+curve,curve+curve --compute 12
     uv run python benchmarks/search_quality.py record --tasks digits-mlp
 
-A contender is ``sampler+pruner`` (random, qmc, tpe, gp, curve, or probe, which is curve after a probe that counts; none,
-median, halving, hyperband, curve; Optuna's at their defaults); of a live study also ``sampler+pruner@families``, such as ``curve+none@all`` or ``curve+none@spline``:
-all values of --contenders are then separated by semicolons. Compute is counted in full trials, pruned trials by their
-epochs. ``live`` trains: each seed is one study with one trial at a time, all seeds of a contender side by side in
-lanes. ``replay`` looks losses up in recorded tables; each seed sees a random part of the table, and regret is the
-distance from that part's best, in units of the distance from the table's best to its best tenth. ``record`` makes a
-table. ``nosearch`` probes and trains once with a usual schedule. ``ladder`` compares, on schedules of a table, a whole
-schedule squeezed into a part of the horizon with the beginning of that length, and with what the weights score there, averaged over an epoch: how well does each rank the
-final losses? Shown: means over seeds ± standard error.
+A contender is ``sampler+pruner`` (random, qmc, tpe, gp, curve, or probe, which is curve after a probe that counts;
+none, median, halving, hyperband, curve; Optuna's at their defaults); of a live study also ``sampler+pruner@families``,
+such as ``curve+none@all`` or ``curve+none@spline``: all values of --contenders are then separated by semicolons.
+Compute is counted in full trials, pruned trials by their epochs. ``live`` trains: each seed is one study with one trial
+at a time, all seeds of a contender side by side in lanes. ``replay`` looks losses up in recorded tables; each seed sees
+a random part of the table, and regret is the distance from that part's best, in units of the distance from the table's
+best to its best tenth. ``record`` makes a table. ``nosearch`` probes and trains once with a usual schedule. ``ladder``
+compares, on schedules of a table, a whole schedule squeezed into a part of the horizon with the beginning of that
+length, and with what the weights score there, averaged over an epoch: how well does each rank the final losses? Shown:
+means over seeds ± standard error.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from bowl import Slow
+from bowl import LongBowl, Slow
 from kills import SERVER, Quick, run_session
 from optuna.pruners import NopPruner
 from optuna.samplers import RandomSampler
@@ -154,6 +154,20 @@ def test_one_that_joins_goes_on_where_the_first_died_before_its_session_was_note
     result = search(replace(plan, joins=True))
     assert not result.sessions
     assert spent(result) == 4
+
+
+def test_processes_that_share_a_search_probe_once(make_plan: MakePlan, url: str) -> None:
+    plan = make_plan("16", objective=LongBowl(), storage=url, probe="auto")
+    with started(members(plan, 2)) as processes:
+        for process in processes:
+            process.join(120)
+            assert process.exitcode == 0
+    result = loaded(plan)
+    assert len(result.probing) == 6
+    assert result.probe is not None
+    assert result.probe.scale is not None
+    assert sum(t.counted for t in result.trials) == 15
+    assert sorted(str(t.baseline) for t in result.baselines) == ["constant", "cosine to zero", "linear to zero"]
 
 
 def test_many_may_open_a_fresh_database_at_once(url: str) -> None:
