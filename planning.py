@@ -141,6 +141,7 @@ def make_finder(asked: FindOptions, folder: str) -> Plan:
             "metric": asked.metric,
             "seed": asked.seed,
             "confirm": 0,
+            "probe": "auto",
         },
     )
 
