@@ -12,9 +12,19 @@ from .keywords import RunOptions
 from .objectives import Command, MetricFile, MetricJson, MetricPattern, Objective, Source, file_sources, source_of
 from .redaction import HIDDEN, redact_words
 from .search import SearchResult, folder_name
-from .spaces import Counting, ScheduleSpace
+from .spaces import Counting, Schedule, ScheduleSpace
 
 EPOCHS = 10
+
+
+def _transformers(schedule: Schedule, steps_per_epoch: int | None) -> list[str]:
+    from .reports.export.words import transformers_words
+
+    return transformers_words(schedule, steps_per_epoch)
+
+
+LIBRARIES = {"transformers": _transformers}
+"""Fields that stand for all arguments of a library's that say a schedule."""
 
 
 def make_command(asked: RunOptions, epochs: int | None, counting: Counting) -> Command:
@@ -32,6 +42,7 @@ def make_command(asked: RunOptions, epochs: int | None, counting: Counting) -> C
         source=source,
         steps_per_epoch=asked.steps_per_epoch,
         counting=counting,
+        libraries=LIBRARIES,
     )
 
 
@@ -88,6 +99,7 @@ def command_again(result: SearchResult, words: Sequence[str]) -> Command:
         source=source,
         steps_per_epoch=stored.get("steps_per_epoch"),
         counting=result.counting,
+        libraries=LIBRARIES,
     )
     folder = Path(result.folder or f"runs/{folder_name(result.name)}")
     return made.for_search(result.space, folder / "logs", fresh_seeds=True)

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...errors import InputError, ObjectiveError
 from ...redaction import hide, redact_words, secrets_in
 from ...spaces import IN_EPOCHS, Counting, Range, Schedule, ScheduleSpace
@@ -101,10 +103,15 @@ class Command:
             space: What is searched.
             logs: The folder for the trials' output, unless it has one.
             fresh_seeds: Whether a winner is judged on seeds of its own, so that the command must take its seed.
+
+        Raises:
+            InputError: A library's field cannot say what is searched.
         """
         made = copy(self)
         searched = {"base_lr", "family"} | {n.rpartition(".")[2] for f in space.families for n in _varied(space, f)}
         made.by_flags = self.template.covers(searched)
+        for schedule in _samples(space):
+            self.template.try_libraries(schedule, self.steps_per_epoch)
         made.needs_seed = fresh_seeds
         made.logs = self.logs or Path(logs)
         return made
@@ -239,6 +246,13 @@ class Command:
             self._learn(training)
         made = self.trained_optimizer
         return range_name(made.name.rpartition(".")[2]) if made else ""
+
+
+def _samples(space: ScheduleSpace) -> list[Schedule]:
+    """Schedules of every kind that a search trains, baselines with a warm-up among them."""
+    assert space.warmup is not None
+    plain = [space.plain(f, space.base_lr.middle, space.warmup.high) for f in ("constant", "linear", "cosine")]
+    return [*space.sample(np.random.default_rng(0), 50), *plain]
 
 
 def _varied(space: ScheduleSpace, family: str) -> list[str]:

@@ -80,6 +80,11 @@ class Template:
             given.update(p.name for family in FAMILIES.values() for p in family.params)
         return given.issuperset(searched)
 
+    def try_libraries(self, schedule: Schedule, steps_per_epoch: int | None) -> None:
+        """Raise `InputError` unless the libraries whose fields there are can say this schedule."""
+        for name in self.names & set(self.libraries):
+            self.libraries[name](schedule, steps_per_epoch)
+
     def fill(self, values: Values) -> list[str]:
         """The command of a trial; a word with a parameter that its family does not have is left out."""
         made: list[str] = []
