@@ -61,7 +61,7 @@ def test_transformers_arguments_are_those_of_the_export() -> None:
     good = ScheduleSpace(("cosine", "linear"), 10, warmup_start=0)
     assert command.for_search(good, "logs", fresh_seeds=False).by_flags
     with pytest.raises(InputError, match="transformers has no exponential decay"):
-        command.for_search(default_space("adamw", 10, ["exp"]), "logs", fresh_seeds=False)
+        command.for_search(default_space("adamw", 10, ("exp",)), "logs", fresh_seeds=False)
     with pytest.raises(InputError, match="a word of its own"):
         Command(["true", "--x={transformers}"], "adamw", libraries=LIBRARIES)
 
@@ -71,6 +71,6 @@ def test_transformers_reads_its_arguments() -> None:
     from transformers import HfArgumentParser, TrainingArguments
 
     words = filled("{transformers}")
-    (made,) = HfArgumentParser(TrainingArguments).parse_args_into_dataclasses(["--output_dir", "x", *words])  # type: ignore[no-untyped-call,arg-type]
+    (made,) = HfArgumentParser(TrainingArguments).parse_args_into_dataclasses(["--output_dir", "x", *words])  # type: ignore[arg-type]
     assert (made.learning_rate, made.warmup_steps, made.max_steps) == (0.004, 50, 250)
     assert made.lr_scheduler_kwargs["min_lr_rate"] == pytest.approx(0.025)
