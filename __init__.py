@@ -8,6 +8,9 @@
 from __future__ import annotations
 
 import importlib
+import sys
+import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -80,7 +83,16 @@ def __getattr__(name: str) -> Any:
         return version("lrsearch")
     if name not in _MODULE:
         raise AttributeError(f"module 'lrsearch' has no attribute {name!r}")
+    if "ipykernel" in sys.modules:
+        _quiet_in_notebook()
     return getattr(importlib.import_module(f".{_MODULE[name]}", __name__), name)
+
+
+def _quiet_in_notebook() -> None:
+    """Keep a complaint out of notebooks: tqdm, which Optuna imports for bars that no search uses, wants ipywidgets."""
+    with warnings.catch_warnings(), suppress(ImportError):
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        importlib.import_module("tqdm.auto")
 
 
 def __dir__() -> list[str]:

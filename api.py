@@ -52,12 +52,14 @@ def run(asked: RunOptions) -> SearchResult:
         KeyboardInterrupt: After Ctrl-C, as `lrsearch.errors.Interrupted`; the study and the report of what there is
             are kept.
     """
+    from .reports.notebook import NotebookProgress, in_notebook
     from .reports.terminal.progress import who_to_tell
 
     cluster = Cluster(asked.backend, asked.address, asked.jobs) if asked.backend else None
     if asked.address and not cluster:
         raise InputError(f"address {asked.address!r} needs a backend, ray or dask.")
-    told = who_to_tell(asked.progress)
+    here = asked.progress in (None, True) and in_notebook()
+    told = NotebookProgress() if here else who_to_tell(asked.progress)
     plan = make_plan(asked)
     if asked.fresh:
         _put_aside(plan, told)

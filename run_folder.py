@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+def _drawn(result: SearchResult) -> str:
+    from .reports.notebook import result_html
+
+    return result_html(result)
+
+
+SearchResult.drawn = _drawn
+
+
 def load(path: str | PathLike[str], study: str | None = None, storage: str | None = None) -> Any:
     """Read a search again: a `SearchResult` from a run folder or a journal, a `TrialRecord` from ``best.json``.
 

@@ -144,13 +144,13 @@ def who_to_tell(progress: Progress | bool | Callable[[str], object] | None) -> P
 
     Args:
         progress: A `Progress`; False for nobody; True for a bar or lines on standard error; a function, which gets
-            every line; None for True in a terminal or a notebook, and False elsewhere.
+            every line; None for True in a terminal, and False elsewhere.
 
     Raises:
         InputError: It is something else.
     """
     if progress is None:
-        progress = sys.stderr.isatty() or "ipykernel" in sys.modules
+        progress = sys.stderr.isatty()
     if isinstance(progress, bool):
         return make_progress(as_json=False) if progress else Silent()
     if all(hasattr(progress, name) for name in ("start", "trial", "note", "stop")):

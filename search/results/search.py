@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from ...errors import MissingPartError, StudyError
 from ...spaces import IN_EPOCHS, Counting, ScheduleSpace, space_from_dict
@@ -48,6 +48,12 @@ class SearchResult:
         counts = ", ".join(f"{n} {outcome}" for outcome, n in self.counts().items()) or "no trials"
         best = f"; use {self.best.schedule.describe()}" if self.ranking and self.best.schedule else ""
         return f"<SearchResult {self.name!r}: {counts}{best}>"
+
+    drawn: ClassVar[Callable[[SearchResult], str] | None] = None
+    """Makes the HTML that a notebook shows of a result; set by what knows of reports."""
+
+    def _repr_html_(self) -> str | None:
+        return type(self).drawn(self) if type(self).drawn else None  # type: ignore[misc]
 
     def dataframe(self) -> Any:
         """The trials as a pandas DataFrame, a row each: number, outcome, the metric, family, parameters, epochs, ...
