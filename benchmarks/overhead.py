@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from lrsearch.search import make_sampler, open_storage
+from lrsearch.search.notes.study import Settings
 from lrsearch.search.sampling.pruners import make_pruner
 from lrsearch.search.storage.ending import end
 from lrsearch.search.storage.studies import open_study
@@ -41,7 +42,7 @@ def startup(words: list[str], times: int = 7) -> list[float]:
 
 def books(sampler: str, trials: int, folder: Path) -> dict[str, list[float]]:
     """Milliseconds of ask, of one report, and of tell, with `trials` trials of one report each in the study."""
-    settings = {"metric": "val_loss", "maximize": False, "space": space_to_dict(SPACE)}
+    settings = Settings("val_loss", False, 20, 0, space_to_dict(SPACE))
     storage = open_storage(str(folder / f"{sampler}.log"))
     study = open_study(storage, sampler, settings, make_sampler("random", 0, SPACE), make_pruner("median", SPACE))
     found: dict[str, list[float]] = {"ask": [], "report": [], "tell": []}

@@ -29,6 +29,7 @@ import sqlalchemy as sa
 from lrsearch.objectives import Measurement
 from lrsearch.run_folder import write_report
 from lrsearch.search import load_result, make_pruner, make_sampler, open_storage
+from lrsearch.search.notes.study import Settings
 from lrsearch.search.storage.studies import open_study
 from lrsearch.search.trial.run import run_trial
 from lrsearch.search.trial.settings import Terms
@@ -40,15 +41,7 @@ from postgres import NoPostgres, postgres
 EPOCHS = 10
 SPACE = default_space("sgd", EPOCHS)
 TERMS = Terms(SPACE, "val_loss", False, EPOCHS, 0, "cpu")
-SETTINGS = {
-    "objective": "dummy",
-    "optimizer": "sgd",
-    "metric": "val_loss",
-    "maximize": False,
-    "epochs": EPOCHS,
-    "seed": 0,
-    "space": space_to_dict(SPACE),
-}
+SETTINGS = Settings("val_loss", False, EPOCHS, 0, space_to_dict(SPACE), job={"objective": "dummy", "optimizer": "sgd"})
 TEMPLATE = 1000
 """Trials that are really run; larger studies repeat them."""
 PATIENCE_S = 300

@@ -88,7 +88,7 @@ class TaskObjective(TensorObjective):
 
     def splits(self, device: str) -> Splits:
         """See `TensorObjective.splits`; raises `DataError` if they are not there."""
-        return _load(self.task.name, self.options, device)
+        return _load(self.task.load, self.options, device)
 
     def settings(self) -> dict[str, Any]:
         """See `Objective.settings`."""
@@ -100,7 +100,5 @@ class TaskObjective(TensorObjective):
 
 
 @lru_cache(maxsize=4)
-def _load(name: str, options: TaskOptions, device: str) -> Splits:
-    from .tasks import TASKS
-
-    return TASKS[name].load(options).to(device)
+def _load(load: Callable[[TaskOptions], Splits], options: TaskOptions, device: str) -> Splits:
+    return load(options).to(device)

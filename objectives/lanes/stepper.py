@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...spaces.families import Array
-from ..training import Recipe
 from .optim import LaneOptimizer
+
+if TYPE_CHECKING:
+    from ..training import Recipe
 
 
 class LaneStepper:
