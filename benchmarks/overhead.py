@@ -42,7 +42,7 @@ def startup(words: list[str], times: int = 7) -> list[float]:
 
 def books(sampler: str, trials: int, folder: Path) -> dict[str, list[float]]:
     """Milliseconds of ask, of one report, and of tell, with `trials` trials of one report each in the study."""
-    settings = Settings("val_loss", False, 20, 0, space_to_dict(SPACE))
+    settings = Settings(metric="val_loss", maximize=False, epochs=20, seed=0, space=space_to_dict(SPACE))
     storage = open_storage(str(folder / f"{sampler}.log"))
     study = open_study(storage, sampler, settings, make_sampler("random", 0, SPACE), make_pruner("median", SPACE))
     found: dict[str, list[float]] = {"ask": [], "report": [], "tell": []}

@@ -41,7 +41,14 @@ from postgres import NoPostgres, postgres
 EPOCHS = 10
 SPACE = default_space("sgd", EPOCHS)
 TERMS = Terms(SPACE, "val_loss", False, EPOCHS, 0, "cpu")
-SETTINGS = Settings("val_loss", False, EPOCHS, 0, space_to_dict(SPACE), job={"objective": "dummy", "optimizer": "sgd"})
+SETTINGS = Settings(
+    metric="val_loss",
+    maximize=False,
+    epochs=EPOCHS,
+    seed=0,
+    space=space_to_dict(SPACE),
+    job={"objective": "dummy", "optimizer": "sgd"},
+)
 TEMPLATE = 1000
 """Trials that are really run; larger studies repeat them."""
 PATIENCE_S = 300
