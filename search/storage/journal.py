@@ -16,6 +16,7 @@ from typing import IO, Any
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from ...errors import StudyError
+from .attributes import MOST, Attributes
 from .lines import DamagedLine, Lines, NoLine, written
 from .locks import journal_lock
 
@@ -33,17 +34,17 @@ class JournalFile(JournalFileBackend):
 
     def __init__(self, file_path: str) -> None:
         super().__init__(file_path, journal_lock(file_path))
-        self.line, self._offset, self._lines = 0, 0, Lines(first=True)
+        self._begin()
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
         """What the lines from that number on say, which is counted from 0; a torn last line is left out.
 
         Raises:
-            StudyError: A line is damaged.
+            StudyError: A line is damaged, or a study or trial has too many attributes.
         """
         with open(self._file_path, "rb") as file:
             if log_number_from != self.line:  # Optuna asks for everything, or for what is new
-                self.line, self._offset, self._lines = 0, 0, Lines(first=True)
+                self._begin()
             file.seek(self._offset)
             for line in file:
                 if not line.endswith(b"\n"):
@@ -56,9 +57,18 @@ class JournalFile(JournalFileBackend):
                     ):  # the last one, which is cut off before the next is written
                         return
                     raise StudyError(beyond(self._file_path, self.line + 1, str(damaged))) from None
+                if self._attributes.too_many(log):
+                    raise StudyError(
+                        f"line {self.line + 1} of {self._file_path!r} gives a study or trial more than {MOST:,} "
+                        "attributes: lrsearch does not write so many, and cannot read them."
+                    )
                 self.line, self._offset = self.line + 1, self._offset + len(line)
                 if self.line > log_number_from:
                     yield log
+
+    def _begin(self) -> None:
+        """Begin to read with the first line."""
+        self.line, self._offset, self._lines, self._attributes = 0, 0, Lines(first=True), Attributes()
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append and flush to the disk; raises `StudyError` if it is full, leaving the journal as it was."""

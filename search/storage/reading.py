@@ -22,7 +22,7 @@ from .trial_notes import outcome_of, to_record
 def load_result(storage: BaseStorage, name: str | None, folder: str | None = None) -> SearchResult:
     """Read a study back; raises `StudyError` if it is not there or not ours."""
     every = optuna.get_all_study_names(storage)
-    names = [n for n in every if not n.endswith((CONFIRMATION, PROBE, TRANSFER, TEAM))]
+    names = [n for n in every if isinstance(n, str) and not n.endswith((CONFIRMATION, PROBE, TRANSFER, TEAM))]
     if name is None:
         if len(names) != 1:
             raise StudyError(f"name the study, one of: {', '.join(names) or 'none is there'}.")
@@ -32,7 +32,7 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
     study = optuna.load_study(study_name=name, storage=storage)
     attrs = study.user_attrs
     notes = StudyNotes.read(attrs)
-    if notes.settings is None:
+    if notes.settings is None or not notes.settings.metric:
         raise StudyError(f"the study {name!r} was not made by lrsearch.")
     metric = notes.settings.metric
     confirmation: Confirmation | None = None

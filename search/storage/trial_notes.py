@@ -10,6 +10,7 @@ import numpy as np
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from ...errors import StudyError
 from ...objectives import TrainedOptimizer
 from ...spaces import Schedule
 from ..notes.trial import TrialNotes
@@ -43,7 +44,7 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
     notes = TrialNotes.read(trial.user_attrs)
     log, signature = notes.shown, notes.signature
     metrics = {name: tuple(_floats(values)) for name, values in log.metrics.items()}
-    reported = tuple(v for _, v in sorted(trial.intermediate_values.items()))
+    reported = tuple(v for _, v in sorted(_reported(trial).items()))
     if not metrics and reported:
         metrics = {metric: reported}
     done = len(next(iter(metrics.values()), ()))
@@ -72,6 +73,15 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
         test=dict(zip(log.test, _floats(log.test.values()), strict=True)),
         optimizer=None if log.optimizer is None else TrainedOptimizer.from_dict(log.optimizer),
     )
+
+
+def _reported(trial: FrozenTrial) -> dict[int, float]:
+    """What it has reported by epoch; raises `StudyError` if that, its value or its parameters are no numbers."""
+    numbers = (*trial.intermediate_values, *trial.intermediate_values.values(), trial.value or 0.0)
+    good = all(isinstance(n, (int, float)) for n in numbers)
+    if not (good and all(isinstance(v, (str, int, float)) for v in trial.params.values())):
+        raise StudyError(f"trial {trial.number} holds values that are no numbers: another program has changed it.")
+    return trial.intermediate_values
 
 
 def outcome_of(trial: FrozenTrial) -> Outcome:

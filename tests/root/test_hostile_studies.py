@@ -1,0 +1,282 @@
+"""Studies that a stranger wrote: they are read or refused in a line, and none of their text becomes code.
+
+``LRSEARCH_FUZZ_STUDIES=100000`` sets the number of studies; failures are minimised.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import io
+import json
+import os
+import tempfile
+import tokenize
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pages import Page
+from rich.console import Console
+
+import lrsearch
+from lrsearch.errors import InputError, LrsearchError, StudyError
+from lrsearch.reports.dashboard.server import prepare
+from lrsearch.reports.export import FORMATS, export, read_best, write_best
+from lrsearch.reports.images import slide
+from lrsearch.reports.page.page import report_html
+from lrsearch.reports.terminal.json_output import print_json
+from lrsearch.reports.terminal.run_list import print_runs, run_rows
+from lrsearch.reports.terminal.summary import print_summary
+from lrsearch.run_folder import load
+from lrsearch.search import SearchResult
+
+CASES = int(os.environ.get("LRSEARCH_FUZZ_STUDIES", "300"))
+MARK = "STRANGER"
+GOLDEN = Path(__file__).parents[1] / "golden" / "journal.log.gz"
+EVIL = (
+    '"""',
+    "'''",
+    "</script>",
+    "<script>",
+    "<img src=x onerror=alert(1)>",
+    "<!--",
+    "]]>",
+    "&lt;",
+    "javascript:alert(1)",
+    "{{7*7}}",
+    "{% raw %}",
+    "${1}",
+    "{0.__class__}",
+    "%s",
+    "\\",
+    "\n",
+    "\r",
+    "\0",
+    "\x0c",
+    "\x1b[2J",
+    "\x85",
+    "\u2028",
+    "\u2029",
+    "\ud800",
+    "#",
+    "'",
+    '"',
+    "`",
+    "|",
+    "../",
+    "\nimport os\n",
+    "__import__('os').abort()",
+)
+text = st.one_of(
+    st.lists(st.sampled_from(EVIL), min_size=1, max_size=5).map(lambda parts: MARK + "".join(parts) + MARK),
+    st.sampled_from(["", " ", MARK * 2000, "exp", "family", "nan", "1e999"]),
+    st.text(max_size=8),
+)
+number = st.one_of(
+    st.sampled_from([0, -1, 1, 2**31, 2**63, 10**12, 10**400, 1e308, -1e308, 5e-324, 0.5]),
+    st.floats(),
+    st.integers(-3, 10**6),
+)
+leaf = st.one_of(text, number, st.none(), st.booleans())
+value = st.one_of(
+    leaf,
+    st.recursive(leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3), max_leaves=5),
+    st.integers(1, 900).map(lambda depth: json.loads("[" * depth + "]" * depth)),
+    st.tuples(number, st.integers(0, 3000)).map(lambda pair: [pair[0]] * pair[1]),
+)
+
+
+class Logs(list[Any]):
+    """The lines of a journal, and what was done to them, which is all that is shown of them."""
+
+    def __init__(self, logs: list[Any], edits: list[Any]) -> None:
+        super().__init__(logs)
+        self.edits = edits
+
+    def __repr__(self) -> str:
+        return repr([f"{edit!r:.300}" for edit in self.edits])
+
+
+@cache
+def lines(name: str) -> tuple[str, ...]:
+    """The journal of a search: with all that a study can hold, or of its first trials alone."""
+    whole = gzip.decompress(GOLDEN.read_bytes()).decode().splitlines()
+    return tuple(whole) if name == "whole" else tuple(whole[:110])
+
+
+@st.composite
+def hostile(draw: st.DrawFn) -> Logs:
+    """A journal in which words are renamed throughout, values and names replaced, and lines lost, doubled or moved."""
+    base, edits = draw(st.sampled_from(["begun", "begun", "begun", "whole"])), list[Any]()
+    logs: list[Any] = [json.loads(line) for line in lines(base)]
+    for _ in range(draw(st.integers(0, 2))):
+        old = draw(st.sampled_from(["golden", "val_loss", "train_loss", "cpu", "digits", "sgd", "constant", "single"]))
+        new = draw(text)
+        logs = renamed(logs, old, new)
+        edits.append((old, new))
+    for _ in range(draw(st.integers(0, 5))):
+        edits.append(replace_one(draw, logs))
+    if draw(st.integers(0, 9)) == 0:
+        at = draw(st.integers(0, len(logs) - 1))
+        logs.insert(draw(st.integers(0, len(logs))), logs[at] if draw(st.booleans()) else logs.pop(at))
+    return Logs(logs, [base, *edits])
+
+
+def renamed(node: Any, old: str, new: str) -> Any:
+    if isinstance(node, dict):
+        return {renamed(k, old, new): renamed(v, old, new) for k, v in node.items()}
+    if isinstance(node, list):
+        return [renamed(v, old, new) for v in node]
+    return new if node == old else node
+
+
+def replace_one(draw: st.DrawFn, logs: list[Any]) -> list[Any]:
+    """Replace one value or one name, somewhere, or add one; returns where and by what."""
+    at: Any = logs
+    way: list[Any] = []
+    while True:
+        keys = [k for k in at if k not in ("op_code", "worker_id")] if isinstance(at, dict) else list(range(len(at)))
+        if not keys:
+            return way
+        key = draw(st.sampled_from(keys))
+        way.append(key)
+        if isinstance(at[key], (dict, list)) and at[key] and (at is logs or draw(st.integers(0, 4))):
+            at = at[key]
+            continue
+        match draw(st.integers(0, 5)):
+            case 0 if isinstance(at, dict):
+                way.append(new := draw(text))
+                at[new] = at.pop(key)
+            case 1 if isinstance(at, dict):
+                at[draw(text)] = draw(value)
+            case 2:
+                at.pop(key)
+            case _:
+                at[key] = new = draw(value)
+                way.append(new)
+        return way
+
+
+def test_what_a_stranger_may_not_write_is_known(tmp_path: Path) -> None:
+    """The base of the others: the study as it is can be read by all of them."""
+    for name in ("begun", "whole"):
+        look_at_all([json.loads(line) for line in lines(name)], range(len(READERS)))
+
+
+@settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=CASES <= 300, print_blob=True)
+@given(hostile(), st.sets(st.integers(0, 7), min_size=1, max_size=3))
+def test_a_strangers_study_is_read_or_refused_and_runs_nothing(logs: list[Any], readers: set[int]) -> None:
+    look_at_all(logs, readers)
+
+
+def look_at_all(logs: list[Any], readers: Any) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "golden"
+        folder.mkdir()
+        text = "".join(json.dumps(log) + "\n" for log in logs)
+        (folder / "journal.log").write_text(text, encoding="utf-8", errors="surrogatepass")
+        try:
+            result = load(folder)
+        except LrsearchError as error:
+            assert_line(error)
+            return
+        assert isinstance(result, SearchResult)
+        for reader in sorted(readers):
+            try:
+                READERS[reader](result, folder)
+            except LrsearchError as error:
+                assert_line(error)
+
+
+def assert_line(error: LrsearchError) -> None:
+    assert str(error)
+    assert len(str(error)) < 4000
+
+
+def reads_code(result: SearchResult, folder: Path) -> None:
+    for name, format in FORMATS.items():
+        try:
+            code = export(result.best, result, name)
+        except LrsearchError as error:
+            assert_line(error)
+            continue
+        if format.suffix == ".py":
+            ast.parse(code.encode("utf-8", "surrogatepass") if "\ud800" in code else code)
+            tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+            assert not [t for t in tokens if MARK in t.string and t.type != tokenize.COMMENT]
+        elif name == "json":
+            json.loads(code)
+
+
+def reads_page(result: SearchResult, folder: Path) -> None:
+    code = export(result.best, result, "torch") if result.ranking else ""
+    page = Page(report_html(result, code=code))
+    for tag, attrs in page.tags:
+        assert MARK not in tag
+        assert not [a for a in attrs if MARK.lower() in a or a.startswith("on")], attrs
+        assert not [v for v in attrs.values() if v and v.strip().lower().startswith(("javascript:", "data:text"))]
+    assert len(page.all("script")) <= 8
+    json.loads(page.data)
+
+
+def reads_terminal(result: SearchResult, folder: Path) -> None:
+    out = io.StringIO()
+    print_summary(result, Console(file=out, width=100))
+    assert "\x1b" not in out.getvalue()
+
+
+def reads_json_lines(result: SearchResult, folder: Path) -> None:
+    from contextlib import redirect_stdout
+
+    out = io.StringIO()
+    with redirect_stdout(out):
+        print_json(result)
+    for line in out.getvalue().splitlines():
+        json.loads(line)
+
+
+def reads_list(result: SearchResult, folder: Path) -> None:
+    out = io.StringIO()
+    print_runs(run_rows(folder.parent, load), Console(file=out, width=100))
+    assert "\x1b" not in out.getvalue()
+
+
+def reads_slide(result: SearchResult, folder: Path) -> None:
+    found = ElementTree.fromstring(slide(result))
+    assert not [e for e in found.iter() if e.tag.endswith(("script", "foreignObject")) or MARK in str(e.attrib)]
+
+
+def reads_best(result: SearchResult, folder: Path) -> None:
+    write_best(result, folder)
+    assert read_best(folder / "best.json").schedule == result.best.schedule
+
+
+def reads_dashboard(result: SearchResult, folder: Path) -> None:
+    prepare(result, str(folder / "journal.log"))
+
+
+READERS: tuple[Callable[[SearchResult, Path], None], ...] = (
+    reads_code,
+    reads_page,
+    reads_terminal,
+    reads_json_lines,
+    reads_list,
+    reads_slide,
+    reads_best,
+    reads_dashboard,
+)
+
+
+def test_a_study_with_a_million_attributes_is_refused_at_once(tmp_path: Path) -> None:
+    log = {"op_code": 2, "worker_id": "w", "study_id": 0}
+    with open(tmp_path / "journal.log", "w", encoding="utf-8") as file:
+        file.write("\n".join(lines("begun")) + "\n")
+        file.writelines(json.dumps({**log, "user_attr": {f"{MARK}{i}": i}}) + "\n" for i in range(1_000_000))
+    with pytest.raises(StudyError, match="more than 10,000 attributes"):
+        lrsearch.load(tmp_path)
