@@ -34,6 +34,7 @@ class Task:
         weight_decay: Default of the optimizer.
         optimizer: Default of `OPTIMIZERS`.
         augment: Batch augmentation on the device, if any.
+        independent: See `TensorObjective`.
         revision: Raised by every change of data or training, so that older trials are not mixed with newer ones.
     """
 
@@ -47,6 +48,7 @@ class Task:
     weight_decay: float
     optimizer: str = "sgd"
     augment: Callable[[Tensor, Any], Tensor] | None = None
+    independent: bool = True
     revision: int = 1
 
 
@@ -69,6 +71,7 @@ class TaskObjective(TensorObjective):
         self.optimizer = options.optimizer or task.optimizer
         self.epochs = task.epochs
         self.start_loss = math.log(task.classes)
+        self.independent = task.independent
 
     def recipe(self) -> Recipe:
         """See `TensorObjective.recipe`."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError
 from ..spaces import Schedule
 from .objective import Measurement
 from .optimizer import DescribedOptimizer, TrainedOptimizer, range_name
@@ -28,6 +30,8 @@ class TensorObjective(ABC):
         epochs: See `Objective`.
         start_loss: See `Objective`.
         steps_per_epoch: See `Objective`; known once the data were asked for.
+        independent: Whether samples have nothing in common, so that training and validation data may be mixed.
+        redraws: Whether a run with `test` gets training and validation data of its own, drawn by its seed.
     """
 
     name: str
@@ -35,6 +39,8 @@ class TensorObjective(ABC):
     epochs: int
     start_loss: float | None = None
     steps_per_epoch: int | None = None
+    independent: bool = True
+    redraws: bool = False
 
     @abstractmethod
     def recipe(self) -> Recipe:
@@ -65,9 +71,24 @@ class TensorObjective(ABC):
         self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
     ) -> Iterator[Measurement]:
         """See `Objective.run`."""
-        from .training import train
+        from .training import redrawn, train
 
-        yield from train(self.recipe(), self.data(device), schedule, epochs=epochs, seed=seed, device=device, test=test)
+        data = self.data(device)
+        if test and self.redraws:
+            data = redrawn(data, seed)
+        yield from train(self.recipe(), data, schedule, epochs=epochs, seed=seed, device=device, test=test)
+
+    def redrawing(self) -> TensorObjective:
+        """The same, with a validation set drawn anew for each seed of runs with `test`.
+
+        Raises:
+            InputError: Its samples overlap, so that mixed data would validate on what was trained on.
+        """
+        if not self.independent:
+            raise InputError(f"--resplit does not suit {self.name}: its samples overlap, training data would validate.")
+        found = copy(self)
+        found.redraws = True
+        return found
 
 
 class TensorTask(TensorObjective):

@@ -47,6 +47,14 @@ class Splits:
         return Splits(self.train.to(device), self.val.to(device), self.test.to(device))
 
 
+def redrawn(data: Splits, seed: int) -> Splits:
+    """Training and validation data mixed and parted anew by the seed, in parts of the same sizes; test data stay."""
+    x, y = (torch.cat([data.train.x, data.val.x]), torch.cat([data.train.y, data.val.y]))
+    order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed)).to(y.device)
+    train, val = order[: len(data.train.y)], order[len(data.train.y) :]
+    return Splits(Split(x[train], y[train]), Split(x[val], y[val]), data.test)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything of a training run but the schedule and the data.

@@ -60,6 +60,11 @@ class SearchOptions(WorkerOptions):
         metavar="SEEDS",
         rule=_SEEDS,
     )
+    resplit: bool = option(
+        False,
+        "draw a validation set anew for each of those seeds; for built-in tasks and tensors",
+        group=JUDGED,
+    )
     accept_changes: bool = option(
         False, "go on with a study although your code has changed since it was begun", group=KEPT, here=True
     )

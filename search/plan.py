@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..objectives import Objective
+from ..errors import InputError
+from ..objectives import Objective, TensorObjective
 from ..options import SearchOptions
 from ..spaces import Schedule, ScheduleSpace, space_to_dict
 from .budget.amount import Budget
@@ -48,6 +49,16 @@ class Plan(SearchOptions):
     sources: Mapping[str, str] = field(default_factory=dict)
     context: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.resplit:
+            if not isinstance(self.objective, TensorObjective):
+                raise InputError(
+                    "--resplit is for built-in tasks and a TensorTask: a job with data of its own can split them by "
+                    "run.seed where run.test is true."
+                )
+            object.__setattr__(self, "objective", self.objective.redrawing())
+
     @property
     def folder(self) -> Path:
         """The run folder."""
@@ -69,4 +80,6 @@ class Plan(SearchOptions):
         length = {"epochs": self.epochs}
         if counting.unit == "step":
             length = {"steps": counting.at(self.epochs), "every": counting.every}
+        if self.resplit:
+            job = {**job, "resplit": True}
         return Settings(self.metric, self.maximize, self.seed, space, **length, job=job)

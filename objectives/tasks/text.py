@@ -97,4 +97,5 @@ TASK = Task(
     batch_size=128,
     weight_decay=1e-2,
     optimizer="adamw",
+    independent=False,
 )

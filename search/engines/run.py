@@ -43,7 +43,7 @@ def run_trials(
     """
     if engine.name == "processes":
         return run_processes(study, plan, terms, engine.width, reserve, note)
-    if engine.name == "lanes":
+    if engine.name == "lanes" and not (plan.resplit and terms.test):  # lanes share their data
         assert isinstance(plan.objective, TensorObjective)
         return run_lanes(study, plan.objective, terms, engine, reserve)
     return run_alone(study, plan, terms, reserve, started)

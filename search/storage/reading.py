@@ -10,13 +10,16 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 
 from ...errors import StudyError
-from ..notes.study import SessionNotes, Shares, StudyNotes
+from ..notes.study import SessionNotes, Settings, Shares, StudyNotes
 from ..results.confirmation import Confirmation
 from ..results.probe import Probe
 from ..results.search import SearchResult
 from ..results.trial import TrialRecord
 from .studies import CONFIRMATION, PROBE, TEAM, TRANSFER
 from .trial_notes import outcome_of, to_record
+
+MOST = 10**6
+"""Reports of a training; more are nobody's, and figures would have a place for each."""
 
 
 def load_result(storage: BaseStorage, name: str | None, folder: str | None = None) -> SearchResult:
@@ -34,6 +37,7 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
     notes = StudyNotes.read(attrs)
     if notes.settings is None or not notes.settings.metric:
         raise StudyError(f"the study {name!r} was not made by lrsearch.")
+    _check_length(name, notes.settings)
     metric = notes.settings.metric
     confirmation: Confirmation | None = None
     transfer: tuple[TrialRecord, ...] = ()
@@ -54,6 +58,15 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
     return SearchResult(
         name, settings, sessions, records, folder, confirmation, transfer, shares, notes.accepted, probe
     )
+
+
+def _check_length(name: str, settings: Settings) -> None:
+    """Raise `StudyError` for trainings of a length that no search has."""
+    reports = settings.epochs if settings.steps is None else settings.steps // max(1, settings.every or 1)
+    if reports is not None and not 1 <= reports <= MOST:
+        raise StudyError(
+            f"the study {name!r} has trainings of {str(reports)[:20]} reports: another program wrote that."
+        )
 
 
 def load_confirmation(study: Study, metric: str, searched: Iterable[TrialRecord] = ()) -> Confirmation | None:

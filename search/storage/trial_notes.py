@@ -77,8 +77,9 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
 
 def _reported(trial: FrozenTrial) -> dict[int, float]:
     """What it has reported by epoch; raises `StudyError` if that, its value or its parameters are no numbers."""
-    numbers = (*trial.intermediate_values, *trial.intermediate_values.values(), trial.value or 0.0)
-    good = all(isinstance(n, (int, float)) for n in numbers)
+    values = trial.values or []
+    numbers = (*trial.intermediate_values, *trial.intermediate_values.values(), *values)
+    good = len(values) < 2 and all(isinstance(n, (int, float)) for n in numbers)
     if not (good and all(isinstance(v, (str, int, float)) for v in trial.params.values())):
         raise StudyError(f"trial {trial.number} holds values that are no numbers: another program has changed it.")
     return trial.intermediate_values
