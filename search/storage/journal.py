@@ -36,6 +36,12 @@ class JournalFile(JournalFileBackend):
         super().__init__(file_path, journal_lock(file_path))
         self._begin()
 
+    def _begin(self) -> None:
+        """Begin to read with the first line."""
+        self.line: int = 0
+        self._offset: int = 0
+        self._lines, self._attributes = Lines(first=True), Attributes()
+
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
         """What the lines from that number on say, which is counted from 0; a torn last line is left out.
 
@@ -65,10 +71,6 @@ class JournalFile(JournalFileBackend):
                 self.line, self._offset = self.line + 1, self._offset + len(line)
                 if self.line > log_number_from:
                     yield log
-
-    def _begin(self) -> None:
-        """Begin to read with the first line."""
-        self.line, self._offset, self._lines, self._attributes = 0, 0, Lines(first=True), Attributes()
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append and flush to the disk; raises `StudyError` if it is full, leaving the journal as it was."""

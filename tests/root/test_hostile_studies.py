@@ -36,7 +36,7 @@ from lrsearch.reports.terminal.summary import print_summary
 from lrsearch.run_folder import load
 from lrsearch.search import SearchResult
 
-CASES = int(os.environ.get("LRSEARCH_FUZZ_STUDIES", "300"))
+CASES = int(os.environ.get("LRSEARCH_FUZZ_STUDIES", "100"))
 MARK = "STRANGER"
 GOLDEN = Path(__file__).parents[1] / "golden" / "journal.log.gz"
 EVIL = (
@@ -171,11 +171,12 @@ def test_what_a_stranger_may_not_write_is_known(tmp_path: Path) -> None:
         look_at_all([json.loads(line) for line in lines(name)], range(len(READERS)))
 
 
+@pytest.mark.slow
 @settings(
     max_examples=CASES,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    derandomize=CASES <= 300,
+    derandomize=CASES <= 100,
     print_blob=True,
 )
 @given(hostile(), st.sets(st.integers(0, 7), min_size=1, max_size=3))
