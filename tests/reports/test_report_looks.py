@@ -120,6 +120,20 @@ def test_narrow_tables_say_with_a_shadow_that_there_is_more(show: Show) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 375
 
 
+def test_on_a_phone_the_gains_names_and_texts_stay_apart(show: Show) -> None:
+    page = show(contested(0.05), width=375)
+    texts = page.locator("#answer .waterfall span")
+    texts.last.evaluate("e => e.append(' 95 % by base_lr, warm-up and a usual decay')")
+    boxes = texts.evaluate_all(
+        "all => all.map(e => e.getBoundingClientRect()).map(b => [b.left, b.right, b.top, b.bottom])"
+    )
+    assert len(boxes) >= 4
+    for i, (left, right, top, bottom) in enumerate(boxes):
+        assert right <= 375
+        for other in boxes[:i]:
+            assert left >= other[1] or right <= other[0] or top >= other[3] or bottom <= other[2]
+
+
 def test_the_navigation_stays_and_follows_the_keyboard(show: Show) -> None:
     page = show(contested(0.05), height=800)
     nav = page.locator("nav.top")
