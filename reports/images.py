@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import os
+import re
 import shutil
 import textwrap
 from pathlib import Path
@@ -22,6 +23,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 WIDTH, HEIGHT, SCALE = 1280, 720, 2
 MARGIN, TOP, GAP = 48, 178, 40
 """Around the slide, above the panels, and between them."""
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML may hold: control characters and halves of characters, as a stranger's names may."""
 STYLE = (
     f"text{{font-family:{FONT}}}.panel text{{font-size:13px}}"
     ".s{stroke:var(--c);fill:none;stroke-linejoin:round}.f{fill:var(--c)}.band{opacity:.17}"
@@ -80,7 +83,8 @@ def slide(result: SearchResult) -> str:
     ]
     size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
     ground = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}><style>{STYLE}</style>{ground}{"".join(parts)}</svg>'
+    drawn = f'<svg xmlns="http://www.w3.org/2000/svg" {size}><style>{STYLE}</style>{ground}{"".join(parts)}</svg>'
+    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", drawn)
 
 
 def _panels(result: SearchResult) -> list[str]:

@@ -107,8 +107,9 @@ class SearchResult:
 
     @cached_property
     def ranking(self) -> tuple[TrialRecord, ...]:
-        """Complete trials, best first; earlier ones first among equals."""
-        done = [t for t in self.trials if t.outcome == "complete" and t.value is not None and math.isfinite(t.value)]
+        """Complete trials of a known schedule, best first; earlier ones first among equals."""
+        complete = [t for t in self.trials if t.outcome == "complete" and t.schedule is not None]
+        done = [t for t in complete if t.value is not None and math.isfinite(t.value)]
         sign = -1 if self.maximize else 1
         return tuple(sorted(done, key=lambda t: (sign * (t.value or 0.0), t.number)))
 
@@ -121,7 +122,8 @@ class SearchResult:
         if not self.ranking:
             raise StudyError(f"the study {self.name!r} has no complete trial yet: {self.counts()}.")
         recommended = self.confirmation.recommended if self.confirmation else None
-        return self.ranking[0] if recommended is None else self.trial(recommended)
+        found = None if recommended is None else self.trial(recommended)
+        return found if found is not None and found.schedule is not None else self.ranking[0]
 
     @property
     def confirming(self) -> tuple[TrialRecord, ...]:

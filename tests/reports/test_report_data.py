@@ -287,7 +287,8 @@ def test_a_sparkline_stays_in_its_box() -> None:
 
 def test_early_looks_compare_the_order_of_complete_trials_with_their_last() -> None:
     def trial(i: int, curve: list[float]) -> TrialRecord:
-        return TrialRecord(i, "complete", None, curve[-1], {"val_loss": tuple(curve)}, (0.1,) * 4, (1.0,) * 4)
+        schedule = Schedule("constant", 0.1, 4)
+        return TrialRecord(i, "complete", schedule, curve[-1], {"val_loss": tuple(curve)}, (0.1,) * 4, (1.0,) * 4)
 
     rising = [trial(i, [float(i), float(i), float(-i), float(i)]) for i in range(16)]
     result = replace(made_result(1, epochs=4), trials=tuple(rising))
