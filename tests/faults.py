@@ -144,3 +144,13 @@ def __getattr__(name: str) -> Callable[[Run], None]:
     if not name.startswith("push_"):
         raise AttributeError(name)
     return pushed(globals()[name.removeprefix("push_")])
+
+
+_KEPT: list[bytes] = []
+
+
+def keep(megabytes: int) -> int:
+    """Take memory for as long as this process lives; its process id."""
+    _KEPT.append(b"x" * (megabytes * 2**20))
+    time.sleep(1.1)  # loky looks once a second
+    return os.getpid()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import optuna
 from filelock import FileLock, Timeout
+from joblib.externals.loky import process_executor
 from optuna.study import Study
 
 from ...objectives import Objective, device_count
@@ -54,6 +55,7 @@ def set_up_worker(parent: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; it leaves the stop file
         on_sigterm(lambda number, frame: None)
     os.dup2(sys.stderr.fileno(), 1)  # what the objective prints must not come between lines of JSON
+    process_executor._USE_PSUTIL = False  # or loky takes a model larger than the first for a leak, and ends the worker
     multiprocessing.set_start_method(None, force=True)  # loky's own starts no process but loky's, no DataLoader's
     end_with_parent(parent, lambda: [end_interrupted(*held, "its parent process ended") for held in held_trials()])
 

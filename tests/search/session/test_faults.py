@@ -17,12 +17,14 @@ from typing import Any
 import psutil
 import pytest
 from bowl import StopAfter
+from faults import keep
 
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import UserObjective
 from lrsearch.search import Plan, parse_seconds, search
 from lrsearch.search.budget.ledger import Ledger
 from lrsearch.search.engines.pool import Worker, WorkerDied
+from lrsearch.search.engines.worker import set_up_worker
 
 pytestmark = pytest.mark.slow
 
@@ -162,6 +164,17 @@ def test_a_worker_that_is_killed_while_it_has_no_work_is_replaced() -> None:
     worker.wait(60)
     assert worker.result() == 2
     worker.kill()
+
+
+def test_a_worker_stays_although_its_second_trial_takes_much_more_memory_than_its_first() -> None:
+    worker: Worker[int, int] = Worker(1, set_up_worker)
+    pids = []
+    for megabytes in (1, 1, 400, 1, 1):
+        worker.start(keep, megabytes)
+        assert worker.wait(60)
+        pids.append(worker.result())
+    worker.kill()
+    assert len(set(pids)) == 1
 
 
 def test_a_budget_of_time_that_ends_before_the_first_trial_gives_no_verdict(
