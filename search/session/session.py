@@ -250,6 +250,8 @@ class Session:
             self.progress.trial(record, self.tally)
 
     def _check_failures(self, record: TrialRecord) -> None:
+        if record.confirms is not None:  # a verdict counts and tells these
+            return
         reason = re.sub(r"\d+", "#", record.reason)  # trials, times and processes have other numbers
         self.failures = [*self.failures, reason] if record.outcome == "failed" else []
         most = EQUAL_FAILURES["before" if self.tally.best is None else "after"]

@@ -106,7 +106,7 @@ def test_a_study_from_before_there_were_fingerprints_is_resumed(folder: Path, mo
     journal = folder / "runs" / "objective" / "journal.log"
     text, found = re.subn(r', ?"sources": ?\{[^}]*\}', "", journal.read_text())
     assert found == 1
-    journal.write_text(text)
+    journal.write_text(re.sub(r',"after":\d+', "", text))  # nor were there checksums of lines
     edit(folder, monkeypatch)
     assert run(folder, 5) == 0
 
