@@ -132,7 +132,7 @@ def test_kill_9_loses_no_trial_and_leaves_no_process(make_plan: MakePlan, tmp_pa
     plan = make_plan("14", objective=command(tmp_path, SLOWLY), sampler="random", pruner="none", **options)
     done, result = torment(plan, 4, random.Random(1))
     assert sum(done.values()) == 4
-    assert result.counts()["complete"] == 14
+    assert result.counts()["complete"] == 14, result.counts()
     assert_none_left(tmp_path)
 
 
