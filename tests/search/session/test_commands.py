@@ -132,7 +132,10 @@ def test_kill_9_loses_no_trial_and_leaves_no_process(make_plan: MakePlan, tmp_pa
     plan = make_plan("14", objective=command(tmp_path, SLOWLY), sampler="random", pruner="none", **options)
     done, result = torment(plan, 4, random.Random(1))
     assert sum(done.values()) == 4
-    assert result.counts()["complete"] == 14, result.counts()
+    counted = [t for t in result.trials if t.counted]
+    assert len(counted) == 14
+    assert {t.reason for t in counted} <= {"", "its process was killed 3 times (out of memory, perhaps)"}
+    assert sum(t.outcome == "complete" for t in counted) >= 13  # four kills make but one trial fail
     assert_none_left(tmp_path)
 
 
