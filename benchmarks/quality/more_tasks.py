@@ -19,12 +19,12 @@ LETTERS_BEFORE = 8
 
 def digits_adamw(data_dir: str) -> TensorTask:
     """Digits, a narrow MLP, AdamW, batches of 16, 6 epochs."""
-    return _classify("digits-adamw", lambda: _mlp(64, 32, 1), "adamw", *_digits(), 16, 6)
+    return classify("digits-adamw", lambda: _mlp(64, 32, 1), "adamw", *_digits(), 16, 6)
 
 
 def digits_plain_sgd(data_dir: str) -> TensorTask:
     """Digits, a deep MLP, SGD without momentum, batches of 32, 16 epochs."""
-    return _classify("digits-plain-sgd", lambda: _mlp(64, 32, 4), "plain", *_digits(), 32, 16)
+    return classify("digits-plain-sgd", lambda: _mlp(64, 32, 4), "plain", *_digits(), 32, 16)
 
 
 def digits_noisy(data_dir: str) -> TensorTask:
@@ -33,17 +33,17 @@ def digits_noisy(data_dir: str) -> TensorTask:
     rng = np.random.default_rng(0)
     wrong = torch.from_numpy(rng.random(len(train.y)) < 0.3)
     labels = torch.where(wrong, torch.from_numpy(rng.integers(10, size=len(train.y))), train.y)
-    return _classify("digits-noisy", lambda: _mlp(64, 256, 2), "sgd", Split(train.x, labels), val, 32, 20)
+    return classify("digits-noisy", lambda: _mlp(64, 256, 2), "sgd", Split(train.x, labels), val, 32, 20)
 
 
 def mnist1d_mlp(data_dir: str) -> TensorTask:
     """1,000 curves of MNIST-1D, MLP, momentum SGD, batches of 50, 15 epochs."""
-    return _classify("mnist1d-mlp", get_task("mnist1d").models["mlp"], "sgd", *_mnist1d(), 50, 15)
+    return classify("mnist1d-mlp", get_task("mnist1d").models["mlp"], "sgd", *_mnist1d(), 50, 15)
 
 
 def mnist1d_cnn(data_dir: str) -> TensorTask:
     """1,000 curves of MNIST-1D, a CNN with batch norm, AdamW, batches of 50, 10 epochs."""
-    return _classify("mnist1d-cnn", _cnn, "adamw", *_mnist1d(), 50, 10)
+    return classify("mnist1d-cnn", _cnn, "adamw", *_mnist1d(), 50, 10)
 
 
 def teacher(data_dir: str) -> TensorTask:
@@ -81,7 +81,7 @@ def text_mlp(data_dir: str) -> TensorTask:
     def model() -> nn.Module:
         return nn.Sequential(nn.Flatten(), nn.Linear(inputs, 64), nn.GELU(), nn.Linear(64, outputs))
 
-    return _classify("text-mlp", model, "sgd", train, val, 64, 12)
+    return classify("text-mlp", model, "sgd", train, val, 64, 12)
 
 
 MORE: dict[str, Callable[[str], TensorTask]] = {
@@ -95,9 +95,10 @@ MORE: dict[str, Callable[[str], TensorTask]] = {
 }
 
 
-def _classify(
+def classify(
     name: str, model: Callable[[], nn.Module], optimizer: str, train: Split, val: Split, batch_size: int, epochs: int
 ) -> TensorTask:
+    """A task that classifies; `optimizer` is "sgd" (with momentum), "plain" (without) or "adamw"."""
     plain = DescribedOptimizer("SGD", {"weight_decay": 5e-4})
     return TensorTask(
         model,

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from lrsearch.families import choose_families
 from lrsearch.objectives import TaskOptions, TensorTask, get_task
 from lrsearch.objectives.optimizer import described_optimizer
-from lrsearch.objectives.training import correct
 from lrsearch.spaces import DEFAULT_FAMILIES, ScheduleSpace, default_space
 
-from .more_tasks import MORE
+from .more_tasks import MORE, classify
 
 TRAIN, VAL = 1_000, 1_000
 CONTEXT, WIDTH, HEADS = 16, 32, 4
@@ -26,25 +25,25 @@ def digits(data_dir: str) -> TensorTask:
     """The built-in task digits-plain: MLP, momentum SGD, 12 epochs."""
     task = get_task("digits-plain")
     data = task.load(TaskOptions())
-    return _classify("digits-mlp", task.models["mlp"], "sgd", data.train, data.val, 64, 12)
+    return classify("digits-mlp", task.models["mlp"], "sgd", data.train, data.val, 64, 12)
 
 
 def fashion_sgd(data_dir: str) -> TensorTask:
     """2,000 Fashion-MNIST images at half size, MLP, momentum SGD, 20 epochs."""
     train, val = _fashion(data_dir, 2 * TRAIN)
-    return _classify("fashion-mlp", lambda: _mlp(196, 64), "sgd", train, val, 100, 20)
+    return classify("fashion-mlp", lambda: _mlp(196, 64), "sgd", train, val, 100, 20)
 
 
 def fashion_overfit(data_dir: str) -> TensorTask:
     """1,000 Fashion-MNIST images at half size, a wide MLP that overfits, AdamW, 15 epochs."""
     train, val = _fashion(data_dir, TRAIN)
-    return _classify("fashion-overfit", lambda: _mlp(196, 128), "adamw", train, val, 50, 15)
+    return classify("fashion-overfit", lambda: _mlp(196, 128), "adamw", train, val, 50, 15)
 
 
 def fashion_cnn(data_dir: str) -> TensorTask:
     """1,000 Fashion-MNIST images at half size, a CNN with batch norm, momentum SGD, 8 epochs."""
     train, val = _fashion(data_dir, TRAIN)
-    return _classify("fashion-cnn", _cnn, "sgd", train, val, 50, 8)
+    return classify("fashion-cnn", _cnn, "sgd", train, val, 50, 8)
 
 
 def text(data_dir: str) -> TensorTask:
@@ -131,22 +130,6 @@ class Transformer(nn.Module):
         # A product with one-hot rows: the gradient of an embedding has no batched form for lanes.
         hot = nn.functional.one_hot(x, self.embed.in_features).to(self.place.dtype)
         return self.head(self.norm(self.blocks(self.embed(hot) + self.place)))
-
-
-def _classify(
-    name: str, model: Callable[[], nn.Module], optimizer: str, train: Any, val: Any, batch_size: int, epochs: int
-) -> TensorTask:
-    return TensorTask(
-        model,
-        described_optimizer(optimizer, 5e-4),
-        nn.functional.cross_entropy,
-        (train.x, train.y),
-        (val.x, val.y),
-        batch_size=batch_size,
-        metrics={"val_accuracy": correct},
-        epochs=epochs,
-        name=name,
-    )
 
 
 def _fashion(data_dir: str, samples: int) -> tuple[Any, Any]:
