@@ -61,14 +61,24 @@ class CurveSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The parameters of the proposed schedule; those of other families are left out."""
+        """The parameters of the proposed schedule; those of other families are left out.
+
+        Raises:
+            ValueError: The study has several objectives.
+        """
+        self._raise_error_if_multi_objective(study)
         rng = np.random.default_rng([self._seed, max(0, trial.number - self._skipped)])
         return dict(self.model.propose(study, trial.number, rng))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A random value, for parameters that are not the schedule's."""
+        """A random value, for parameters that are not the schedule's.
+
+        Raises:
+            ValueError: The study has several objectives.
+        """
+        self._raise_error_if_multi_objective(study)
         return self._others.sample_independent(study, trial, param_name, param_distribution)
 
 

@@ -18,17 +18,40 @@ from ...options import SAMPLERS
 from ...spaces import ScheduleSpace
 from .scale import Scale
 
-_OPTUNAS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": lambda seed: TPESampler(seed=seed),
-    "gp": lambda seed: GPSampler(seed=seed, warn_independent_sampling=False),
-    "random": lambda seed: RandomSampler(seed=seed),
-    "qmc": lambda seed: QMCSampler(
-        seed=seed, scramble=True, warn_independent_sampling=False, warn_asynchronous_seeding=False
-    ),
-}
 FIXED_RANGES = ("gp", "qmc")
 """These draw a parameter jointly with the others only while its range is what it was in the first trials."""
-_SEQUENCES = ("qmc",)  # these need one seed throughout: the position in the sequence is kept in the study
+
+
+class _Sequence(QMCSampler):
+    """Optuna's scrambled Sobol sequence at a given place: the study counts interrupted trials, too.
+
+    Args:
+        place: Number of the point that the next proposal is.
+        scramble: Seed of the sequence.
+        others: Seed of what is not drawn jointly.
+    """
+
+    def __init__(self, place: int, scramble: int, others: int) -> None:
+        super().__init__(
+            scramble=True,
+            seed=scramble,
+            independent_sampler=RandomSampler(seed=others),
+            warn_independent_sampling=False,
+            warn_asynchronous_seeding=False,
+        )
+        self._place = place
+
+    def _find_sample_id(self, study: Study, search_space: dict[str, BaseDistribution]) -> int:
+        return self._place
+
+
+_OPTUNAS: dict[str, Callable[[int, int, int], BaseSampler]] = {
+    "tpe": lambda seed, index, search: TPESampler(seed=seed),
+    "gp": lambda seed, index, search: GPSampler(seed=seed, warn_independent_sampling=False),
+    "random": lambda seed, index, search: RandomSampler(seed=seed),
+    "qmc": lambda seed, index, search: _Sequence(max(0, index - 1), search, seed),  # the first trial takes no point
+}
+"""Samplers by the seed of a trial's draw, the draw and the seed of the search."""
 
 
 class Repeatable(BaseSampler):
@@ -45,15 +68,13 @@ class Repeatable(BaseSampler):
 
     def __init__(self, name: str, seed: int, skipped: int = 0) -> None:
         self._make = _OPTUNAS[name]
-        self._fixed = name in _SEQUENCES
         self._seed = seed
         self._skipped = skipped
         self._sampler = self._lasting = self._fresh(0)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Seed for this trial."""
-        if not self._fixed:
-            self._sampler = self._fresh(trial.number - self._skipped)
+        self._sampler = self._fresh(trial.number - self._skipped)
         self._sampler.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -82,7 +103,7 @@ class Repeatable(BaseSampler):
         seed = int(np.random.SeedSequence([self._seed, max(0, index)]).generate_state(1)[0] >> 1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            return self._make(self._seed if self._fixed else seed)
+            return self._make(seed, index, self._seed)
 
 
 def make_sampler(

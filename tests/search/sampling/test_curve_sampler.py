@@ -11,7 +11,7 @@ import optuna
 import pytest
 from optuna.pruners import NopPruner
 from optuna.samplers import BaseSampler
-from optuna.testing.pytest_samplers import BasicSamplerTestCase
+from optuna.testing.pytest_samplers import BasicSamplerTestCase, SingleOnlySamplerTestCase
 from optuna.trial import TrialState
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -54,7 +54,7 @@ def schedules(study: optuna.Study) -> list[Schedule]:
     return [SPACE.schedule(t.params) for t in study.trials]
 
 
-class TestInAnyStudy(BasicSamplerTestCase):
+class TestInAnyStudy(BasicSamplerTestCase, SingleOnlySamplerTestCase):
     @pytest.fixture
     def sampler(self) -> Callable[[], BaseSampler]:
         return lambda: CurveSampler(default_space())

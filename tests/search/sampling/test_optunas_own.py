@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from optuna.samplers import BaseSampler
-from optuna.testing.pytest_samplers import BasicSamplerTestCase
+from optuna.testing.pytest_samplers import BasicSamplerTestCase, RelativeSamplerTestCase
 
 from lrsearch.search.sampling.samplers import Repeatable
 
@@ -18,3 +18,9 @@ class TestRepeatable(BasicSamplerTestCase):
     @pytest.fixture
     def sampler(self, name: str) -> Callable[[], BaseSampler]:
         return lambda: Repeatable(name, 0)
+
+
+class TestSequence(RelativeSamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return lambda: Repeatable("qmc", 0)

@@ -112,19 +112,21 @@ def test_resuming_gives_what_an_uninterrupted_search_gives(make_plan: MakePlan) 
 class StopsOnce(Bowl):
     """Is interrupted in the middle of its fifth trial, as by Ctrl-C."""
 
-    trials = 0
+    def __init__(self) -> None:
+        self.trials = 0
 
     def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
-        type(self).trials += 1
+        self.trials += 1
         for measurement in super().run(schedule, **how):
             yield measurement
-            if type(self).trials == 5 and measurement.epoch == 2:
+            if self.trials == 5 and measurement.epoch == 2:
                 raise KeyboardInterrupt
 
 
-def test_a_trial_cut_off_by_ctrl_c_is_run_again(make_plan: MakePlan) -> None:
-    whole = search(make_plan("12", study="whole", sampler="random"))
-    plan = make_plan("12", objective=StopsOnce(), sampler="random")
+@pytest.mark.parametrize("sampler", ["random", "tpe", "gp", "qmc"])
+def test_a_trial_cut_off_by_ctrl_c_is_run_again(make_plan: MakePlan, sampler: str) -> None:
+    whole = search(make_plan("12", study="whole", sampler=sampler))
+    plan = make_plan("12", objective=StopsOnce(), sampler=sampler)
     with pytest.raises(KeyboardInterrupt):
         search(plan)
     cut = reload(plan).trials[-1]
