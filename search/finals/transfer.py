@@ -23,6 +23,7 @@ from ..results.code_changes import LONGER, check_code
 from ..results.search import SearchResult
 from ..results.transfer import FACTORS, Transfer
 from ..storage.access import open_access
+from ..storage.ending import withdraw
 from ..storage.reading import load_result
 from ..storage.studies import TRANSFER
 from ..trial.settings import Terms
@@ -75,7 +76,7 @@ def _study(storage: BaseStorage, plan: Plan) -> Study:
         load_if_exists=True,
     )
     for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-        storage.set_trial_state_values(waiting._trial_id, TrialState.FAIL)
+        withdraw(study, waiting, "the session that had queued it was interrupted")
     return study
 
 

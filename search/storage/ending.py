@@ -72,6 +72,12 @@ def _queue_again(study: Study, trial: FrozenTrial, more: TrialNotes) -> None:
         study.enqueue_trial({**queued, **trial.params}, user_attrs={**kept, **notes})
 
 
+def withdraw(study: Study, waiting: FrozenTrial, reason: str) -> None:
+    """End a queued trial that is not to run; it counts nowhere."""
+    store_notes(study, waiting._trial_id, TrialNotes(outcome="withdrawn", reason=reason))
+    study._storage.set_trial_state_values(waiting._trial_id, TrialState.FAIL)
+
+
 def end(study: Study, trial: AnyTrial, outcome: str, reason: str = "", value: float | None = None) -> bool:
     """Tell Optuna how a trial ended, with our word for it; whether it was this call that ended it.
 

@@ -20,7 +20,7 @@ from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import Measurement
 from lrsearch.reports.facts.longer import caution, longer
 from lrsearch.reports.page.page import report_html
-from lrsearch.search import Plan, Transfer, search, train_longer
+from lrsearch.search import Plan, Silent, Transfer, TrialRecord, search, train_longer
 from lrsearch.search.results.transfer import extrapolated
 from lrsearch.spaces import Schedule
 
@@ -39,6 +39,13 @@ def followed(make_plan: MakePlan, objective: Noisy, horizons: tuple[int, ...] = 
     plan = make_plan("60", objective=objective, sampler="random", pruner="none", confirm=9)
     search(plan)
     return train_longer(plan, horizons, 4, StopAfter(999))
+
+
+class Stopped(Silent):
+    """Progress that stops longer trainings after the first, as Ctrl-C would."""
+
+    def run(self, run: TrialRecord, done: int, total: int) -> None:
+        raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("common", [0.0, 0.8, 0.95])
@@ -132,6 +139,17 @@ def test_a_rate_that_is_better_at_every_horizon_is_not_said_to_stay_where_it_is(
     result = followed(make_plan, Faster())
     assert set(Transfer(result).best_factors().values()) == {2.0}
     assert "Take 2 times its base_lr" in caution(result, 40)
+
+
+def test_what_an_interrupted_session_had_queued_is_told_nowhere(make_plan: MakePlan) -> None:
+    plan = make_plan("24", objective=Behind(), confirm=9)
+    search(plan)
+    with pytest.raises(KeyboardInterrupt):
+        train_longer(plan, [10], 2, Stopped())
+    result = train_longer(plan, [10], 2, Silent())
+    runs = [(r.confirms, r.seed, r.schedule) for r in result.transfer]
+    assert {r.outcome for r in result.transfer} == {"complete"}
+    assert len(runs) == len(set(map(str, runs)))
 
 
 def test_what_is_there_is_not_trained_again_and_the_budget_is_left_alone(make_plan: MakePlan) -> None:
