@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from optuna.storages._rdb.storage import _VersionManager
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.pool import NullPool
 
 from lrsearch.errors import StudyError
 from lrsearch.search import Plan, open_storage, search
@@ -37,9 +38,21 @@ def test_a_try_to_open_a_database_that_fails_leaves_no_connection(
             raise ProgrammingError("another process was making the tables", None, Exception())
 
     monkeypatch.setattr(_VersionManager, "check_table_schema_compatibility", too_early_at_first)
-    assert open_storage(postgres_url).get_all_studies() == []
+    storage = open_storage(postgres_url)
+    assert storage.get_all_studies() == []
     assert len(tries) == 2
-    gc.collect()  # warns of connections left open, which is an error here
+    held = storage._backend.engine.pool.checkedin()  # type: ignore[attr-defined]
+    patience = time.monotonic() + 30  # the server may take a moment to see that others were closed
+    while _connections(postgres_url) > held and time.monotonic() < patience:
+        time.sleep(0.1)
+    assert _connections(postgres_url) == held, "none but those of the storage that was opened in the end"
+
+
+def _connections(url: str) -> int:
+    """How many connections to a database there are, without the one that asks."""
+    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid != pg_backend_pid()"
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        return int(connection.execute(text(count)).scalar_one())
 
 
 def test_a_connection_that_the_server_has_ended_is_made_anew(postgres_url: str) -> None:
