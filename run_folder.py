@@ -75,11 +75,17 @@ def locate(path: str | PathLike[str], storage: str | None = None) -> str:
     if fallback and not os.path.isfile(journal):
         return fallback
     if not os.path.isfile(journal):  # unlike Path.is_file, false for a name that is too long
+        beside = "" if Path(path).name == JOURNAL else f" (looked for {str(_meant(path, journal))!r})"
         raise InputError(
-            f"there is no run at {str(path)!r} (looked for {str(journal)!r}): give a run folder, "
+            f"there is no run at {str(path)!r}{beside}: give a run folder, "
             "or --storage URL with the study's name; lrsearch runs lists those here."
         )
     return str(journal)
+
+
+def _meant(path: str | PathLike[str], journal: Path) -> Path:
+    """The journal that a person will have meant by a path; else by a study's name."""
+    return Path(path) / JOURNAL if os.path.dirname(path) else journal
 
 
 def elsewhere(path: str | PathLike[str], storage: str | None) -> str | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .loading import load_function, same_objective
     from .objective import Measurement, Objective
     from .optimizer import TrainedOptimizer, other_range
-    from .reports import TrialEnded, train
+    from .reports import AfterTraining, TrialEnded, train
     from .run import Run
     from .sources import file_sources, function_sources
     from .task import Task, TaskObjective
@@ -29,6 +29,7 @@ __all__ = [
     "DEFAULT_TASK",
     "OPTIMIZERS",
     "TASKS",
+    "AfterTraining",
     "Command",
     "Measurement",
     "MetricFile",
@@ -83,6 +84,7 @@ _HOME = {
         "other_range",
     ),
     "reports": (
+        "AfterTraining",
         "TrialEnded",
         "train",
     ),

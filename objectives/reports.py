@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -15,6 +16,10 @@ class TrialEnded(BaseException):
     """Ends a job that trains on after its trial has ended; passes through its ``except Exception``."""
 
 
+class AfterTraining(Exception):
+    """A job failed, by what this was raised from, once it had reported every epoch: its measurements stand."""
+
+
 class Reports:
     """Takes a job's reports, one an epoch, until there is no need for more.
 
@@ -25,6 +30,7 @@ class Reports:
 
     Attributes:
         over: Whether the job was told to end.
+        done: Reports so far.
         failure: What `tell` raised: it ends the job, whoever catches it.
     """
 
@@ -34,22 +40,24 @@ class Reports:
         self.name, self.tell, self.counting = name, tell, counting
         self.over = False
         self.failure: BaseException | None = None
-        self._done = 0
+        self.done = 0
         self._first: int | None = None
+        self._thread = threading.get_ident()
 
     @property
     def due(self) -> int:
         """What the next epoch is called, or the step of the next report."""
         every = self.counting.every
-        return self._done * every + (every if self._first is None else self._first)
+        return self.done * every + (every if self._first is None else self._first)
 
     def take(self, epoch: int, metrics: Mapping[str, Any]) -> bool:
         """See `Run.report`."""
         if self.over:
-            raise TrialEnded
+            here = threading.get_ident() == self._thread
+            raise TrialEnded if here else SystemExit  # which alone ends a thread without a traceback
         try:
             self._count(epoch)
-            self.over = not self.tell(self._done, metrics)
+            self.over = not self.tell(self.done, metrics)
         except BaseException as error:
             self.over, self.failure = True, error
             raise
@@ -60,14 +68,14 @@ class Reports:
         unit, every = self.counting.unit, self.counting.every
         both = (every - 1, every)
         first = at if self._first is None else self._first
-        if first not in both or at != first + self._done * every:
-            due = f"{both[0]} or {both[1]}" if self._first is None else str(first + self._done * every)
+        if first not in both or at != first + self.done * every:
+            due = f"{both[0]} or {both[1]}" if self._first is None else str(first + self.done * every)
             often = unit if every == 1 else self.counting.many(every)
             raise ObjectiveError(
-                f"{self.name} reported {unit} {at!r} after {self._done} report(s), not {due}: call run.report({unit}, "
+                f"{self.name} reported {unit} {at!r} after {self.done} report(s), not {due}: call run.report({unit}, "
                 f"val_loss=...) once after every {often}, in order."
             )
-        self._first, self._done = first, self._done + 1
+        self._first, self.done = first, self.done + 1
 
 
 def train(

@@ -61,6 +61,7 @@ class Run:
         device: The torch device to use, e.g. ``"cuda:0"``.
         test: Whether this run judges a schedule that was chosen: yield ``test_loss`` (and the like) with the last epoch
             if there are test data. The search itself never sees them.
+        reports_due: How often to yield, or to call `report`.
         steps_per_epoch: Optimizer steps in an epoch; None until `scheduler` is called, and without epochs.
         optimizer: What is told of the first optimizer that `scheduler` was called for; None until then.
     """
@@ -74,7 +75,7 @@ class Run:
         test: bool = False,
         counting: Counting = IN_EPOCHS,
     ) -> None:
-        self._schedule, self._reports_due, self._counting = schedule, epochs, counting
+        self._schedule, self.reports_due, self._counting = schedule, epochs, counting
         self.seed, self.device, self.test = seed, device, test
         self.steps_per_epoch: float | None = None
         self.optimizer: TrainedOptimizer | None = None
@@ -93,12 +94,12 @@ class Run:
                 "this search counts steps, and has no run.epochs: train for run.steps, and yield or report after every "
                 "run.every of them."
             )
-        return self._reports_due
+        return self.reports_due
 
     @property
     def steps(self) -> int:
         """See the class; raises `ObjectiveError` in a search that counts epochs."""
-        return self._in_steps("steps") * self._reports_due
+        return self._in_steps("steps") * self.reports_due
 
     @property
     def every(self) -> int:
@@ -192,7 +193,7 @@ class Run:
         """The rate at the last step before a report, 1 for the first."""
         n, counting = self.steps_per_epoch or 1, self._counting
         if self._lrs is None or self._lrs[0] != n:
-            self._lrs = n, self._schedule.curve(n, counting.at(self._reports_due))
+            self._lrs = n, self._schedule.curve(n, counting.at(self.reports_due))
         return float(self._lrs[1][round(counting.at(epoch) * n) - 1])
 
     def check(self, name: str, epoch: int) -> None:

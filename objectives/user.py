@@ -19,7 +19,7 @@ from .loading import absolute, arguments_of, load_function
 from .numbers import numbers_of
 from .objective import Measurement
 from .optimizer import TrainedOptimizer, range_name, unwrapped
-from .reports import Reports, TrialEnded
+from .reports import AfterTraining, Reports, TrialEnded
 from .run import Run
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ class UserObjective:
                 kept.append(measurement)
                 return True
 
-            self.train(schedule, keep, epochs=epochs, seed=seed, device=device, test=test)
+            with suppress(AfterTraining):
+                self.train(schedule, keep, epochs=epochs, seed=seed, device=device, test=test)
             yield from kept
             return
         run = Run(schedule, epochs, seed, device, test, self.counting)
@@ -131,7 +132,11 @@ class UserObjective:
         device: str,
         test: bool = False,
     ) -> None:
-        """Let a job that owns its loop train until `report`, called after every epoch, says no; in this thread."""
+        """Let a job that owns its loop train until `report`, called after every epoch, says no; in this thread.
+
+        Raises:
+            AfterTraining: The job failed once it had reported every epoch.
+        """
         run, clock = Run(schedule, epochs, seed, device, test, self.counting), _Clock()
 
         def tell(epoch: int, metrics: Mapping[str, Any]) -> bool:
@@ -149,9 +154,11 @@ class UserObjective:
                 given = self.function(run)
         except TrialEnded:
             pass
-        except Exception:
-            if not reports.over:
+        except (Exception, SystemExit) as error:
+            if not reports.over:  # else it may be how the job ends where it is told to
                 raise
+            if reports.done == run.reports_due and not reports.failure and getattr(error, "code", True):
+                raise AfterTraining from error
         else:
             if inspect.isgenerator(given):
                 raise ObjectiveError(f"{self.name} returned a generator: write yield in the function itself.")

@@ -55,7 +55,7 @@ class Child(Run):
         """Report an epoch, and wait for the answer; ends this process if its trial has ended."""
         self._done += 1
         # Of the others, the search ends those that are to end before the last epoch.
-        go_on = self._report(metrics) if is_first_process() else self._done < self._reports_due
+        go_on = self._report(metrics) if is_first_process() else self._done < self.reports_due
         if not go_on:
             raise SystemExit(0)
         return True

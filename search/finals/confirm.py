@@ -53,6 +53,7 @@ class Confirmer:
         spend: Runs this many queued trials of a study to the end.
         seconds: Wall time of a full trial, as far as known.
         note: Tells a person something in a line.
+        told_why_not: Whether a person knows that the budget is too small.
 
     Attributes:
         runs: The study of the runs on fresh seeds.
@@ -67,7 +68,10 @@ class Confirmer:
         spend: Callable[[Study, int], None],
         seconds: Callable[[], float],
         note: Callable[[str], None],
+        *,
+        told_why_not: bool = False,
     ) -> None:
+        self.told_why_not = told_why_not
         self.plan, self.study, self.storage, self.ledger = plan, study, storage, ledger
         self.spend, self.seconds, self.note = spend, seconds, note
         self.runs = optuna.create_study(
@@ -103,7 +107,7 @@ class Confirmer:
         candidates = [t for t in result.ranking if not t.baseline]
         shape = shape_for(self._runs_left(), int(self.plan.baseline is not None))
         level = contest_level(self._spent())
-        if why := self._unable(candidates, shape, level):
+        if (why := self._unable(candidates, shape, level)) and not self.told_why_not:
             self.note(f"The winner is not confirmed on fresh seeds: {why}.")
         if not candidates or shape is None or why:
             return None

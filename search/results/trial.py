@@ -31,7 +31,8 @@ class TrialRecord:
         seconds: Wall time of each epoch; in lanes, this trial's share of it.
         params: Optuna's parameters.
         baseline: The baseline's name, if it is one.
-        reason: Why it failed, diverged or was stopped, in words.
+        reason: Why it failed, diverged or was stopped, in words; where a complete one has just been trained, how its
+            job failed afterwards.
         started: When it started (aware), if it did.
         ended: When it ended (aware), if it did.
         steps_per_epoch: Optimizer steps in an epoch; None if unknown.

@@ -11,7 +11,7 @@ from optuna.study import Study
 from ...objectives import TensorObjective
 from ...spaces import Schedule
 from ..budget.ledger import Allowance
-from ..engines.choice import choose_engine
+from ..engines.choice import choose_engine, widths_for
 from ..engines.crowd import crowd_or_alone
 from ..engines.engine import Engine
 from ..engines.processes import check_in_worker
@@ -70,12 +70,13 @@ class OwnRunner:
 
     def choose(self, plan: Plan, terms: Terms, trials: float, seconds: float) -> Engine:
         """See `Runner`."""
-        if plan.engine == "auto" and not plan.jobs and isinstance(plan.objective, TensorObjective):
+        auto = plan.engine == "auto" and not plan.jobs
+        if auto and isinstance(plan.objective, TensorObjective) and widths_for(trials):
             self._note("Measuring how many trials to train at once ...")
         self._engine = choose_engine(
             plan.objective, terms, engine=plan.engine, jobs=plan.jobs, trials=trials, timeout=plan.trial_timeout
         )
-        if plan.engine == "auto" and not plan.jobs and self._engine.name == "single":
+        if auto and self._engine.name == "single":
             seconds = seconds or (self._started.first.seconds * terms.epochs if self._started else 0.0)
             schedule = next(iter(baselines(plan.space, plan.baseline).values()))
             self._engine = crowd_or_alone(plan.objective, schedule, terms, trials, seconds, self._engine)

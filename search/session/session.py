@@ -76,6 +76,7 @@ class Session:
         )
         self.pace = Pace(plan.epochs, self.earlier.trials)
         self.failures: list[str] = []
+        self.told_of_failure = self.told_too_small = False
 
     def run(self) -> SearchResult:
         """Run trials until the budget is spent; returns the whole search."""
@@ -183,6 +184,7 @@ class Session:
             lambda queue, trials: self._run_queue(queue, books, trials),
             lambda: self.pace.seconds,
             self.progress.note,
+            told_why_not=self.told_too_small,
         ).run(self._result())
 
     def _run_queue(self, queue: Study, books: Books, trials: int) -> None:
@@ -250,6 +252,11 @@ class Session:
             self.progress.trial(record, self.tally)
 
     def _check_failures(self, record: TrialRecord) -> None:
+        if record.outcome == "complete" and record.reason and not self.told_of_failure:
+            self.told_of_failure = True
+            self.progress.note(
+                f"{self.plan.objective.name} {record.reason}. Its trials count, since they were measured to the end."
+            )
         if record.confirms is not None:  # a verdict counts and tells these
             return
         reason = re.sub(r"\d+", "#", record.reason)  # trials, times and processes have other numbers
@@ -307,7 +314,8 @@ class Session:
 
     def _warn(self) -> None:
         """Say that the budget is too small for a confirmation; for wall time, this is not known at the start."""
-        if self.plan.confirm and not self.ledger.kept_back:
+        self.told_too_small = bool(self.plan.confirm and not self.ledger.kept_back)
+        if self.told_too_small:
             self.progress.note(too_small(int(self.plan.baseline is not None)))
 
     def _choose(self, study: Study) -> None:

@@ -7,7 +7,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 
 from ...errors import InputError, ObjectiveError, StudyError
-from ...objectives import Command, Measurement, Objective, train
+from ...objectives import AfterTraining, Command, Measurement, Objective, train
 from ...spaces import Schedule
 from ..budget.ledger import Allowance
 from ..results.trial import TrialRecord
@@ -70,6 +70,8 @@ def start(objective: Objective, schedule: Schedule, terms: Terms) -> Started:
             measured.extend(islice(rest, 1))
     except (KeyboardInterrupt, InputError):
         raise
+    except AfterTraining:
+        pass  # of a training of one epoch: told where a trial is trained
     except BaseException as error:  # whatever a user's training code raises
         before = "in its first epoch" if terms.space.counting.unit == "epoch" else "before its first report"
         raise ObjectiveError(f"{objective.name} failed {before}: {describe(error, whole=True)}") from error
@@ -102,7 +104,8 @@ def run_trial(
         stop: Checked after every epoch; true ends the trial as interrupted.
 
     Returns:
-        The record. An exception of the objective makes it "failed"; KeyboardInterrupt ends the trial as interrupted
+        The record. An exception of the objective makes it "failed", but after its last report, when it only is the
+        record's reason; KeyboardInterrupt ends the trial as interrupted
         and is raised again.
     """
     running = begin_trial(study, objective, terms, allowance, stop)
@@ -130,9 +133,18 @@ def _run(running: RunningTrial, started: Started | None) -> TrialRecord:
         raise
     except (StudyError, StorageInternalError):  # the books cannot be kept: the next session runs this trial again
         raise
+    except AfterTraining as error:
+        return _failed_after(ended[0], error)
     except BaseException as error:  # whatever a user's training code raises: sys.exit() too ends its trial alone
         return ended[0] if ended else running.end("failed", describe(error))
     return ended[0] if ended else running.end("failed", _early(len(running.measurements), running.terms))
+
+
+def _failed_after(ended: TrialRecord, error: AfterTraining) -> TrialRecord:
+    """A trial whose job failed once it was measured to the end: it stands, and a person is told."""
+    if ended.outcome != "complete" or error.__cause__ is None:
+        return ended
+    return replace(ended, reason=f"failed after its last report: {describe(error.__cause__)}")
 
 
 def _early(done: int, terms: Terms) -> str:

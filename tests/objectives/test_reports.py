@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from bowl import StopAfter
 from rates import assert_follows, recorded_rates
 
 from lrsearch.errors import InputError, ObjectiveError, StudyError
@@ -144,6 +145,56 @@ def test_a_job_that_stops_early_by_itself_is_told_to_leave_it_to_the_search(make
     job = reports((0, {"val_loss": 1.0}), (1, {"val_loss": 1.0}))
     with pytest.raises(StudyError, match=r"ended after 2 of 5 epochs: .* leave early stopping to the search"):
         search(make_plan("9", objective=UserObjective(job, "sgd", epochs=5)))
+
+
+def fails_afterwards(run: Run) -> None:
+    pushes(run)
+    raise OSError(f"no space for the weights of base_lr {run.schedule.base_lr}")
+
+
+def raises_to_stop(run: Run) -> None:
+    def after(epoch: int, loss: float) -> bool:
+        if run.report(epoch, val_loss=loss) or epoch == run.epochs - 1:
+            return True
+        raise RuntimeError("as told")
+
+    fit(run, after)
+
+
+def test_an_error_after_the_last_report_is_told_once_and_its_trials_count(make_plan: MakePlan) -> None:
+    progress = StopAfter(999)
+    job = UserObjective(fails_afterwards, "sgd", epochs=2)
+    found = search(make_plan("3", objective=job), progress)
+    assert [t.outcome for t in found.trials] == ["complete"] * 3
+    told = [note for note in progress.notes if "after its last report" in note]
+    assert len(told) == 1
+    assert "OSError: no space for the weights" in told[0]
+    assert "(test_reports.py, line " in told[0]
+
+
+def test_a_job_that_raises_to_end_where_it_is_told_to_is_no_fault(make_plan: MakePlan) -> None:
+    progress = StopAfter(999)
+    job = UserObjective(raises_to_stop, "sgd", epochs=6)
+    found = search(make_plan("12", objective=job, space=default_space("sgd", 6)), progress)
+    assert {t.outcome for t in found.trials} == {"complete", "pruned"}
+    assert not [note for note in progress.notes if "after its last report" in note]
+
+
+def reports_in_a_thread(run: Run) -> None:
+    thread = threading.Thread(target=counts_from_one_and_never_ends, args=(run,))
+    thread.start()
+    thread.join()
+
+
+def test_a_loop_in_another_thread_ends_without_a_traceback(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # pytest's own takes even SystemExit
+    job = UserObjective(reports_in_a_thread, epochs=3)
+    assert job.optimizer == "sgd"
+    found = list(job.run(Schedule("exp", 0.1, 3), epochs=3, seed=0, device="cpu"))
+    assert [m.epoch for m in found] == [1, 2, 3]
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_an_error_in_a_later_epoch_names_the_users_file_and_line(make_plan: MakePlan, tmp_path: Path) -> None:

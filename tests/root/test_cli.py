@@ -117,6 +117,8 @@ def test_every_format_is_exported_or_refused_in_a_line(
         ("run --storage abacus://db", 1, "cannot be opened"),
         ("report nowhere", 2, "there is no run at 'nowhere'"),
         ("export nowhere", 2, "there is no run at 'nowhere'"),
+        ("export runs/none", 2, "there is no run at 'runs/none' (looked for 'runs/none/journal.log')"),
+        ("export runs/none/journal.log", 2, "there is no run at 'runs/none/journal.log': give"),
         ("dashboard nowhere", 2, "there is no run at 'nowhere'"),
         ("export runs/digits --trial 99", 1, "has no trial 99"),
         ("preview --family cosine --gamma 0.9", 2, "cosine has no parameter 'gamma'"),

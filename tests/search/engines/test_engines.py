@@ -240,3 +240,9 @@ def test_lanes_replay_their_step_where_that_pays_and_the_session_says_why(
     result = search(digits("6"))
     assert asked[-1]
     assert result.sessions[0]["why"] == "as asked for; a graph is fast"
+
+
+def test_nothing_is_said_to_be_measured_where_nothing_is(digits: MakePlan) -> None:
+    progress = StopAfter(99)
+    search(digits("1", engine="auto", jobs=0), progress)
+    assert progress.notes == ["Training one trial at a time (too few trials to train several at once)."]

@@ -22,7 +22,7 @@ from lrsearch.search import Plan, SearchResult, load_result, open_storage, searc
 from lrsearch.search.budget.ledger import Ledger
 from lrsearch.search.finals.candidates import reason_for
 from lrsearch.search.finals.confirm import Confirmer
-from lrsearch.search.finals.size import SHAPES, held_back, least_budget, shape_for
+from lrsearch.search.finals.size import SHAPES, held_back, least_budget, shape_for, too_small
 from lrsearch.search.results.paired_tests import ALPHA
 from lrsearch.spaces import Schedule
 
@@ -179,6 +179,13 @@ def test_a_budget_too_small_for_confirmation_says_so_at_the_start(make_plan: Mak
     with pytest.raises(KeyboardInterrupt):
         search(make_plan("12", objective=Noisy(), confirm=9), progress)
     assert any("too small to confirm" in note and "about 18 full trials" in note for note in progress.notes)
+
+
+@pytest.mark.parametrize("budget", ["12", "65ep"])
+def test_that_a_budget_is_too_small_for_confirmation_is_told_once(make_plan: MakePlan, budget: str) -> None:
+    progress = StopAfter(999)
+    search(make_plan(budget, objective=Noisy(), confirm=9), progress)
+    assert [n for n in progress.notes if "fresh seeds" in n] == [too_small(0)]
 
 
 def test_as_long_as_nobody_knows_what_a_trial_takes_nothing_is_confirmed(make_plan: MakePlan) -> None:
