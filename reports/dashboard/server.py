@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -16,7 +18,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.simple_server import make_server as make_wsgi_server
 
 from ...errors import InputError
-from ...search import DashboardNotes, FolderStore, SearchResult, TrialRecord, open_storage
+from ...search import DashboardNotes, FolderStore, SearchResult, TrialRecord, failures, open_storage
+from ...search.storage.opening import reason
 from ...search.storage.studies import CONFIRMATION
 from ...spaces import Counting
 from .guard import App, guarded
@@ -73,12 +76,13 @@ def serve(result: SearchResult, where: str, *, host: str = "127.0.0.1", port: in
 
     Raises:
         InputError: No port is free, or the address cannot be used.
-        StudyError: The storage cannot be opened.
+        StudyError: The storage cannot be opened or written.
     """
     print("Preparing the notes for the dashboard ...", file=sys.stderr, flush=True)
-    prepare(result, where)
-    with make_server(where, result.folder, host, port) as server:
-        taken = "" if server.server_port in (port, 0) else f" (port {port} is taken)"
+    with failures(where):
+        prepare(result, where)
+    with make_server(where, result.folder, host, port) as server, errors_in_lines(where):
+        taken = "" if port in (server.server_port, 0) else f" (port {port} is taken)"
         print(
             f"Dashboard: {address(server, where, result.name)}{taken}; stop it with Ctrl-C.",
             file=sys.stderr,
@@ -119,6 +123,32 @@ def address(server: WSGIServer, where: str, name: str) -> str:
     host = str(server.server_address[0])
     shown = "127.0.0.1" if host == "0.0.0.0" else host
     return f"http://{shown}:{server.server_port}{DashboardNotes(where, name).page}"
+
+
+@contextmanager
+def errors_in_lines(where: str) -> Iterator[None]:
+    """Tell of requests that fail, as when a database is away, in a line each, and once for one reason.
+
+    optuna-dashboard logs tracebacks, and its pages ask again every few seconds.
+
+    Args:
+        where: The storage: a URL or a journal's path.
+    """
+    told = set[str]()
+
+    def one_line(record: logging.LogRecord) -> bool:
+        said = reason(error, where) if (error := sys.exc_info()[1]) else record.getMessage().partition("\n")[0]
+        fresh = said not in told
+        told.add(said)
+        record.msg, record.args = f"lrsearch: the dashboard could not answer a request: {said}", ()
+        return fresh
+
+    log = logging.getLogger("optuna_dashboard._bottle_util")
+    log.addFilter(one_line)
+    try:
+        yield
+    finally:
+        log.removeFilter(one_line)
 
 
 class Server(ThreadingMixIn, WSGIServer):

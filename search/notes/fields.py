@@ -30,6 +30,8 @@ class Notes:
         Raises:
             StudyError: A value has another type than its field, or one is missing: lrsearch has not written it.
         """
+        if not isinstance(attrs, Mapping):
+            raise _foreign(f"holds {str(attrs)[:80]!r} where notes stand")
         parsers, required = _schema(cls)
         known = {name: _checked(name, attrs[name], parse) for name, parse in parsers.items() if name in attrs}
         if cls.REST:

@@ -53,6 +53,9 @@ class Transfer:
 
     Args:
         result: A search with a confirmation and runs on longer horizons.
+
+    Raises:
+        StudyError: No winner was confirmed, or a finalist has no schedule any more.
     """
 
     def __init__(self, result: SearchResult) -> None:
@@ -60,6 +63,8 @@ class Transfer:
         if self.found is None or self.found.winner is None:
             raise StudyError("only a confirmed winner can be followed to longer horizons: search with --confirm first.")
         self.winner = self.found.winner
+        if lost := [t for t in self.finalists if result.trial(t).schedule is None]:
+            raise StudyError(f"trial {lost[0]} of {result.name!r} has no schedule: another program has changed it.")
         self.seeds: Sequence[int] = sorted({t.seed for t in result.transfer if t.seed is not None})
         self.horizons = sorted({int(t.schedule.horizon) for t in result.transfer if t.schedule})
 

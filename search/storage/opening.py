@@ -46,7 +46,7 @@ def open_storage(where: str) -> BaseStorage:
             if raced and attempt < ATTEMPTS - 1:  # several processes made the tables of a fresh database at once
                 time.sleep(random.uniform(0.1, 1))
                 continue
-            raise StudyError(f"the storage {redact(where)!r} cannot be opened: {_reason(error, where)}") from None
+            raise StudyError(f"the storage {redact(where)!r} cannot be opened: {reason(error, where)}") from None
     raise AssertionError
 
 
@@ -92,7 +92,7 @@ def failures(where: str) -> Iterator[None]:
         yield
     except _database_errors(where) as error:
         raise StudyError(
-            f"the storage {redact(where)!r} failed: {_reason(error, where)}. "
+            f"the storage {redact(where)!r} failed: {reason(error, where)}. "
             "What it holds is kept; once it is back, the same command goes on."
         ) from None
 
@@ -106,7 +106,8 @@ def _database_errors(where: str) -> tuple[type[Exception], ...]:
     return StorageInternalError, SQLAlchemyError
 
 
-def _reason(error: BaseException, where: str) -> str:
+def reason(error: BaseException, where: str) -> str:
+    """What went wrong with the storage at `where` in a line, without a password."""
     lines = scrub(str(_first(error)), where).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -28,7 +29,16 @@ from bowl import Slow
 from schedules import make_record, make_result
 
 from lrsearch.errors import InputError, StudyError
-from lrsearch.reports.dashboard.server import ARTIFACTS, PORTS, Server, address, make_server, prepare
+from lrsearch.reports.dashboard.server import (
+    ARTIFACTS,
+    PORTS,
+    Server,
+    address,
+    errors_in_lines,
+    make_server,
+    prepare,
+    serve,
+)
 from lrsearch.reports.dashboard.texts import lr_and_loss, study_note, trial_csv, trial_note, trial_svg
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
 from lrsearch.search.storage.dashboard_notes import KEPT
@@ -229,6 +239,32 @@ def test_the_last_port_is_taken(run: SearchResult) -> None:
 def test_a_storage_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="cannot be opened"):
         prepare(make_result(), f"{tmp_path}/no/such/journal.log")
+
+
+def test_a_database_that_may_only_be_read_is_told_in_a_line(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    result = search(make_plan("4", storage=f"sqlite:///{tmp_path}/db"))
+    with pytest.raises(StudyError, match="attempt to write a readonly database"):
+        serve(result, f"sqlite:///file:{tmp_path}/db?mode=ro&uri=true", port=0)
+
+
+def test_a_database_that_fails_later_is_told_in_a_line_and_once(
+    make_plan: Callable[..., Plan], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"sqlite:///{tmp_path}/db"
+    result = search(make_plan("4", storage=url))
+    with make_server(url, result.folder, port=0) as server, errors_in_lines(url):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with sqlite3.connect(tmp_path / "db") as database:
+            database.execute("DROP TABLE studies")
+        database.close()
+        for _ in range(2):
+            with pytest.raises(urllib.error.HTTPError) as failed:
+                urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/api/studies")
+            failed.value.close()
+        server.shutdown()
+    assert [r.getMessage() for r in caplog.records] == [
+        "lrsearch: the dashboard could not answer a request: (sqlite3.OperationalError) no such table: studies"
+    ]
 
 
 def test_a_link_in_a_strangers_folder_is_replaced_and_never_followed(run: SearchResult, tmp_path: Path) -> None:

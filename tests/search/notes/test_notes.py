@@ -141,9 +141,11 @@ def test_what_is_written_as_json_is_read_back(notes: Notes) -> None:
         (SessionNotes, {"started": "today"}),
         (SessionNotes, {"limit": ["gpus", 3]}),
         (SessionNotes, {"limit": ["trials"]}),
+        (SessionNotes, 0),
+        (SessionNotes, ""),
     ],
 )
-def test_a_note_of_another_type_is_refused(kind: type[Notes], attrs: dict[str, Any]) -> None:
+def test_a_note_of_another_type_is_refused(kind: type[Notes], attrs: Any) -> None:
     with pytest.raises(StudyError, match="which lrsearch does not write"):
         kind.read(attrs)
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from bowl import Bowl
+from bowl import Bowl, Noisy
 from postgres import NoPostgres, postgres
 
 from lrsearch.errors import InputError, LrsearchError, StudyError
 from lrsearch.objectives import Measurement
 from lrsearch.run_folder import write_outputs
-from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
+from lrsearch.search import Plan, SearchResult, Silent, load_result, open_storage, search, train_longer
+from lrsearch.search.results.transfer import Transfer
 from lrsearch.spaces import Schedule
 
 pytestmark = pytest.mark.slow
@@ -257,3 +259,38 @@ def test_a_folder_that_is_deleted_while_a_search_runs_in_it(make_plan: MakePlan)
     assert str(plan.folder) in said
     assert "what it held is lost, unless it was moved" in said
     goes_on(plan, 8)
+
+
+@pytest.mark.parametrize("table", ["trials", "trial_user_attributes"])
+def test_longer_trainings_on_a_database_that_fails_end_in_a_line_and_go_on(
+    make_plan: MakePlan, tmp_path: Path, table: str
+) -> None:
+    url, file = f"sqlite:///{tmp_path}/db", tmp_path / "db"
+    plan = make_plan("24", objective=Noisy(), storage=url, sampler="random", pruner="none", confirm=9)
+    search(plan)
+
+    def spoil() -> None:
+        with closing(sqlite3.connect(file)) as database:
+            database.execute(f"ALTER TABLE {table} RENAME TO away")
+
+    def mend() -> None:
+        with closing(sqlite3.connect(file)) as database:
+            database.execute(f"ALTER TABLE away RENAME TO {table}")
+
+    with pytest.raises(StudyError, match=r"^the storage .* failed: .*\. What it holds is kept.*goes on\.$"):
+        train_longer(replace(plan, objective=Then(3, spoil)), [2 * plan.epochs], 3, Silent())
+    mend()
+    after = train_longer(plan, [2 * plan.epochs], 3, Silent())
+    runs = [(t.confirms, t.seed, str(t.schedule)) for t in after.transfer if t.counted]
+    assert len(set(runs)) == len(runs) >= 6
+    assert after.counts().keys() <= {"complete", "pruned", "diverged"}
+
+
+def test_a_finalist_without_a_schedule_is_said_before_longer_trainings(make_plan: MakePlan) -> None:
+    plan = make_plan("24", objective=Noisy(), sampler="random", pruner="none", confirm=9)
+    result = search(plan)
+    assert result.confirmation is not None
+    winner = result.confirmation.winner
+    lost = tuple(replace(t, schedule=None) if t.number == winner else t for t in result.trials)
+    with pytest.raises(StudyError, match=f"trial {winner} of '{plan.study}' has no schedule"):
+        Transfer(replace(result, trials=lost))
