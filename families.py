@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from .errors import InputError, unknown
 from .spaces import FAMILIES, Family, add_family, family_set, is_recorded, set_names
+from .spaces.families import NOT_KNOWN_BEFOREHAND, PLATEAU
 
 
 def choose_families(names: Iterable[str | Family]) -> tuple[str, ...]:
@@ -44,6 +45,8 @@ def parameters(family: str | None) -> list[str]:
 def _check(name: str) -> None:
     if name.endswith(".py"):
         raise InputError(f"name the family in {name}: write {name}:NAME.")
+    if name == PLATEAU.name:
+        raise InputError(f"{NOT_KNOWN_BEFOREHAND}.")
     if name not in FAMILIES and not is_recorded(name):
         raise unknown("family", name, [*FAMILIES, *set_names()])
 

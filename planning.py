@@ -103,6 +103,7 @@ def make_plan(asked: RunOptions) -> Plan:
     folder = Path(asked.out) / folder_name(name)
     objective = for_search(objective, space, folder, fresh_seeds=asked.confirm > 0)
     metric = metric_of_command(asked)
+    maximize = larger_is_better(metric) if asked.maximize is None else asked.maximize
     timeout, as_asked = asked.trial_timeout, keywords(SearchOptions, asked)
     return Plan(
         objective,
@@ -110,9 +111,9 @@ def make_plan(asked: RunOptions) -> Plan:
         make_budget(asked.budget, space.counting),
         name,
         str(asked.out),
-        maximize=larger_is_better(metric) if asked.maximize is None else asked.maximize,
+        maximize=maximize,
         trial_timeout=None if timeout is None else parse_seconds(timeout, "--trial-timeout"),
-        baseline=make_baseline(asked.baseline, space),
+        baseline=_followed(make_baseline(asked.baseline, space), objective, metric, maximize=maximize),
         sources=sources_of(asked.objective, objective),
         context={**notes(asked), **context()},
         **{**as_asked, "device": device, "metric": metric},
@@ -256,6 +257,27 @@ def make_baseline(given: Schedule | str | PathLike[str] | None, space: ScheduleS
     if found.unit != space.counting.unit:
         raise InputError(f"the baseline's lengths are in {found.unit}s, the search counts {space.counting.units}.")
     return found if found.beside else replace(found, beside=space.usual)
+
+
+def _followed(own: Schedule | None, objective: Objective, metric: str, *, maximize: bool) -> Schedule | None:
+    """The user's own baseline; one that follows the metric with the search's metric, unless it names another.
+
+    Raises:
+        InputError: The objective cannot train with what is not known beforehand, or it would wait for less of a metric
+            of which more is better.
+    """
+    if own is None or not own.reacts:
+        return own
+    if not isinstance(objective, (UserObjective, TensorObjective)):
+        raise InputError(
+            f"the baseline {own.family} needs a training in this process whose metric it can follow: a function of "
+            f"your own or a built-in task. {objective.name!r} gets its schedule before it starts."
+        )
+    if not own.params["metric"]:
+        return replace(own, params={**own.params, "metric": metric, "mode": "max" if maximize else "min"})
+    if own.params["mode"] == "min" and larger_is_better(str(own.params["metric"])):
+        raise InputError(f"more of {own.params['metric']!r} is better: add mode=max to the baseline {own.family}.")
+    return own
 
 
 def make_space(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ObjectiveError
 from ..spaces import Counting, Schedule
 from .optimizer import unwrapped
+from .reacting import lower
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -88,6 +89,11 @@ class Follower:
     def skip(self, found: Any) -> None:
         """Count a skipped step: 1, or a tensor that is positive if it was one, looked at when it is needed."""
         self._skipped = self._skipped + (found if isinstance(found, int) else (found > 0).float().sum())
+
+    def lower(self, share: float) -> None:
+        """Multiply the optimizer's rates from now on, and what they are compared with."""
+        lower(self._optimizer, share)
+        self.curve[int(self.scheduler.last_epoch) :] *= share
 
     def check(self, name: str, place: Place) -> None:
         """Raise `ObjectiveError` unless the job `name` has followed its schedule until it came to `place`."""

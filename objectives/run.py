@@ -11,6 +11,7 @@ from ..spaces.beside import Value
 from ..spaces.groups import as_optimizers
 from .following import Follower, Place, check_accumulation
 from .optimizer import TrainedOptimizer
+from .reacting import reaction_of
 from .reports import Reports
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Run:
         self._again = False
         self._reports: Reports | None = None
         self._lrs: tuple[float, Any] | None = None
+        self._reaction = reaction_of(schedule)
+        self._plain = self._reaction.plain if self._reaction else schedule
 
     @property
     def epochs(self) -> int:
@@ -146,14 +149,14 @@ class Run:
             )
         made = TrainedOptimizer.of(*optimizers)
         self.optimizer = self.optimizer or made
-        scheduler = self._schedule.scheduler(optimizers, steps_per_epoch)
+        scheduler = self._plain.scheduler(optimizers, steps_per_epoch)
         if steps_per_epoch is not None:
             self.steps_per_epoch = max(steps_per_epoch, self.steps_per_epoch or 0)
         self._again = self._again or any(f.steps for f in self._followers)
         self._followers = [f for f in self._followers if not any(f.yields_to(o) for o in optimizers)]
         between = steps_per_epoch or self._counting.every
         for one, facts in zip(optimizers, (made, *made.others), strict=True):
-            self._followers.append(Follower(self._schedule, one, scheduler, between, facts.ratios))
+            self._followers.append(Follower(self._plain, one, scheduler, between, facts.ratios))
         return scheduler
 
     def report(self, epoch: int, **metrics: Any) -> bool:
@@ -190,11 +193,19 @@ class Run:
         self._reports = reports
 
     def lr_after(self, epoch: int) -> float:
-        """The rate at the last step before a report, 1 for the first."""
+        """The rate at the last step before a report, 1 for the first; of one that follows the metric, the last one."""
+        if self._reaction:
+            return self._reaction.rate
         n, counting = self.steps_per_epoch or 1, self._counting
         if self._lrs is None or self._lrs[0] != n:
             self._lrs = n, self._schedule.curve(n, counting.at(self.reports_due))
         return float(self._lrs[1][round(counting.at(epoch) * n) - 1])
+
+    def react(self, metrics: Mapping[str, float]) -> None:
+        """Lower the rates by what a report says, where the schedule follows the metric."""
+        if self._reaction and (share := self._reaction.see(metrics)) != 1:
+            for follower in self._followers:
+                follower.lower(share)
 
     def check(self, name: str, epoch: int) -> None:
         """Raise `ObjectiveError` unless the job `name` has trained with its schedule until its report `epoch`."""
@@ -208,6 +219,11 @@ class Run:
             raise ObjectiveError(
                 f"{name} never used its schedule: make its scheduler with run.scheduler(optimizer, steps_per_epoch), "
                 "or set the rates of run.schedule.curve(steps_per_epoch) yourself."
+            )
+        if not self._followers and self._reaction:
+            raise ObjectiveError(
+                f"{name} sets its rates itself, and cannot follow the metric as the baseline plateau does: make its "
+                "scheduler with run.scheduler(optimizer, steps_per_epoch)."
             )
         if unread := [key for key in self.params if key not in self.params.read]:
             raise ObjectiveError(

@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..spaces import Schedule
 from .objective import Measurement
 from .optimizer import DescribedOptimizer
+from .reacting import lower, reaction_of
 
 EVAL_BATCH = 2048
 
@@ -120,6 +121,9 @@ class Stepper(Protocol):
     def end_epoch(self) -> None:
         """Told after the last step of each epoch."""
 
+    def lower(self, share: float) -> None:
+        """Train on with this share of the rate."""
+
 
 class TorchStepper:
     """The recipe's own optimizer with PyTorch's scheduler."""
@@ -142,6 +146,10 @@ class TorchStepper:
         if not self._per_step:
             self._scheduler.step()
 
+    def lower(self, share: float) -> None:
+        """See `Stepper`."""
+        lower(self._optimizer, share)
+
 
 def train(
     recipe: Recipe, data: Splits, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
@@ -155,6 +163,8 @@ def train(
     steps = recipe.steps(data)
     order = torch.Generator().manual_seed(seed)
     noise = torch.Generator(device=device).manual_seed(seed)
+    reaction = reaction_of(schedule)
+    schedule = reaction.plain if reaction else schedule
     lrs = schedule.curve(steps, epochs)
     stepper: Stepper
     if isinstance(recipe.optimizer, DescribedOptimizer) and device == "cpu":
@@ -179,6 +189,9 @@ def train(
         if test and epoch == epochs - 1 and len(data.test.y):
             metrics |= zip(recipe.names("test"), evaluate(recipe, model, data.test).values(), strict=True)
         yield Measurement(epoch + 1, metrics, float(lrs[(epoch + 1) * steps - 1]), time.perf_counter() - start)
+        if reaction and (share := reaction.see(metrics)) != 1:
+            lrs[(epoch + 1) * steps :] *= share
+            stepper.lower(share)
 
 
 def shuffled(samples: int, batch_size: int, order: torch.Generator) -> Tensor:

@@ -16,6 +16,8 @@ from .counting import HORIZONS, Unit, brief, check_unit
 from .families import (
     BUILT_IN,
     FAMILIES,
+    NOT_KNOWN_BEFOREHAND,
+    PLATEAU,
     Array,
     Expr,
     Stage,
@@ -66,6 +68,8 @@ class Schedule:
             for trainings that have no epochs.
         beside: What else is searched and the training takes, by name, e.g. ``{"weight_decay": 0.01}``; no part of the
             rate.
+        course: Of one that follows the metric (see `reacts`) and has trained: the share of base_lr in every epoch. It
+            is what one training was, no part of the schedule: it is neither stored with it nor compared.
 
     Raises:
         InputError: A value is outside its domain, or a parameter does not belong to the family.
@@ -85,6 +89,7 @@ class Schedule:
     points: tuple[float, ...] = field(default=(), repr=False)
     unit: Unit = "epoch"
     beside: Mapping[str, Value] = field(default_factory=dict)
+    course: tuple[float, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         family = get_family(self.family)
@@ -93,6 +98,8 @@ class Schedule:
         _within("horizon", self.horizon, HORIZONS[self.unit])
         check_warmup(self.warmup, self.horizon, self.unit)
         check_warmup_shape(self.warmup_shape, self.warmup_start)
+        if self.reacts and (self.warmup or self.unit == "step"):
+            raise InputError("plateau has no warm-up here, and counts epochs: leave out warmup and --steps.")
         if family.rises and self.warmup:
             raise InputError(f"{self.family} warms up by itself: its warmup must be 0, got {self.warmup!r}.")
         if self.interval not in ("step", "epoch"):
@@ -117,8 +124,17 @@ class Schedule:
         """A schedule takes its family along to other processes."""
         return _again, (type(self), {f.name: getattr(self, f.name) for f in fields(self)}, carried([self.family]))
 
+    @property
+    def reacts(self) -> bool:
+        """Whether it follows the metric, as `plateau` does: its rates are known once it has trained (see `ran`)."""
+        return self.family == PLATEAU.name and not self.points
+
+    def ran(self, rates: Sequence[float]) -> Schedule:
+        """The same with the rate that a training had in every epoch, if it is one that follows the metric."""
+        return replace(self, course=tuple(rate / self.base_lr for rate in rates)) if self.reacts else self
+
     def curve(self, steps_per_epoch: float | None = None, epochs: float | None = None) -> Array:
-        """The rate used at every optimizer step.
+        """The rate used at every optimizer step; of one that follows the metric, as it `ran`, or else base_lr.
 
         Args:
             steps_per_epoch: Optimizer steps in an epoch, >= 1; of no account for a schedule in steps.
@@ -129,6 +145,10 @@ class Schedule:
         """
         ticks, n = self._ticks(steps_per_epoch), self.per_unit(steps_per_epoch)
         steps = np.arange(max(1, round((self.horizon if epochs is None else epochs) * n)))
+        if self.course:
+            shares: Array = np.array(self.course)
+            rates: Array = self.base_lr * shares[np.minimum(steps // n, len(shares) - 1).astype(np.int64)]
+            return rates
         t = (steps if self.interval == "step" else steps // n).astype(np.float64)
         after = np.maximum(t - ticks.warmup, 0.0)
         if self.points:
@@ -163,8 +183,10 @@ class Schedule:
             steps_per_epoch: Optimizer steps in an epoch, >= 1; of no account for a schedule in steps.
 
         Raises:
-            InputError: An optimizer has no rate, or steps_per_epoch is missing.
+            InputError: An optimizer has no rate, or steps_per_epoch is missing; or the schedule `reacts`.
         """
+        if self.reacts:
+            raise InputError(f"{NOT_KNOWN_BEFOREHAND}; train with PyTorch's ReduceLROnPlateau, as best.py does.")
         optimizers = as_optimizers(optimizer)
         ratios = group_ratios(*optimizers)
         scaled = any(ratio != 1 for found in ratios for ratio in found)
@@ -233,7 +255,7 @@ class Schedule:
             k = (epochs - warmup) / (self.horizon - self.warmup)
         scale = {"epochs": lambda v: v * k, "per epoch": lambda v: v ** (1 / k)}
         params = scaled(get_family(self.family), self.params, scale)
-        return replace(self, horizon=epochs, warmup=warmup, params=params)
+        return replace(self, horizon=epochs, warmup=warmup, params=params, course=())
 
     def in_epochs_of(self, steps: float) -> Schedule:
         """A schedule in steps as one in epochs of so many of them."""
@@ -243,7 +265,7 @@ class Schedule:
         """The same shape at another base_lr; `eta_min` keeps its ratio."""
         _within("base_lr", base_lr, RATES)
         params = scaled(get_family(self.family), self.params, {"lr": lambda v: v * base_lr / self.base_lr})
-        return replace(self, base_lr=base_lr, params=params)
+        return replace(self, base_lr=base_lr, params=params, course=())
 
     def value(self, name: str) -> float | str:
         """The family's parameter of that name, its usual value where it is not in `params`."""
@@ -261,7 +283,7 @@ class Schedule:
             "beside": dict(self.beside),
             "points": list(self.points or self._sampled()),
         }
-        return {k: v for k, v in data.items() if (k, v) not in _UNSAID}
+        return {k: v for k, v in data.items() if k != "course" and (k, v) not in _UNSAID}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Schedule:
@@ -271,6 +293,8 @@ class Schedule:
         """
         rest = {k: v for k, v in data.items() if k != "points"}
         try:
+            if "course" in rest:
+                raise TypeError("course is of one training")
             points = tuple(float(p) for p in data.get("points", ()))
             if not points or rest.get("family") in BUILT_IN:
                 return cls(**rest)

@@ -13,7 +13,18 @@ from ..errors import InputError
 from .base_lr import BASE_LR, base_lr_range
 from .beside import Value, check_beside, from_optuna, optuna_name, to_optuna
 from .counting import HORIZONS, IN_EPOCHS, Counting
-from .families import DEFAULT_FAMILIES, Choice, Param, Range, carried, get_family, is_recorded, unpack
+from .families import (
+    DEFAULT_FAMILIES,
+    NOT_KNOWN_BEFOREHAND,
+    PLATEAU,
+    Choice,
+    Param,
+    Range,
+    carried,
+    get_family,
+    is_recorded,
+    unpack,
+)
 from .schedule import Interval, Schedule
 from .warmup import WARMUP_START, WarmupShape, check_warmup_shape
 
@@ -66,6 +77,8 @@ class ScheduleSpace:
     def __post_init__(self) -> None:
         if not self.families or len(set(self.families)) != len(self.families):
             raise InputError(f"families must be distinct and at least one, got {list(self.families)}.")
+        if PLATEAU.name in self.families:
+            raise InputError(f"{NOT_KNOWN_BEFOREHAND}.")
         shortest, longest = HORIZONS[self.counting.unit]
         if not shortest <= self.horizon <= longest:
             name = f"{self.counting.unit}s"

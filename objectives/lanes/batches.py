@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...spaces import Schedule
 from ...spaces.families import Array
+from ..reacting import Reaction
 from ..training import Recipe, Split, shuffled
 
 
@@ -27,6 +28,7 @@ class Lane:
         noise: State of the generator of its augmentation before the next epoch.
         test: Whether its last epoch is evaluated on the test data too.
         done: Epochs done.
+        reaction: What lowers its rates by what is measured, if anything.
     """
 
     trial: int
@@ -38,6 +40,12 @@ class Lane:
     noise: Tensor = field(repr=False)
     test: bool = False
     done: int = 0
+    reaction: Reaction | None = None
+
+    def react(self, metrics: Mapping[str, float], steps: int) -> None:
+        """Lower the rates of the epochs to come, of so many steps each, if these metrics say so."""
+        if self.reaction:
+            self.lrs[self.done * steps :] *= self.reaction.see(metrics)
 
 
 def generators(seed: int, device: str) -> tuple[Tensor, Tensor]:

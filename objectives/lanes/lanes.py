@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ...spaces import Schedule
 from ..objective import Measurement
+from ..reacting import reaction_of
 from ..training import Recipe, Splits
 from .batches import EpochBatches, Lane, generators
 from .graph import StepGraph, graphs_possible
@@ -100,8 +101,10 @@ class Lanes:
             raise InputError(f"the trial {trial} is under way already.")
         if epochs < 1:
             raise InputError(f"epochs must be at least 1, got {epochs!r}.")
-        lrs = schedule.curve(self._steps, epochs)
-        self._waiting.append(Lane(trial, schedule, seed, epochs, lrs, *generators(seed, self._device), test))
+        reaction = reaction_of(schedule)
+        lrs = (reaction.plain if reaction else schedule).curve(self._steps, epochs)
+        made = Lane(trial, schedule, seed, epochs, lrs, *generators(seed, self._device), test, reaction=reaction)
+        self._waiting.append(made)
 
     def drop(self, trial: int) -> None:
         """Stop a trial; its lane is free at once. A number that is not under way is let pass."""
@@ -215,4 +218,5 @@ class Lanes:
             given = list(counts.items())[: None if lane.trial in tested else len(names) + 1]
             metrics = {name: value / count for (name, count), value in zip(given, row, strict=False)}
             found[lane.trial] = Measurement(lane.done, metrics, lr, seconds)
+            lane.react(metrics, self._steps)
         return found

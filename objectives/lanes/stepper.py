@@ -50,3 +50,6 @@ class LaneStepper:
 
     def end_epoch(self) -> None:
         """See `Stepper`."""
+
+    def lower(self, share: float) -> None:
+        """See `Stepper`; the rates of the epochs to come are read as they begin."""

@@ -83,7 +83,7 @@ def read_best(path: str | os.PathLike[str]) -> TrialRecord:
 
 def _record(data: Mapping[str, Any]) -> TrialRecord:
     return TrialRecord(
-        schedule=Schedule.from_dict(data["schedule"]),
+        schedule=Schedule.from_dict(data["schedule"]).ran([float(v) for v in data["lr"]]),
         optimizer=TrainedOptimizer.from_dict(made) if (made := data.get("optimizer")) else None,
         value=None if data["value"] is None else float(data["value"]),
         metrics={name: tuple(float(v) for v in values) for name, values in data["metrics"].items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._python import title
-from ._source import Format, Source, only_one
+from ._source import Format, Source, no_curve, only_one
 from ._torch import Builder, constants, make_builder, optimizer_call
 
 _WITH_STEPS = '''
@@ -38,6 +38,7 @@ def with_scheduler(optimizer: Optimizer) -> dict[str, object]:
 
 def render(source: Source) -> str:
     """The file."""
+    no_curve(source, "Lightning")
     only_one(source, "Lightning's own loop steps")
     builder = make_builder(source.schedule, source.steps_per_epoch, grouped=source.grouped)
     doc = f'"""{title(source, "for PyTorch Lightning")}\n\n{_usage(source, builder)}\n"""'

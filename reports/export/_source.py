@@ -61,6 +61,12 @@ def only_one(source: Source, where: str) -> None:
         )
 
 
+def no_curve(source: Source, where: str) -> None:
+    """Raise `InexpressibleError` if the schedule follows the metric, for a format that writes curves."""
+    if source.schedule.reacts:
+        raise InexpressibleError(f"plateau follows the metric, and is written for PyTorch alone, not for {where}.")
+
+
 @dataclass(frozen=True)
 class Format:
     """A way to write a schedule down.

@@ -12,7 +12,7 @@ from typing import Any
 from ...spaces import get_family
 from ...spaces.families import Expr, number
 from ._python import title
-from ._source import Format, InexpressibleError, Lengths, Source, lengths, only_one
+from ._source import Format, InexpressibleError, Lengths, Source, lengths, no_curve, only_one
 from ._torch import RATES, RATIO, constants, optimizer_call
 
 _BUILD = f'''
@@ -50,6 +50,7 @@ def render(source: Source) -> str:
 def arguments(source: Source, length: Lengths) -> dict[str, Any]:
     """Keyword arguments of ``create_scheduler_v2``; raises `InexpressibleError`."""
     schedule = source.schedule
+    no_curve(source, "timm")
     only_one(source, "timm's create_scheduler_v2 takes")
     if schedule.family not in _FAMILIES:
         raise InexpressibleError(f"timm has no {schedule.family} decay.")

@@ -26,7 +26,7 @@ RATES = """\
     for group, rate in zip(optimizer.param_groups, rates, strict=True):"""
 """The beginning of a loop over the groups, each with the rate that it has of its own."""
 RATIO = "rate / max(rates) if any(rates) else 1.0"
-_SHARED_FLOOR = """\
+SHARED_FLOOR = """\
     if len(set(rates)) > 1:
         raise ValueError("the smallest rate would be the same for every group")"""
 
@@ -46,6 +46,10 @@ class Builder:
 
 def render(source: Source) -> str:
     """The file."""
+    if source.schedule.reacts:
+        from ._plateau import render_plateau
+
+        return render_plateau(source)
     builder = make_builder(source.schedule, source.steps_per_epoch, grouped=source.grouped, several=source.several > 0)
     doc = f'"""{title(source, "for PyTorch")}\n\n{_usage(source)}\n"""'
     return f"{doc}\n\n{builder.first}{builder.imports}\n\n{constants(source)}\n\n\n{builder.text}\n"
@@ -188,7 +192,7 @@ def _opening(schedule: Schedule, *, uses_steps: bool, shared_floor: bool) -> lis
         *([f'{doc}"""'] if uses_steps or no_epochs else [doc, *unused]),
         RATES,
         f'        group["lr"] = BASE_LR * ({RATIO})',
-        *([_SHARED_FLOOR] if shared_floor else []),
+        *([SHARED_FLOOR] if shared_floor else []),
     ]
 
 

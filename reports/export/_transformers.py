@@ -11,7 +11,7 @@ from typing import Any
 
 from ...spaces import Schedule
 from ._python import mapping, provenance, title
-from ._source import Format, InexpressibleError, Lengths, Source, lengths, only_one
+from ._source import Format, InexpressibleError, Lengths, Source, lengths, no_curve, only_one
 
 HAND_OVER = (
     "The scheduler of --format torch fits its Trainer as it is: "
@@ -41,6 +41,7 @@ def render(source: Source) -> str:
 
 def arguments(source: Source) -> dict[str, Any]:
     """Keyword arguments of ``TrainingArguments``; raises `InexpressibleError`."""
+    no_curve(source, "transformers")
     _check(source.schedule)
     only_one(source, "transformers' Trainer has")
     if source.grouped:

@@ -216,9 +216,9 @@ class CurveModel:
 
     def _seen(self, study: Study, trial: FrozenTrial) -> Seen | None:
         """What a trial has shown; None if its schedule is not known (yet)."""
-        if self._curves.get(trial.number) is None:
-            self._curves[trial.number] = curve_of(trial, self.space, self.features)
-        curve = self._curves[trial.number]
+        curve = self._curves.get(trial.number) or curve_of(trial, self.space, self.features)
+        if curve is None or trial.state.is_finished() or not curve.schedule.reacts:  # else its curve is not known yet
+            self._curves[trial.number] = curve
         return observe(study, trial, curve, self.reports, self.space.counting.every) if curve else None
 
 

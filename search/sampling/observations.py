@@ -71,8 +71,9 @@ def curve_of(trial: FrozenTrial, space: ScheduleSpace, features: Features) -> Cu
     params: Params = {}
     if (family := trial.params.get("family")) and set(space.names(family)) <= set(trial.params):
         params = trial.params
-    if (noted := TrialNotes.read(trial.user_attrs).schedule) is not None:
-        return Curve(Schedule.from_dict(noted), params, features)
+    notes = TrialNotes.read(trial.user_attrs)
+    if notes.schedule is not None:
+        return Curve(Schedule.from_dict(notes.schedule).ran(notes.shown.lr), params, features)
     return Curve(space.schedule(params), params, features) if params else None
 
 

@@ -48,7 +48,7 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
     if not metrics and reported:
         metrics = {metric: reported}
     done = len(next(iter(metrics.values()), ()))
-    schedule = None if notes.schedule is None else Schedule.from_dict(notes.schedule)
+    schedule = None if notes.schedule is None else Schedule.from_dict(notes.schedule).ran(log.lr)
     return TrialRecord(
         number=trial.number,
         outcome=outcome_of(trial),

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 
 from ._family import Array, Choice, Expr, Family, Param, Range, Stage, above, lambda_lr, number
+from ._plateau import NOT_KNOWN_BEFOREHAND, PLATEAU
 from ._registry import (
     BUILT_IN,
     DEFAULT_FAMILIES,
@@ -27,6 +28,8 @@ __all__ = [
     "BUILT_IN",
     "DEFAULT_FAMILIES",
     "FAMILIES",
+    "NOT_KNOWN_BEFOREHAND",
+    "PLATEAU",
     "Array",
     "Choice",
     "Expr",
@@ -55,7 +58,7 @@ def _discover() -> None:
     modules = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
     for module in sorted(modules, key=lambda n: (*[n != d for d in DEFAULT_FAMILIES], n)):
         register(importlib.import_module(f"{__name__}.{module}").FAMILY)
-    BUILT_IN.update(FAMILIES)
+    BUILT_IN.update([*FAMILIES, PLATEAU.name])
 
 
 _discover()

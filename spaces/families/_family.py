@@ -59,6 +59,10 @@ class Choice:
             raise InputError(f"a choice needs distinct names, at least one, got {list(self.options)}.")
 
 
+class AnyName(Choice):
+    """Any name, as of a metric; the one option is the usual one."""
+
+
 @dataclass(frozen=True)
 class Expr:
     """A value used to build a scheduler, with the Python text that computes it in exported code.
@@ -108,7 +112,10 @@ class Param:
 
     def check(self, family: str, value: float | str) -> None:
         """Raise `InputError` unless `value` lies in `valid`."""
-        if isinstance(self.valid, Choice):
+        if isinstance(self.valid, AnyName):
+            if not isinstance(value, str) or not re.fullmatch(r"[\w.+@/ -]{0,100}", value):
+                raise InputError(f"{family}.{self.name} must be a name, got {value!r:.60}.")
+        elif isinstance(self.valid, Choice):
             if value not in self.valid.options:
                 raise InputError(f"{family}.{self.name} must be one of {', '.join(self.valid.options)}, got {value!r}.")
         elif isinstance(value, (bool, str)) or not self.valid.low <= value <= self.valid.high:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import InputError, unknown
 from ._family import HUGE, Array, Choice, Expr, Family, Param, Range, Stage, lambda_lr
+from ._plateau import PLATEAU
 
 DEFAULT_FAMILIES = ("exp", "step", "cosine")
 FAMILIES: dict[str, Family] = {}
@@ -34,6 +35,8 @@ def get_family(name: str) -> Family:
         return FAMILIES[name]
     if name in _RECORDED:
         return _RECORDED[name]
+    if name == PLATEAU.name:
+        return PLATEAU
     raise unknown("family", name, FAMILIES)
 
 
