@@ -6,7 +6,8 @@ the whole number of updates or the next float below it, which timm's floor divis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...spaces import get_family
@@ -100,16 +101,27 @@ def _cosine(source: Source, length: Lengths) -> dict[str, Any]:
 
 
 def _restarts(source: Source, length: Lengths) -> dict[str, Any]:
-    if source.schedule.params["T_mult"] != 1:
-        raise InexpressibleError("timm rounds the starts of cycles that grow: T_mult is above 1.")
-    first = length.ticks(source.schedule.params["T_0"])
+    first, times = length.ticks(source.schedule.params["T_0"]), int(source.schedule.params["T_mult"])
+    epochs, starts = length.epochs(first), [0]
+    while starts[-1] < length.decay:
+        starts.append(starts[-1] + first * times ** (len(starts) - 1))
+    if times > 1:
+        _check_starts([s for s in starts[1:] if s < length.decay], epochs * length.n, times)
     return {
         "sched": "cosine",
-        "num_epochs": _plain(length.epochs(first)),
+        "num_epochs": _plain(epochs),
         "min_lr": source.schedule.params["eta_min"],
-        "cycle_limit": length.decay // first + 1,
+        "cycle_limit": len(starts),
         "cycle_decay": 1.0,
+        **({"cycle_mul": float(times)} if times > 1 else {}),
     }
+
+
+def _check_starts(starts: Sequence[int], first: float, times: int) -> None:
+    """Raise `InexpressibleError` if timm, which takes a logarithm, would begin a cycle one step late."""
+    for cycle, start in enumerate(starts, 1):
+        if math.floor(math.log(1 - start / first * (1 - times), times)) != cycle:
+            raise InexpressibleError(f"timm's rounding begins cycle {cycle + 1}, at step {start}, a step late.")
 
 
 def _multistep(source: Source, length: Lengths) -> dict[str, Any]:

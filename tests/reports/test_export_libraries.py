@@ -231,3 +231,23 @@ def test_timm_applies_our_rates_or_export_refuses(schedule: Schedule, steps: int
         if update % steps == 0:
             scheduler.step(update // steps)
     np.testing.assert_allclose(opt.rates, schedule.curve(steps), rtol=1e-9, atol=1e-12 * schedule.base_lr)
+
+
+@pytest.mark.parametrize("times", [2, 3, 5])
+def test_timm_begins_growing_cycles_where_we_do(times: int) -> None:
+    pytest.importorskip("timm")
+    schedule = Schedule("cosine_restarts", 0.3, 60, {"T_0": 1, "T_mult": times, "eta_min": 0.01})
+    text = exported(schedule, "timm", 3)
+    assert text is not None
+    opt = Recorder([torch.nn.Parameter(torch.zeros(1))], lr=0.7)
+    scheduler = run_code(text)["build_scheduler"](opt, 3)
+    for update in range(1, 181):
+        opt.step()
+        scheduler.step_update(num_updates=update)
+    np.testing.assert_allclose(opt.rates, schedule.curve(3), rtol=1e-9)
+
+
+def test_growing_cycles_that_timm_would_begin_late_are_refused() -> None:
+    schedule = Schedule("cosine_restarts", 0.3, 200, {"T_0": 1, "T_mult": 3})
+    with pytest.raises(InputError, match=r"timm's rounding begins cycle 6, at step 121, a step late\. Formats"):
+        export(make_record(schedule, steps_per_epoch=1), None, "timm")
