@@ -130,8 +130,13 @@ class Schedule:
         return self.family == PLATEAU.name and not self.points
 
     def ran(self, rates: Sequence[float]) -> Schedule:
-        """The same with the rate that a training had in every epoch, if it is one that follows the metric."""
-        return replace(self, course=tuple(rate / self.base_lr for rate in rates)) if self.reacts else self
+        """The same with the rate that a training had in every epoch, if it is one that follows the metric.
+
+        Rates that no schedule has, such as a damaged study may hold, are left out of account.
+        """
+        if not self.reacts or not all(isinstance(r, (int, float)) and 0 <= r <= RATES[1] for r in rates):
+            return self
+        return replace(self, course=tuple(rate / self.base_lr for rate in rates))
 
     def curve(self, steps_per_epoch: float | None = None, epochs: float | None = None) -> Array:
         """The rate used at every optimizer step; of one that follows the metric, as it `ran`, or else base_lr.

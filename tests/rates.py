@@ -30,3 +30,15 @@ def recorded_rates() -> Iterator[list[float]]:
 def assert_follows(rates: list[float], schedule: Schedule, steps_per_epoch: float, epochs: float | None = None) -> None:
     """Every rate is the schedule's, and there is one for each step of `epochs`, all of them by default."""
     np.testing.assert_allclose(rates, schedule.curve(steps_per_epoch, epochs), rtol=1e-12, atol=0)
+
+
+def halving(epochs: int, interval: Any = "step") -> Schedule:
+    """It follows the metric, and no improvement is large enough: the rate is halved after each epoch but the first."""
+    return Schedule("plateau", 0.05, epochs, {"factor": 0.5, "patience": 0, "threshold": 0.999}, interval=interval)
+
+
+def assert_halved(rates: list[float], epochs: int) -> None:
+    """Every step had the rate of `halving`."""
+    per_epoch = len(rates) // epochs
+    shares = np.repeat([1.0, *(0.5**k for k in range(epochs - 1))], per_epoch)
+    np.testing.assert_allclose(rates, 0.05 * shares, rtol=1e-12)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from rates import assert_follows, recorded_rates
+from rates import assert_follows, assert_halved, halving, recorded_rates
 
 import lrsearch
 from lrsearch.errors import ObjectiveError
@@ -82,7 +82,9 @@ def make_trainer(folder: Path, data: Any = None, eval_data: Any = None, **option
     )
 
 
-def fit(job: Callable[[Run], Any], until: int = 99, interval: Any = "step") -> tuple[list[float], list[Measurement]]:
+def fit(
+    job: Callable[[Run], Any], until: int = 99, interval: Any = "step", schedule: Schedule | None = None
+) -> tuple[list[float], list[Measurement]]:
     """The rates of all steps, and what was reported; the search says no after `until` epochs."""
     found: list[Measurement] = []
 
@@ -91,7 +93,8 @@ def fit(job: Callable[[Run], Any], until: int = 99, interval: Any = "step") -> t
         return len(found) < until
 
     with recorded_rates() as rates:
-        train(UserObjective(job, "adamw"), make_schedule(interval), report, epochs=EPOCHS, seed=0, device="cpu")
+        followed = schedule or make_schedule(interval)
+        train(UserObjective(job, "adamw"), followed, report, epochs=EPOCHS, seed=0, device="cpu")
     return rates, found
 
 
@@ -110,6 +113,17 @@ def test_every_step_has_the_trials_rate_and_every_epoch_one_report(
     assert [m.epoch for m in found] == [1, 2, 3, 4]
     assert set(found[0].metrics) == {"train_loss", "val_loss"}
     assert len({m.metrics["val_loss"] for m in found}) == EPOCHS
+
+
+@pytest.mark.parametrize("strategy", ["no", "epoch", "steps"])
+def test_a_baseline_that_follows_the_metric_lowers_the_rates_between_epochs(strategy: str, tmp_path: Path) -> None:
+    def job(run: Run) -> None:
+        lrsearch.attach(make_trainer(tmp_path, eval_strategy=strategy, eval_steps=5), run).train()
+
+    rates, found = fit(job, schedule=halving(EPOCHS))
+    assert len(rates) == EPOCHS * BATCHES
+    assert_halved(rates, EPOCHS)
+    assert_halved([m.lr for m in found], EPOCHS)
 
 
 @pytest.mark.parametrize(("steps", "data"), [(40, None), (30, None), (13, None), (30, Stream)], ids=str)

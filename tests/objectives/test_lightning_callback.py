@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from rates import assert_follows, recorded_rates
+from rates import assert_follows, assert_halved, halving, recorded_rates
 from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -65,9 +65,11 @@ def make_trainer(run: Run | None = None, **options: Any) -> Any:
     return pl.Trainer(callbacks=callbacks, **options)
 
 
-def fit(job: Callable[[Run], Any], interval: Any = "step", until: int = 99) -> tuple[list[float], list[Measurement]]:
+def fit(
+    job: Callable[[Run], Any], interval: Any = "step", until: int = 99, schedule: Schedule | None = None
+) -> tuple[list[float], list[Measurement]]:
     """The rates of all steps, and what was reported; the search says no after `until` epochs."""
-    schedule, found = make_schedule(interval), list[Measurement]()
+    schedule, found = schedule or make_schedule(interval), list[Measurement]()
 
     def report(measurement: Measurement) -> bool:
         found.append(measurement)
@@ -94,6 +96,14 @@ def test_every_step_has_the_trials_rate_whatever_scheduler_the_module_has(
     assert [m.epoch for m in found] == [1, 2, 3, 4]
     assert set(found[0].metrics) == {"train_loss", "val_loss"}
     assert len({m.metrics["val_loss"] for m in found}) == EPOCHS
+
+
+@pytest.mark.parametrize("interval", ["step", "epoch"])
+def test_a_baseline_that_follows_the_metric_lowers_the_rates_between_epochs(interval: str) -> None:
+    rates, found = fit(lambda run: make_trainer(run).fit(Line(), data(), data()), schedule=halving(EPOCHS, interval))
+    assert len(rates) == EPOCHS * BATCHES
+    assert_halved(rates, EPOCHS)
+    assert_halved([m.lr for m in found], EPOCHS)
 
 
 @pytest.mark.parametrize("options", [{}, {"max_epochs": 50}, {"max_epochs": -1}, {"min_epochs": 3}], ids=str)

@@ -160,6 +160,7 @@ def test_it_is_no_curve_that_could_be_searched_or_made_beforehand() -> None:
         ScheduleSpace(families=("plateau",))
     with pytest.raises(InputError, match="train with PyTorch's ReduceLROnPlateau"):
         plateau().scheduler(torch.optim.SGD([torch.zeros(1)], lr=1.0), N)
+    assert plateau().ran([0.1, float("nan")]).course == plateau().ran([-0.1]).course == ()
     assert plateau().ran([0.1, 0.05]).stretched(20).course == ()
     assert plateau().ran([0.1, 0.05]).rescaled(0.2).course == ()
 
