@@ -32,7 +32,25 @@ def objective(run):
         time.sleep(0.05)
         yield (run.schedule.base_lr - 0.1) ** 2 + 1 / (epoch + 1)
 """
-PUSHED_JOB = SLOW_JOB.replace("yield (", "run.report(epoch, val_loss=(").replace("+ 1)", "+ 1))")
+HELD_JOB = """
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+def objective(run):
+    with open(HERE / "calls", "a") as calls:
+        calls.write(".")
+    late = (HERE / "calls").stat().st_size > 6
+    for epoch in range(run.epochs):
+        if epoch and late:
+            (HERE / "waits").touch()
+            while not (HERE / "go").exists() and not (HERE / "objective" / ".stop").exists():
+                time.sleep(0.02)
+        yield (run.schedule.base_lr - 0.1) ** 2 + 1 / (epoch + 1)
+"""
+"""From the seventh call on it waits after its first epoch, until it may go on or is to stop."""
+HELD_PUSHED_JOB = HELD_JOB.replace("yield (", "run.report(epoch, val_loss=(").replace("+ 1)", "+ 1))")
 
 
 @pytest.fixture
@@ -40,9 +58,6 @@ def job(tmp_path: Path, request: pytest.FixtureRequest) -> str:
     path = tmp_path / "job.py"
     path.write_text(getattr(request, "param", SLOW_JOB))
     return f"{path}:objective"
-
-
-both_forms = pytest.mark.parametrize("job", [SLOW_JOB, PUSHED_JOB], ids=["yield", "report"], indirect=True)
 
 
 def test_a_run_leaves_a_report_code_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,18 +226,25 @@ def test_every_export_format_can_be_asked_for() -> None:
     assert set(FORMATS) == set(export.FORMATS)
 
 
-def wait_for(path: Path, text: str, times: int = 1) -> None:
-    for _ in range(1800):
-        if path.exists() and path.read_text().count(text) >= times:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{text!r} never came in {path}")
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 600
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
-@both_forms
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize(
+    ("job", "jobs", "number"),
+    [
+        (HELD_JOB, "1", signal.SIGINT),
+        (HELD_PUSHED_JOB, "1", signal.SIGTERM),
+        (HELD_PUSHED_JOB, "2", signal.SIGINT),
+        (HELD_JOB, "2", signal.SIGTERM),
+    ],  # every two of the three together
+    ids=["yields-alone-ctrl_c", "reports-alone-sigterm", "reports-processes-ctrl_c", "yields-processes-sigterm"],
+    indirect=["job"],
+)
 def test_ctrl_c_or_sigterm_reports_what_there_is_and_the_same_command_resumes(
     tmp_path: Path, job: str, jobs: str, number: signal.Signals
 ) -> None:
@@ -231,9 +253,9 @@ def test_ctrl_c_or_sigterm_reports_what_there_is_and_the_same_command_resumes(
     start = partial(signal.signal, signal.SIGINT, ctrl_c)
     pipe = subprocess.PIPE
     process = subprocess.Popen([*COMMAND, *words], stdout=pipe, stderr=pipe, text=True, preexec_fn=start)
-    wait_for(tmp_path / "objective" / "journal.log", '"outcome"', times=4)
+    wait_for(tmp_path / "waits")
     process.send_signal(number)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "the same command goes on" in err
     assert f"Report  {tmp_path}/objective/report.html" in out
@@ -243,6 +265,7 @@ def test_ctrl_c_or_sigterm_reports_what_there_is_and_the_same_command_resumes(
     stopped = lrsearch.load(tmp_path / "objective")
     assert "interrupted" in stopped.counts()
     assert "running" not in stopped.counts()
+    (tmp_path / "go").touch()
     assert main(words) == 0
     result = lrsearch.load(tmp_path / "objective")
     assert sum(t.counted for t in result.trials) == 12
@@ -250,22 +273,28 @@ def test_ctrl_c_or_sigterm_reports_what_there_is_and_the_same_command_resumes(
 
 
 @pytest.mark.slow
-@both_forms
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize(
+    ("job", "jobs"),
+    [(HELD_PUSHED_JOB, "1"), (HELD_JOB, "2")],
+    ids=["reports-alone", "yields-processes"],
+    indirect=["job"],
+)
 def test_after_kill_9_the_same_command_resumes(tmp_path: Path, job: str, jobs: str) -> None:
     words = ["run", job, "--budget", "10", "--out", str(tmp_path), "--jobs", jobs, "--pruner", "none"]
     process = subprocess.Popen([*COMMAND, *words], stderr=subprocess.DEVNULL)
-    wait_for(tmp_path / "objective" / "journal.log", '"outcome"', times=4)
+    wait_for(tmp_path / "waits")
     workers = [c for c in psutil.Process(process.pid).children() if "loky_posix" in " ".join(c.cmdline())]
     process.kill()
     process.wait()
-    assert not psutil.wait_procs(workers, timeout=20)[1], "orphans end by themselves"
+    assert not psutil.wait_procs(workers, timeout=120)[1], "orphans end by themselves"
     assert (jobs == "2") == bool(workers)
     before = lrsearch.load(tmp_path / "objective")
+    (tmp_path / "go").touch()
     assert main(words) == 0
     result = lrsearch.load(tmp_path / "objective")
     assert sum(t.counted for t in result.trials) == 10
     finished = [t.number for t in before.trials if t.counted]
+    assert len(finished) >= 4
     assert [result.trial(n).value for n in finished] == [before.trial(n).value for n in finished]
 
 
