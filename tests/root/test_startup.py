@@ -41,7 +41,7 @@ print(json.dumps([code or 0, [name for name in json.loads(sys.argv[2]) if name i
 def imported(*words: str) -> set[str]:
     """The heavy modules that a command imports."""
     command = [sys.executable, "-W", "ignore", "-c", CODE, json.dumps(words), json.dumps(sorted(HEAVY))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     code, found = json.loads(done.stderr.strip().splitlines()[-1])
     assert code == 0, done.stderr
     return set(found)
@@ -78,7 +78,7 @@ def test_a_command_imports_no_more_than_it_needs(run: str, words: list[str], all
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("more", [("1",), ("6", "--engine", "lanes"), ("40", "--confirm", "0", "--pruner", "none")])
+@pytest.mark.parametrize("more", [("1",), ("40", "--confirm", "0", "--pruner", "none")])
 def test_a_search_of_a_built_in_task_imports_nothing_heavy_that_it_can_do_without(
     tmp_path: Path, more: tuple[str, ...]
 ) -> None:
@@ -106,4 +106,4 @@ import optuna.importance
 assert optuna.importance.FanovaImportanceEvaluator().__class__.__name__ == "FanovaImportanceEvaluator"
 assert optuna.importance.PedAnovaImportanceEvaluator.__name__ == evaluator.__name__
 """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=600)

@@ -98,7 +98,7 @@ def test_what_is_soon_over_or_runs_on_a_gpu_is_not_measured(given: dict[str, Any
 def test_a_search_uses_what_was_measured(make_plan: Callable[..., Plan]) -> None:
     objective = UserObjective(waits, "sgd", EPOCHS)
     given = {"engine": "auto", "jobs": 0, "sampler": "random", "pruner": "none", "space": default_space("sgd", EPOCHS)}
-    result = search(make_plan("20", objective=objective, **given))
+    result = search(make_plan("8", objective=objective, **given))
     assert result.sessions[-1]["engine"] == "processes"
     assert result.sessions[-1]["width"] == 2
-    assert result.counts() == {"complete": 20}
+    assert result.counts() == {"complete": 8}

@@ -24,6 +24,16 @@ from lrsearch.search import Plan, search
 
 MakePlan = Callable[..., Plan]
 SLOWLY = REPORTS.replace("    print", "    time.sleep(0.05)\n    print")
+HOLDS = REPORTS.replace(
+    "    print",
+    """    here = os.path.dirname(__file__)
+    if epoch == 1 and schedule["family"] == "linear":
+        open(os.path.join(here, "waits"), "w").close()
+        while not os.path.exists(os.path.join(here, "go")):
+            time.sleep(0.02)
+    print""",
+)
+"""The second trial waits after its first epoch until it may go on."""
 
 
 def left_over(folder: Path) -> list[int]:
@@ -40,7 +50,7 @@ def left_over(folder: Path) -> list[int]:
 
 
 def assert_none_left(folder: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while left := left_over(folder):
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
@@ -119,9 +129,10 @@ def test_a_command_that_hangs_has_failed_at_the_time_limit(make_plan: MakePlan, 
     body = REPORTS.replace(
         "    print", "    if epoch == 2 and schedule['family'] == 'linear': time.sleep(600)\n    print"
     )
-    result = search(make_plan("5", objective=command(tmp_path, body), trial_timeout=10.0, pruner="none"))
-    (failed,) = [t for t in result.trials if t.outcome == "failed"]
-    assert "it took longer than --trial-timeout" in failed.reason
+    result = search(make_plan("2", objective=command(tmp_path, body), trial_timeout=8.0, pruner="none"))
+    (hung,) = [t for t in result.trials if t.baseline == "linear to zero"]
+    assert hung.outcome == "failed"
+    assert "it took longer than --trial-timeout" in hung.reason
     assert_none_left(tmp_path)
 
 
@@ -143,52 +154,56 @@ def test_kill_9_loses_no_trial_and_leaves_no_process(make_plan: MakePlan, tmp_pa
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_search_that_is_stopped_ends_its_command_and_goes_on_later(tmp_path: Path, number: int) -> None:
     job = tmp_path / "job.py"
-    job.write_text(BODY + REPORTS.replace("    print", "    time.sleep(0.2)\n    print"))
+    job.write_text(BODY + HOLDS)
     words = ["run", "--optimizer", "sgd", "--epochs", "5", "--budget", "4", "--confirm", "0", "--out", str(tmp_path)]
-    words = [sys.executable, "-m", "lrsearch", *words, "--", sys.executable, str(job), "{schedule}"]
-    search = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: (tmp_path / "job" / "logs" / "trial-1.log").exists())
+    words = [*words, "--", sys.executable, str(job), "{schedule}"]
+    lrs = [sys.executable, "-m", "lrsearch"]
+    search = subprocess.Popen([*lrs, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_for((tmp_path / "waits").exists)
     search.send_signal(number)
-    _, said = search.communicate(timeout=60)
+    _, said = search.communicate(timeout=600)
     assert search.returncode == (-9 if number == signal.SIGKILL else 130), said
     assert_none_left(tmp_path)
-    assert subprocess.run(words, check=False, capture_output=True).returncode == 0
+    (tmp_path / "go").touch()
+    assert main(words) == 0
     result = lrsearch.load(tmp_path / "job")
     assert [t.outcome for t in result.trials if t.counted] == ["complete"] * 4
     assert [t.outcome for t in result.trials if not t.counted] == ["interrupted"]
 
 
 @pytest.mark.slow
-def test_workers_help_with_a_command_that_is_given_to_them(tmp_path: Path) -> None:
-    (tmp_path / "job.py").write_text(BODY + SLOWLY)
-    url = f"sqlite:///{tmp_path / 'study.db'}"
+def test_workers_help_with_a_command_that_is_given_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "job.py").write_text(BODY + HOLDS)
+    options = ["--study", "shared", "--storage", f"sqlite:///{tmp_path / 'study.db'}"]
     script = [sys.executable, str(tmp_path / "job.py"), "{schedule}", "--token", "abcdefgh"]
-    options = ["--study", "shared", "--storage", url]
     lrs = [sys.executable, "-m", "lrsearch"]
     asked = ["--optimizer", "sgd", "--epochs", "5", "--budget", "12", "--confirm", "0", "--pruner", "none"]
     first = subprocess.Popen([*lrs, "run", *asked, "--out", str(tmp_path), *options, "--", *script])
     try:
+        wait_for((tmp_path / "waits").exists)
         for words, said in [([], "give it again after --, it was"), ([*script, "x"], "this is not the command")]:
-            done = subprocess.run(
-                [*lrs, "worker", *options, *(["--", *words] if words else [])],
-                capture_output=True,
-                text=True,
-                cwd=tmp_path,
-            )
-            assert done.returncode == 2
-            assert said in done.stderr
-            assert "abcdefgh" not in done.stderr
-        done = subprocess.run([*lrs, "worker", *options, "--", *script], capture_output=True, text=True, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
+            assert main(["worker", *options, *(["--", *words] if words else [])]) == 2
+            told = capsys.readouterr().err
+            assert said in told
+            assert "abcdefgh" not in told
+        helper = subprocess.Popen([*lrs, "worker", *options, "--", *script], stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: len(lrsearch.load("shared", storage=options[-1]).trials) >= 4)
+        (tmp_path / "go").touch()
+        _, told = helper.communicate(timeout=600)
+        assert helper.returncode == 0, told
     finally:
-        assert first.wait(120) == 0
-    result = lrsearch.load("shared", storage=url)
+        (tmp_path / "go").touch()
+        assert first.wait(600) == 0
+    result = lrsearch.load("shared", storage=options[-1])
     assert result.counts()["complete"] == 12
     assert_none_left(tmp_path)
 
 
 def wait_for(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
