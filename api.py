@@ -11,11 +11,12 @@ import time
 from dataclasses import replace
 from tempfile import TemporaryDirectory
 
+from .chosen_objective import objective_again, sources_of
 from .errors import InputError, Interrupted, StudyError
 from .keywords import FindOptions, RunOptions, TransferOptions, WorkOptions
 from .objectives import resolve_device
 from .options import SearchOptions, TaskOptions, shared, takes
-from .planning import make_finder, make_plan, objective_again, sources_of
+from .planning import make_finder, make_plan
 from .run_folder import elsewhere, load, write_outputs, write_what_there_is
 from .search import (
     Budget,

@@ -14,36 +14,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .command_jobs import (
-    check_no_command,
-    command_again,
-    command_sources,
-    for_search,
-    make_command,
-    metric_of_command,
-    stored_arguments,
-)
+from .chosen_objective import make_objective, sources_of
+from .command_jobs import check_no_command, for_search, make_command, metric_of_command
 from .errors import InputError
 from .families import choose_families
 from .keywords import FindOptions, RunOptions
-from .objectives import (
-    DEFAULT_TASK,
-    TASKS,
-    Command,
-    Objective,
-    TaskObjective,
-    TensorObjective,
-    UserObjective,
-    file_sources,
-    function_sources,
-    get_task,
-    load_function,
-    resolve_device,
-    same_objective,
-)
-from .options import SearchOptions, TaskOptions, WorkerOptions, keywords, notes
+from .objectives import DEFAULT_TASK, Objective, TensorObjective, UserObjective, resolve_device
+from .options import SearchOptions, WorkerOptions, keywords, notes
 from .redaction import redact_words
-from .search import Budget, Plan, SearchResult, folder_name, parse_seconds
+from .search import Budget, Plan, folder_name, parse_seconds
 from .spaces import (
     DEFAULT_FAMILIES,
     IN_EPOCHS,
@@ -65,7 +44,6 @@ from .spaces import (
 if TYPE_CHECKING:
     from os import PathLike
 
-USER_EPOCHS = 10
 FINDER_EPOCHS = 20
 """A horizon, and a budget of trials, for which a probe is affordable whatever its range."""
 ANY_RATE = Range(1e-6, 10.0, log=True)
@@ -173,69 +151,9 @@ def make_budget(given: str | int | Budget, counting: Counting) -> Budget:
     return budget
 
 
-def sources_of(objective: Any, made: Objective) -> dict[str, str]:
-    """Fingerprints of the code of a user's objective, once it is `made`; empty for what has none of its own."""
-    if isinstance(made, Command):
-        return command_sources(made)
-    given = (objective.spec or objective.function) if isinstance(objective, UserObjective) else objective
-    if isinstance(given, str):
-        return file_sources(given) if ":" in given else {}
-    return function_sources(given) if callable(given) and not hasattr(given, "run") else {}
-
-
 def larger_is_better(metric: str) -> bool:
     """Whether a metric's name holds a word such as accuracy or f1, of which more is better."""
     return not LARGER.isdisjoint(re.split(r"[^a-z0-9]+", metric.lower()))
-
-
-def make_objective(
-    objective: Any,
-    optimizer: str | None,
-    epochs: int | None,
-    device: str,
-    options: TaskOptions | None,
-    arguments: Sequence[str] = (),
-    counting: Counting = IN_EPOCHS,
-) -> Objective:
-    """The objective that was asked for: a built-in task by name, or the user's own; its script gets `arguments`."""
-    found = _found(objective, optimizer, epochs, device, options, arguments, counting)
-    if counting.unit == "step" and not hasattr(found, "counting"):
-        raise InputError(f"{found.name} trains in epochs: give its length with --epochs; --steps is for your own job.")
-    return found
-
-
-def _found(
-    objective: Any,
-    optimizer: str | None,
-    epochs: int | None,
-    device: str,
-    options: TaskOptions | None,
-    arguments: Sequence[str],
-    counting: Counting,
-) -> Objective:
-    if isinstance(objective, str) and objective.endswith(".py"):
-        raise InputError(
-            f"name the function in {objective}: write {objective}:objective; or run the script as it is, as "
-            f"lrsearch run -- python {objective}."
-        )
-    if arguments and not (isinstance(objective, str) and ":" in objective):
-        raise InputError(
-            "only a script of your own takes arguments, as train.py:objective, and a command takes no objective beside "
-            f"it; got {shlex.join(redact_words(arguments))}."
-        )
-    if isinstance(objective, str) and ":" not in objective:
-        options = options or TaskOptions()
-        return TaskObjective(get_task(objective), replace(options, optimizer=optimizer or options.optimizer))
-    if isinstance(objective, str) or (callable(objective) and not hasattr(objective, "run")):
-        if options not in (None, TaskOptions()):
-            raise InputError(
-                "--model, --batch-size, --data-dir, --download, --subset and --bf16 are for built-in tasks."
-            )
-        if isinstance(objective, str) and isinstance(found := load_function(objective, arguments), TensorObjective):
-            return found
-        return UserObjective(objective, optimizer, epochs or USER_EPOCHS, device, arguments, counting)
-    made: Objective = objective
-    return made
 
 
 def make_baseline(given: Schedule | str | PathLike[str] | None, space: ScheduleSpace) -> Schedule | None:
@@ -301,30 +219,6 @@ def make_space(
         base_lr_range(optimizer)  # raises
     if families and set(chosen) != set(found.families):
         raise InputError(f"--families {','.join(chosen)} differs from {space}, which has {','.join(found.families)}.")
-    return found
-
-
-def objective_again(
-    result: SearchResult, given: Any, arguments: Sequence[str], device: str, options: TaskOptions
-) -> Objective:
-    """The objective of a search; raises `InputError` if it is another one, or must be named."""
-    stored = result.settings
-    if "command" in stored and given is None:
-        return command_again(result, arguments)
-    if given is None:
-        if stored["objective"] not in TASKS:
-            raise InputError(f"name the objective with --objective, for the search it was {stored['objective']!r}.")
-        kept = {k: stored[k] for k in ("model", "optimizer", "batch_size", "subset", "bf16")}
-        given = TaskObjective(get_task(stored["objective"]), replace(options, **kept))
-    script = stored_arguments(result, arguments)
-    found = make_objective(given, stored.get("optimizer"), result.epochs, device, None, script, result.counting)
-    now = found.settings()
-    same = {"objective"} if same_objective(now["objective"], stored["objective"]) else set()
-    if differing := [k for k, v in now.items() if stored.get(k) != v and k not in same]:
-        raise InputError(
-            f"this is not what was searched: {differing[0]} is {now[differing[0]]!r} now, "
-            f"{stored.get(differing[0])!r} in the study."
-        )
     return found
 
 

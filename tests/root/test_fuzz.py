@@ -21,11 +21,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lrsearch
+from lrsearch.chosen_objective import make_objective
 from lrsearch.cli import main
 from lrsearch.commands import FORMATS
 from lrsearch.errors import InputError, LrsearchError, StudyError
 from lrsearch.families import parameters
-from lrsearch.planning import make_objective
 from lrsearch.reports.export import export
 from lrsearch.search import Budget, Plan, baselines, search
 from lrsearch.search.session import runner

@@ -28,6 +28,7 @@ FRONT = [
     "lrsearch.families",
     "lrsearch.run_folder",
     "lrsearch.planning",
+    "lrsearch.chosen_objective",
     "lrsearch.command_jobs",
     "lrsearch.redaction",
 ]

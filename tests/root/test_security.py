@@ -21,11 +21,11 @@ from results import made_result
 from sqlalchemy.exc import OperationalError
 
 import lrsearch
+from lrsearch.chosen_objective import make_objective
 from lrsearch.cli import main
 from lrsearch.errors import InputError, LrsearchError, StudyError
 from lrsearch.objectives.loading import _load
 from lrsearch.parser import parse
-from lrsearch.planning import make_objective
 from lrsearch.reports.dashboard.server import make_server
 from lrsearch.reports.export import FORMATS, export
 from lrsearch.reports.page.page import report_html
