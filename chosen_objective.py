@@ -40,13 +40,13 @@ def make_objective(
     counting: Counting = IN_EPOCHS,
 ) -> Objective:
     """The objective that was asked for: a built-in task by name, or the user's own; its script gets `arguments`."""
-    found = _found(objective, optimizer, epochs, device, options, arguments, counting)
-    if counting.unit == "step" and not hasattr(found, "counting"):
-        raise InputError(f"{found.name} trains in epochs: give its length with --epochs; --steps is for your own job.")
-    return found
+    made = _made(objective, optimizer, epochs, device, options, arguments, counting)
+    if counting.unit == "step" and not hasattr(made, "counting"):
+        raise InputError(f"{made.name} trains in epochs: give its length with --epochs; --steps is for your own job.")
+    return made
 
 
-def _found(
+def _made(
     objective: Any,
     optimizer: str | None,
     epochs: int | None,
@@ -73,8 +73,10 @@ def _found(
             raise InputError(
                 "--model, --batch-size, --data-dir, --download, --subset and --bf16 are for built-in tasks."
             )
-        if isinstance(objective, str) and isinstance(found := load_function(objective, arguments), TensorObjective):
-            return found
+        if isinstance(objective, str) and isinstance(
+            made_by_file := load_function(objective, arguments), TensorObjective
+        ):
+            return made_by_file
         return UserObjective(objective, optimizer, epochs or USER_EPOCHS, device, arguments, counting)
     made: Objective = objective
     return made
@@ -93,15 +95,15 @@ def objective_again(
         kept = {k: stored[k] for k in ("model", "optimizer", "batch_size", "subset", "bf16")}
         given = TaskObjective(get_task(stored["objective"]), replace(options, **kept))
     script = stored_arguments(result, arguments)
-    found = make_objective(given, stored.get("optimizer"), result.epochs, device, None, script, result.counting)
-    now = found.settings()
+    again = make_objective(given, stored.get("optimizer"), result.epochs, device, None, script, result.counting)
+    now = again.settings()
     same = {"objective"} if same_objective(now["objective"], stored["objective"]) else set()
     if differing := [k for k, v in now.items() if stored.get(k) != v and k not in same]:
         raise InputError(
             f"this is not what was searched: {differing[0]} is {now[differing[0]]!r} now, "
             f"{stored.get(differing[0])!r} in the study."
         )
-    return found
+    return again
 
 
 def sources_of(objective: Any, made: Objective) -> dict[str, str]:

@@ -54,9 +54,9 @@ def check_no_command(asked: RunOptions) -> None:
         "--metric-json": asked.metric_json,
         "--steps-per-epoch": asked.steps_per_epoch,
     }
-    if found := [name for name, value in given.items() if value]:
+    if useless := [name for name, value in given.items() if value]:
         raise InputError(
-            f"{found[0]} is for a command, as lrsearch run {found[0]} ... -- python train.py; there is none."
+            f"{useless[0]} is for a command, as lrsearch run {useless[0]} ... -- python train.py; there is none."
         )
 
 
@@ -119,17 +119,17 @@ def stored_arguments(result: SearchResult, given: Sequence[str]) -> Sequence[str
 def command_sources(command: Command) -> dict[str, str]:
     """Fingerprints of the Python scripts among a command's words, and of what they import from beside them."""
     scripts = [word for word in command.template.words if word.endswith(".py") and os.path.isfile(word)]
-    return {name: found for script in scripts for name, found in file_sources(f"{script}:main").items()}
+    return {name: fingerprint for script in scripts for name, fingerprint in file_sources(f"{script}:main").items()}
 
 
 def _source(asked: RunOptions) -> Source | None:
-    found: list[Source] = []
+    sources: list[Source] = []
     if asked.metric_file:
-        found.append(MetricFile.parse(asked.metric_file))
+        sources.append(MetricFile.parse(asked.metric_file))
     if asked.metric_regex:
-        found.append(MetricPattern(asked.metric_regex, asked.metric))
+        sources.append(MetricPattern(asked.metric_regex, asked.metric))
     if asked.metric_json:
-        found.append(MetricJson(asked.metric))
-    if len(found) > 1:
-        raise InputError(f"a command's metrics are in one place, not in two: {found[0]} and {found[1]}.")
-    return found[0] if found else None
+        sources.append(MetricJson(asked.metric))
+    if len(sources) > 1:
+        raise InputError(f"a command's metrics are in one place, not in two: {sources[0]} and {sources[1]}.")
+    return sources[0] if sources else None

@@ -19,27 +19,27 @@ def choose_families(names: Iterable[str | Family]) -> tuple[str, ...]:
     Raises:
         InputError: A file or a name in it is missing, or is no family.
     """
-    found: list[str] = []
+    chosen: list[str] = []
     of_sets: set[str] = set()
     for name in names:
         if isinstance(name, Family):
-            found.append(add_family(name, name.name))
+            chosen.append(add_family(name, name.name))
         elif ":" in name:
-            found.append(_load(name))
+            chosen.append(_load(name))
         elif name in set_names():
-            of_sets |= {*family_set(name)} - {*found}
-            found += [n for n in family_set(name) if n not in found]
+            of_sets |= {*family_set(name)} - {*chosen}
+            chosen += [n for n in family_set(name) if n not in chosen]
         elif name not in of_sets:
             _check(name)
-            found.append(name)
-    return tuple(found)
+            chosen.append(name)
+    return tuple(chosen)
 
 
 def parameters(family: str | None) -> list[str]:
     """The parameters of all families, after loading one of the user's own if `family` names one."""
     if family and ":" in family:
         choose_families([family])
-    return list(dict.fromkeys(p.name for found in FAMILIES.values() for p in found.params))
+    return list(dict.fromkeys(p.name for one in FAMILIES.values() for p in one.params))
 
 
 def _check(name: str) -> None:

@@ -171,10 +171,10 @@ def make_baseline(given: Schedule | str | PathLike[str] | None, space: ScheduleS
         return None
     if not isinstance(given, Schedule) and ":" in str(given) and not os.path.exists(given):
         return schedule_from_line(str(given), space.horizon, space.interval, space.counting.unit)
-    found = given if isinstance(given, Schedule) else read_schedule(given)
-    if found.unit != space.counting.unit:
-        raise InputError(f"the baseline's lengths are in {found.unit}s, the search counts {space.counting.units}.")
-    return found if found.beside else replace(found, beside=space.usual)
+    own = given if isinstance(given, Schedule) else read_schedule(given)
+    if own.unit != space.counting.unit:
+        raise InputError(f"the baseline's lengths are in {own.unit}s, the search counts {space.counting.units}.")
+    return own if own.beside else replace(own, beside=space.usual)
 
 
 def _followed(own: Schedule | None, objective: Objective, metric: str, *, maximize: bool) -> Schedule | None:
@@ -214,12 +214,12 @@ def make_space(
     base = default_space(known, horizon, chosen, interval or "step", counting)
     if space is None:
         return base
-    found = read_space(space, base, choose_families)
-    if known != optimizer and found.base_lr is base.base_lr:
+    read = read_space(space, base, choose_families)
+    if known != optimizer and read.base_lr is base.base_lr:
         base_lr_range(optimizer)  # raises
-    if families and set(chosen) != set(found.families):
-        raise InputError(f"--families {','.join(chosen)} differs from {space}, which has {','.join(found.families)}.")
-    return found
+    if families and set(chosen) != set(read.families):
+        raise InputError(f"--families {','.join(chosen)} differs from {space}, which has {','.join(read.families)}.")
+    return read
 
 
 def context() -> dict[str, Any]:

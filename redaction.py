@@ -53,18 +53,18 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 
 def _read(words: Sequence[str]) -> list[tuple[str, str]]:
     """Each word as it may be shown, and what is secret in it, if anything."""
-    found: list[tuple[str, str]] = []
+    shown: list[tuple[str, str]] = []
     before = ""
     for word in words:
         named = _NAMED.fullmatch(word)
         if before and not word.startswith("-") and _is_secret(before, word):
-            found.append((HIDDEN, word))
+            shown.append((HIDDEN, word))
         elif named and named["value"] and _is_secret(named["name"], named["value"]):
-            found.append((f"{named['dashes']}{named['name']}{named['sign']}{HIDDEN}", named["value"]))
+            shown.append((f"{named['dashes']}{named['name']}{named['sign']}{HIDDEN}", named["value"]))
         else:
-            found.append((redact(word), ""))
+            shown.append((redact(word), ""))
         before = named["name"] if named and named["dashes"] and not named["value"] else ""
-    return found
+    return shown
 
 
 def _is_secret(name: str, value: str) -> bool:

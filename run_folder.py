@@ -90,8 +90,8 @@ def _meant(path: str | PathLike[str], journal: Path) -> Path:
 
 def elsewhere(path: str | PathLike[str], storage: str | None) -> str | None:
     """Where a run's study is stored if that is not its folder's own journal; see `locate`."""
-    found = locate(path, storage)
-    return found if storage is not None or "://" in found or whereabouts(_folder(path)) else None
+    where = locate(path, storage)
+    return where if storage is not None or "://" in where or whereabouts(_folder(path)) else None
 
 
 def _folder(path: str | PathLike[str]) -> Path:

@@ -66,10 +66,10 @@ def scheduler(
         length = None if run.schedule.unit == "step" else epochs or run.epochs
         made = run.scheduler(optimizer, steps_per_epoch or _steps_per_epoch(num_training_steps, length))
         return _as_wrapped(made, wrapper, run.schedule)
-    if (found := schedule_by_hand(schedule, epochs)) is not None:
-        length = None if found.unit == "step" else found.horizon
-        made = found.scheduler(optimizer, steps_per_epoch or _steps_per_epoch(num_training_steps, length))
-        return _as_wrapped(_stepped(made, last_epoch + 1), wrapper, found)
+    if (by_hand := schedule_by_hand(schedule, epochs)) is not None:
+        length = None if by_hand.unit == "step" else by_hand.horizon
+        made = by_hand.scheduler(optimizer, steps_per_epoch or _steps_per_epoch(num_training_steps, length))
+        return _as_wrapped(_stepped(made, last_epoch + 1), wrapper, by_hand)
     if fallback is None:
         raise InputError(
             f"lrsearch.scheduler has no schedule: give a best.json to it or in ${SCHEDULE}, or a fallback, or start "

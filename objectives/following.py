@@ -86,9 +86,9 @@ class Follower:
         """Steps that a GradScaler skipped, since gradients were infinite or NaN."""
         return round(float(self._skipped))
 
-    def skip(self, found: Any) -> None:
+    def skip(self, steps: Any) -> None:
         """Count a skipped step: 1, or a tensor that is positive if it was one, looked at when it is needed."""
-        self._skipped = self._skipped + (found if isinstance(found, int) else (found > 0).float().sum())
+        self._skipped = self._skipped + (steps if isinstance(steps, int) else (steps > 0).float().sum())
 
     def lower(self, share: float) -> None:
         """Multiply the optimizer's rates from now on, and what they are compared with."""
@@ -131,8 +131,8 @@ class Follower:
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self.steps += 1
         self._last_position = position = int(self.scheduler.last_epoch)
-        if (found := getattr(optimizer, "found_inf", None)) is not None:  # a fused optimizer skips the step itself
-            self.skip(found)
+        if (overflowed := getattr(optimizer, "found_inf", None)) is not None:  # a fused optimizer skips the step itself
+            self.skip(overflowed)
         if not self._wrong and position < len(self.curve):
             self._compare(optimizer, float(self.curve[position]))
 
@@ -193,10 +193,10 @@ def _count_skipped_steps() -> None:
     def counted(self: GradScaler, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
         hooks = getattr(unwrapped(optimizer), "_optimizer_step_post_hooks", {}).values()
         before = {f: f.steps for h in hooks if isinstance(f := getattr(h, "__self__", None), Follower)}
-        found = step(self, optimizer, *args, **kwargs)
+        result = step(self, optimizer, *args, **kwargs)
         for follower, steps in before.items():
             if follower.steps == steps:
                 follower.skip(1)
-        return found
+        return result
 
     GradScaler.step = counted  # type: ignore[method-assign]

@@ -106,8 +106,8 @@ def _module_name(path: Path) -> str:
     """The file's own name where it is free, so that processes which the script starts can import it; else another."""
     if path.stem not in sys.modules:
         importlib.invalidate_caches()
-        found = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
-        if found and found.origin and os.path.realpath(found.origin) == os.path.realpath(path):
+        spec = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
+        if spec and spec.origin and os.path.realpath(spec.origin) == os.path.realpath(path):
             return path.stem
     return f"_lrsearch_user_{path.stem}"
 

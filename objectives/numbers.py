@@ -8,18 +8,18 @@ from typing import Any
 from ..errors import ObjectiveError
 
 
-def numbers_of(found: Any, name: str, remedy: str) -> dict[str, float]:
+def numbers_of(given: Any, name: str, remedy: str) -> dict[str, float]:
     """A single number counts as val_loss; a mapping must hold numbers (or one-element tensors) by name.
 
     Args:
-        found: What the job gave.
+        given: What the job gave.
         name: The job's name, for the error.
         remedy: What to write instead, for the error.
 
     Raises:
         ObjectiveError: It is no number, or there is none.
     """
-    pairs = found if isinstance(found, Mapping) else {"val_loss": found}
+    pairs = given if isinstance(given, Mapping) else {"val_loss": given}
     metrics: dict[str, float] = {}
     for key, value in pairs.items():
         try:

@@ -96,8 +96,8 @@ class TrainedOptimizer:
             return cls(f"torch.optim.{described.kind}", options, (1.0,))
         made: list[Optimizer] = [unwrapped(optimizer) for optimizer in optimizers]
         ratios = group_ratios(*made)
-        grouped = any(ratio != 1 for found in ratios for ratio in found)
-        first, *others = (cls._of(o, found, grouped=grouped) for o, found in zip(made, ratios, strict=True))
+        grouped = any(ratio != 1 for of_one in ratios for ratio in of_one)
+        first, *others = (cls._of(o, of_one, grouped=grouped) for o, of_one in zip(made, ratios, strict=True))
         return replace(first, others=tuple(others))
 
     @classmethod

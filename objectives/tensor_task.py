@@ -86,9 +86,9 @@ class TensorObjective(ABC):
         """
         if not self.independent:
             raise InputError(f"--resplit does not suit {self.name}: its samples overlap, training data would validate.")
-        found = copy(self)
-        found.redraws = True
-        return found
+        twin = copy(self)
+        twin.redraws = True
+        return twin
 
 
 class TensorTask(TensorObjective):

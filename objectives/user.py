@@ -171,9 +171,9 @@ class UserObjective:
         self.steps_per_epoch = None if run.steps_per_epoch is None else round(run.steps_per_epoch)
         self.trained_optimizer = run.optimizer
         remedy = _REPORT if self.owns_loop else _WRITE
-        found = Measurement(epoch, numbers_of(metrics, self.name, remedy), run.lr_after(epoch), seconds)
-        run.react(found.metrics)
-        return found
+        measurement = Measurement(epoch, numbers_of(metrics, self.name, remedy), run.lr_after(epoch), seconds)
+        run.react(measurement.metrics)
+        return measurement
 
     def settings(self) -> dict[str, Any]:
         """See `Objective.settings`."""

@@ -83,9 +83,9 @@ class Options:
 
 def options_of(kind: type[Any]) -> Iterator[tuple[Field[Any], Option]]:
     """The options among a dataclass's fields."""
-    for found in fields(kind):
-        if "option" in found.metadata:
-            yield found, found.metadata["option"]
+    for entry in fields(kind):
+        if "option" in entry.metadata:
+            yield entry, entry.metadata["option"]
 
 
 def _check(name: str, value: Any, said: Option) -> None:
@@ -106,12 +106,12 @@ def _check(name: str, value: Any, said: Option) -> None:
 
 def keywords(kind: type[Any], options: Any) -> dict[str, Any]:
     """The options that `kind` has, out of an object that has them and perhaps more, by name."""
-    return {found.name: getattr(options, found.name) for found, _ in options_of(kind)}
+    return {entry.name: getattr(options, entry.name) for entry, _ in options_of(kind)}
 
 
 def notes(options: Any) -> dict[str, Any]:
     """What a session keeps of its options, by name, as JSON can hold it."""
-    kept = (found.name for found, said in options_of(type(options)) if said.noted)
+    kept = (entry.name for entry, said in options_of(type(options)) if said.noted)
     return {name: _plain(getattr(options, name)) for name in kept}
 
 
@@ -132,12 +132,12 @@ def shared(kind: type[Any], noted: Any) -> dict[str, Any]:
     return {f.name: noted[f.name] for f, said in options_of(kind) if not said.here and f.name in noted}
 
 
-def told(found: Field[Any], said: Option) -> str:
+def told(entry: Field[Any], said: Option) -> str:
     """An option's help, with its default."""
     text = said.help.replace("NAMES", _listed(said.names))
-    if found.default in (MISSING, None, "", 0, ()) or "(default" in text:
-        return text.replace("DEFAULT", str(found.default))
-    return f"{text} (default {found.default})"
+    if entry.default in (MISSING, None, "", 0, ()) or "(default" in text:
+        return text.replace("DEFAULT", str(entry.default))
+    return f"{text} (default {entry.default})"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -177,17 +177,17 @@ def takes(kind: Callable[P, T]) -> Callable[[Callable[[T], R]], Callable[P, R]]:
 def _documented(text: str, kind: Any) -> str:
     """A docstring with its arguments filled in, before what it says of the result and of errors."""
     head, *rest = inspect.cleandoc(text).split("\n\n")
-    described = "\n".join(_argument(found, said) for found, said in _in_order(kind))
+    described = "\n".join(_argument(entry, said) for entry, said in _in_order(kind))
     return "\n\n".join([head, f"Args:\n{described}", *rest])
 
 
 def _in_order(kind: Any) -> list[tuple[Field[Any], Option]]:
     """As in the signature: first what needs no name."""
-    by_name = {found.name: (found, said) for found, said in options_of(kind)}
+    by_name = {entry.name: (entry, said) for entry, said in options_of(kind)}
     return [by_name[name] for name in inspect.signature(kind).parameters]
 
 
-def _argument(found: Field[Any], said: Option) -> str:
-    sentence = told(found, said)
-    whole = f"{found.name}: {sentence[0].upper()}{sentence[1:]}. {said.in_python}".strip()
+def _argument(entry: Field[Any], said: Option) -> str:
+    sentence = told(entry, said)
+    whole = f"{entry.name}: {sentence[0].upper()}{sentence[1:]}. {said.in_python}".strip()
     return textwrap.fill(whole, 110, initial_indent=" " * 4, subsequent_indent=" " * 8)

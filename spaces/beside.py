@@ -32,11 +32,11 @@ def check_beside(beside: Mapping[str, Range | Choice], usual: Mapping[str, Value
             raise InputError(f"a parameter in [params] has a name as in Python, got {name!r}.")
     if strange := [name for name in usual if name not in beside]:
         raise InputError(f"[params] has a default for {strange[0]!r}, which is not searched.")
-    found = {name: usual.get(name, _middle(span)) for name, span in beside.items()}
-    for name, value in found.items():
+    checked = {name: usual.get(name, _middle(span)) for name, span in beside.items()}
+    for name, value in checked.items():
         if not contains(beside[name], value):
             raise InputError(f"the default of params.{name} must be among what is searched, got {value!r}.")
-    return found
+    return checked
 
 
 def contains(span: Range | Choice, value: Value) -> bool:

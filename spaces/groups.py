@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 def as_optimizers(given: Optimizer | Sequence[Optimizer]) -> tuple[Optimizer, ...]:
     """One optimizer, or several, as several; raises `InputError` for what is none."""
-    found = tuple(given) if isinstance(given, (list, tuple)) else (given,)
-    if not found or len({id(o) for o in found}) < len(found):
+    optimizers = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+    if not optimizers or len({id(o) for o in optimizers}) < len(optimizers):
         raise InputError("a schedule needs one optimizer, or a list of different ones.")
-    for optimizer in found:
+    for optimizer in optimizers:
         if not hasattr(optimizer, "param_groups"):
             raise InputError(f"a schedule needs an optimizer, or a list of them; got {type(optimizer).__name__}.")
-    return found
+    return optimizers
 
 
 def leading(optimizers: Sequence[Optimizer]) -> Optimizer:
     """The optimizer whose range of base_lr counts: the one that has the group of the highest rate."""
-    return max(zip(group_ratios(*optimizers), optimizers, strict=True), key=lambda found: max(found[0], default=0.0))[1]
+    return max(zip(group_ratios(*optimizers), optimizers, strict=True), key=lambda pair: max(pair[0], default=0.0))[1]
 
 
 def group_ratios(*optimizers: Optimizer) -> list[list[float]]:
@@ -38,8 +38,8 @@ def group_ratios(*optimizers: Optimizer) -> list[list[float]]:
         InputError: A group has no rate, since the optimizer makes its own.
     """
     rates = [[_rate(optimizer, group) for group in optimizer.param_groups] for optimizer in optimizers]
-    top = max((rate for found in rates for rate in found), default=0.0)
-    return [[rate / top if top else 1.0 for rate in found] for found in rates]
+    top = max((rate for of_one in rates for rate in of_one), default=0.0)
+    return [[rate / top if top else 1.0 for rate in of_one] for of_one in rates]
 
 
 def set_rates(optimizer: Optimizer, base_lr: float, ratios: Sequence[float]) -> None:

@@ -194,7 +194,7 @@ class Schedule:
             raise InputError(f"{NOT_KNOWN_BEFOREHAND}; train with PyTorch's ReduceLROnPlateau, as best.py does.")
         optimizers = as_optimizers(optimizer)
         ratios = group_ratios(*optimizers)
-        scaled = any(ratio != 1 for found in ratios for ratio in found)
+        scaled = any(ratio != 1 for of_one in ratios for ratio in of_one)
         made = [self._built(o, steps_per_epoch, r, scaled=scaled) for o, r in zip(optimizers, ratios, strict=True)]
         if len(made) == 1:
             return made[0]
@@ -214,9 +214,9 @@ class Schedule:
         ]
         lengths = [s.length.value for s in stages if s.length is not None]
         ends = list(np.cumsum(lengths).tolist())
-        found = parts[0] if len(parts) == 1 else lr_scheduler.SequentialLR(optimizer, parts, milestones=ends)
+        built = parts[0] if len(parts) == 1 else lr_scheduler.SequentialLR(optimizer, parts, milestones=ends)
         keep_scale(optimizer)
-        return found
+        return built
 
     def stages(self, steps_per_epoch: float | None = None, *, scaled: bool = False) -> tuple[Stage, ...]:
         """The PyTorch classes that make this schedule, in order; stages of no length are left out.
@@ -343,8 +343,8 @@ class Schedule:
         n = self._ticks(steps_per_epoch).per_epoch
         family, per_step = get_family(self.family), self.interval == "step" and self.unit == "epoch"
         values = filled(family, self.params, self.horizon - self.warmup)
-        found = {p.name: in_steps(p, values[p.name], n, per_step=per_step) for p in family.params}
-        return {"base_lr": number(self.base_lr), **found}
+        in_ticks = {p.name: in_steps(p, values[p.name], n, per_step=per_step) for p in family.params}
+        return {"base_lr": number(self.base_lr), **in_ticks}
 
 
 def _again(cls: type[Schedule], values: Mapping[str, Any], families: bytes | None) -> Schedule:

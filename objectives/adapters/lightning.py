@@ -41,8 +41,8 @@ class LightningCallback:
     def __new__(cls, run: Run | None = None, schedule: Any = None) -> LightningCallback:
         """A callback of every Lightning that is in use: a Trainer takes only those of its own package."""
         bases = [import_module(package).Callback for package in _packages()]
-        found: LightningCallback = object.__new__(type(cls.__name__, (cls, *bases), {}))
-        return found
+        made: LightningCallback = object.__new__(type(cls.__name__, (cls, *bases), {}))
+        return made
 
     def __init__(self, run: Run | None = None, schedule: Any = None) -> None:
         self.run, self.schedule = run or run_here(), schedule
@@ -111,11 +111,11 @@ class LightningCallback:
 
 def _packages() -> list[str]:
     """The Lightnings that are in use, or else an installed one."""
-    found = [package for package in _PACKAGES if package in sys.modules]
-    found = found or [package for package in _PACKAGES if find_spec(package.partition(".")[0])][:1]
-    if not found:
+    packages = [package for package in _PACKAGES if package in sys.modules]
+    packages = packages or [package for package in _PACKAGES if find_spec(package.partition(".")[0])][:1]
+    if not packages:
         raise MissingPartError("LightningCallback needs Lightning: pip install lightning")
-    return found
+    return packages
 
 
 def _epochs(trainer: Any) -> int | None:

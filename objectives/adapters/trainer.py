@@ -49,9 +49,9 @@ def attach(trainer: T, run: Run | None = None, schedule: Any = None) -> T:
     if not isinstance(trainer, Trainer):
         raise ObjectiveError(f"attach takes a transformers.Trainer, got {type(trainer).__name__}.")
     if (run := run or run_here()) is None:
-        if (found := schedule_by_hand(schedule, _epochs(trainer.args))) is not None:
-            _check(trainer, found)
-            trainer.create_scheduler = _ByHand(trainer, found).create_scheduler  # type: ignore[method-assign]
+        if (by_hand := schedule_by_hand(schedule, _epochs(trainer.args))) is not None:
+            _check(trainer, by_hand)
+            trainer.create_scheduler = _ByHand(trainer, by_hand).create_scheduler  # type: ignore[method-assign]
         return trainer
     _check(trainer, run.schedule)
     kind = type("LrsearchCallback", (_Evaluations, TrainerCallback), {})
@@ -111,10 +111,10 @@ class _Evaluations:
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Mapping[str, Any], **rest: Any) -> None:
         """Report, once every dataset of ``eval_dataset`` has been evaluated."""
-        found = {f"val_{name[5:]}": value for name, value in metrics.items() if _is_metric(name, value)}
-        if not found or not self._is_due(state):
+        values = {f"val_{name[5:]}": value for name, value in metrics.items() if _is_metric(name, value)}
+        if not values or not self._is_due(state):
             return
-        self._found.update(found)
+        self._found.update(values)
         self._seen += 1
         datasets = self.trainer.eval_dataset
         if self._seen < (len(datasets) if isinstance(datasets, dict) else 1):

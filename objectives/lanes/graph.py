@@ -67,11 +67,11 @@ class StepGraph:
             now = state.backup()
             self._captured[key] = self._captured_step(state, (x.clone(), y.clone(), factors.clone()), shared)
             state.restore(now)
-        found = self._captured[key]
-        for static, value in zip(found.inputs, (x, y, factors), strict=True):
+        graph = self._captured[key]
+        for static, value in zip(graph.inputs, (x, y, factors), strict=True):
             static.copy_(value)
-        found.replay()
-        return found.losses
+        graph.replay()
+        return graph.losses
 
     def _addresses(self, state: LaneState) -> tuple[int, ...]:
         """Where the rows lie; looked up once for each state."""

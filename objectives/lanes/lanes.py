@@ -119,19 +119,19 @@ class Lanes:
             their epochs have left.
         """
         self._settle()
-        found: dict[int, Measurement] = {}
-        while len(found) < len(self):
-            start = len(found)
+        by_trial: dict[int, Measurement] = {}
+        while len(by_trial) < len(self):
+            start = len(by_trial)
             stop = min(start + self.capacity, len(self))
             if (measured := self._try_epoch(start, stop)) is None:
                 self.capacity = (stop - start) // 2
             else:
-                found |= measured
+                by_trial |= measured
         self._epochs += 1
         for lane in self._rows:
             if lane is not None and lane.done == lane.epochs:
                 self.drop(lane.trial)
-        return found
+        return by_trial
 
     def _settle(self) -> None:
         """Bring waiting trials into rows that are free or new, and close what gaps remain."""
@@ -213,10 +213,10 @@ class Lanes:
         names, data = self._recipe.names(), self._data
         counts = {"train_loss": self._steps, **dict.fromkeys(names, len(data.val.y))}
         counts |= dict.fromkeys(self._recipe.names("test"), len(data.test.y))
-        found = {}
+        by_trial = {}
         for lane, lr, row in zip(lanes, lrs, zip(*sums, strict=True), strict=True):
             given = list(counts.items())[: None if lane.trial in tested else len(names) + 1]
             metrics = {name: value / count for (name, count), value in zip(given, row, strict=False)}
-            found[lane.trial] = Measurement(lane.done, metrics, lr, seconds)
+            by_trial[lane.trial] = Measurement(lane.done, metrics, lr, seconds)
             lane.react(metrics, self._steps)
-        return found
+        return by_trial

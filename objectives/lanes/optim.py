@@ -133,8 +133,8 @@ class LaneOptimizer:
         Returns:
             ``(steps, groups, factors, K)``, for `update`, one step at a time.
         """
-        found = [self._rule.factors(lrs * g.ratio, done, g.options) for g in self._groups]
-        return torch.from_numpy(np.stack(found).swapaxes(1, 2).swapaxes(0, 1)).to(device, self._dtype)
+        per_group = [self._rule.factors(lrs * g.ratio, done, g.options) for g in self._groups]
+        return torch.from_numpy(np.stack(per_group).swapaxes(1, 2).swapaxes(0, 1)).to(device, self._dtype)
 
     @torch.no_grad()
     def update(

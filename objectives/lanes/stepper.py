@@ -44,8 +44,8 @@ class LaneStepper:
             rates = self._lrs[done, None]
             self._factors = self._optimizer.factors(rates, done[:, None].astype(float), str(loss.device))
         grads = torch.autograd.grad(loss, list(self._trained.values()), allow_unused=True)
-        found = {n: None if g is None else g.unsqueeze(0) for n, g in zip(self._trained, grads, strict=True)}
-        self._optimizer.update(self._params, found, self._moments, self._factors[position])
+        gradients = {n: None if g is None else g.unsqueeze(0) for n, g in zip(self._trained, grads, strict=True)}
+        self._optimizer.update(self._params, gradients, self._moments, self._factors[position])
         self._done += 1
 
     def end_epoch(self) -> None:

@@ -33,8 +33,8 @@ def images_and_labels() -> tuple[Array, Array]:
     if not (file := folder / "datasets" / "data" / "digits.csv.gz").is_file():  # it has moved
         from sklearn.datasets import load_digits
 
-        found: tuple[Array, Array] = load_digits(return_X_y=True)
-        return found
+        images_labels: tuple[Array, Array] = load_digits(return_X_y=True)
+        return images_labels
     table = np.loadtxt(file, delimiter=",")
     return table[:, :-1], table[:, -1].astype(int)
 

@@ -36,25 +36,25 @@ def names() -> list[str]:
     """
     from unicodedata import ucd_3_2_0
 
-    found = [ucd_3_2_0.name(chr(code), "") for code in range(0x110000)]
-    found = [name for name in found if name and not name.startswith(BY_RULE)]
-    digest = hashlib.sha256("\n".join(found).encode()).hexdigest()
+    all_names = [ucd_3_2_0.name(chr(code), "") for code in range(0x110000)]
+    all_names = [name for name in all_names if name and not name.startswith(BY_RULE)]
+    digest = hashlib.sha256("\n".join(all_names).encode()).hexdigest()
     if digest != SHA256:
         raise DataError(
             f"this Python has other names for the characters of Unicode 3.2 (SHA-256 {digest[:8]}, "
             f"not {SHA256[:8]}): use CPython, or another task."
         )
-    return found
+    return all_names
 
 
 def _load(options: TaskOptions) -> Splits:
     from ..training import Splits
 
     rng = np.random.default_rng(SEED)
-    found = names()
-    found = [found[i] for i in rng.permutation(len(found))]
-    tenth = len(found) // 10
-    val, test, train = found[:tenth], found[tenth : 2 * tenth], found[2 * tenth :]
+    shuffled = names()
+    shuffled = [shuffled[i] for i in rng.permutation(len(shuffled))]
+    tenth = len(shuffled) // 10
+    val, test, train = shuffled[:tenth], shuffled[tenth : 2 * tenth], shuffled[2 * tenth :]
     return Splits(
         _windows(train, options.subset or TRAIN, rng), _windows(val, HELD_OUT, rng), _windows(test, HELD_OUT, rng)
     )

@@ -31,7 +31,7 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP_MARGIN, GAP = 480, 360, 68, 12, 26, 50
 
 def study_note(result: SearchResult) -> str:
     """The search in Markdown: the answer, how sure it is, the recommended trial, the best ones and the baselines."""
-    found = answer(result)
+    answered = answer(result)
     chosen = recommended(result)
     best = [f"**Use {_plain(chosen.schedule.describe())}**"] if chosen is not None and chosen.schedule else []
     picked = [t for t in (chosen, finalist(result), *result.ranking[:TOP], *result.baselines) if t is not None]
@@ -46,13 +46,13 @@ def study_note(result: SearchResult) -> str:
     parts = [
         "## lrsearch",
         *best,
-        _plain(found.headline.expected.text if found.headline.expected else ""),
-        _plain(found.verdict),
-        _plain(found.headline.latitude),
+        _plain(answered.headline.expected.text if answered.headline.expected else ""),
+        _plain(answered.verdict),
+        _plain(answered.headline.latitude),
         _badge(result),
-        _plain(found.certainty),
+        _plain(answered.certainty),
         "\n".join(table),
-        _plain(found.tally),
+        _plain(answered.tally),
     ]
     return "\n\n".join(part for part in parts if part)
 

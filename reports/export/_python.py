@@ -31,9 +31,9 @@ def tidy(expression: str) -> str:
     return re.sub(r"max\(1, (round\(([^() ]+) \* steps_per_epoch\))\)", _without_bound, plain)
 
 
-def _without_bound(found: re.Match[str]) -> str:
+def _without_bound(match: re.Match[str]) -> str:
     """More than half an epoch has at least one step."""
-    return found[1] if float(found[2]) > 0.5 else found[0]
+    return match[1] if float(match[2]) > 0.5 else match[0]
 
 
 def names(texts: Iterable[str]) -> set[str]:
@@ -43,11 +43,11 @@ def names(texts: Iterable[str]) -> set[str]:
 
 def call(head: str, arguments: Iterable[str], indent: int = 4) -> str:
     """``head(arguments)`` indented, on one line where it fits, else one argument per line."""
-    found, pad = list(arguments), " " * indent
-    line = f"{pad}{head}({', '.join(found)})"
+    words, pad = list(arguments), " " * indent
+    line = f"{pad}{head}({', '.join(words)})"
     if len(line) <= WIDTH:
         return line
-    return "\n".join([f"{pad}{head}(", *(f"{pad}    {a}," for a in found), f"{pad})"])
+    return "\n".join([f"{pad}{head}(", *(f"{pad}    {a}," for a in words), f"{pad})"])
 
 
 def mapping(name: str, values: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> str:

@@ -106,9 +106,9 @@ class Lengths:
 
     def epochs(self, ticks: int, *, above: bool = False) -> float:
         """The epochs that, times `n`, give `ticks` or the next float below it; with `above`, the next one above."""
-        found = ticks / self.n
-        wrong = found * self.n < ticks if above else found * self.n > ticks
-        return float(np.nextafter(found, np.inf if above else 0.0)) if wrong else found
+        in_epochs = ticks / self.n
+        wrong = in_epochs * self.n < ticks if above else in_epochs * self.n > ticks
+        return float(np.nextafter(in_epochs, np.inf if above else 0.0)) if wrong else in_epochs
 
 
 def lengths(source: Source) -> Lengths:

@@ -38,8 +38,8 @@ from torch.optim import Optimizer"""
 def render(source: Source) -> str:
     """The file."""
     doc = f'"""{title(source, "for timm")}\n\n{_usage(source)}\n"""'
-    found = arguments(source, lengths(source)).items()
-    lines = "\n".join(f'        {k}="{v}",' if isinstance(v, str) else f"        {k}={v!r}," for k, v in found)
+    given = arguments(source, lengths(source)).items()
+    lines = "\n".join(f'        {k}="{v}",' if isinstance(v, str) else f"        {k}={v!r}," for k, v in given)
     build = _BUILD.replace("ARGUMENTS", lines)
     if source.schedule.unit == "step":
         build = build.replace(", steps_per_epoch: int", "").replace(
@@ -55,15 +55,15 @@ def arguments(source: Source, length: Lengths) -> dict[str, Any]:
     only_one(source, "timm's create_scheduler_v2 takes")
     if schedule.family not in _FAMILIES:
         raise InexpressibleError(f"timm has no {schedule.family} decay.")
-    found = _FAMILIES[schedule.family](source, length)
+    given = _FAMILIES[schedule.family](source, length)
     if length.warmup:
         if schedule.warmup_shape != "linear":
             raise InexpressibleError(f"timm's warm-up is linear, this one {schedule.warmup_shape}.")
         above = schedule.family in ("wsd", "inverse_sqrt")
-        found["warmup_epochs"] = _plain(length.epochs(length.warmup, above=above))
-        found["warmup_lr"] = schedule.base_lr * schedule.warmup_start
-        found["warmup_prefix"] = True
-    return {**found, "step_on_epochs": schedule.interval == "epoch"}
+        given["warmup_epochs"] = _plain(length.epochs(length.warmup, above=above))
+        given["warmup_lr"] = schedule.base_lr * schedule.warmup_start
+        given["warmup_prefix"] = True
+    return {**given, "step_on_epochs": schedule.interval == "epoch"}
 
 
 def _constant(source: Source, length: Lengths) -> dict[str, Any]:

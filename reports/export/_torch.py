@@ -222,9 +222,9 @@ def _body(formula: str) -> list[str]:
 
 def _needs(stages: Sequence[Stage]) -> tuple[list[str], list[str]]:
     """Import lines and definitions that the stages' expressions use, each once."""
-    found = dict.fromkeys(need for s in stages for e in s.kwargs.values() for need in e.needs)
-    imports = [need for need in found if need.startswith(("import ", "from "))]
-    return imports, [f"{need.rstrip()}\n\n" for need in found if need not in imports]
+    needed = dict.fromkeys(need for s in stages for e in s.kwargs.values() for need in e.needs)
+    imports = [need for need in needed if need.startswith(("import ", "from "))]
+    return imports, [f"{need.rstrip()}\n\n" for need in needed if need not in imports]
 
 
 def _first(needs: Sequence[str]) -> str:
@@ -240,17 +240,17 @@ def _package(line: str) -> str:
 
 def _imports(stages: Sequence[Stage], needs: Sequence[str]) -> str:
     classes = {"LRScheduler", *(s.cls for s in stages), *(["SequentialLR"] if len(stages) > 1 else [])}
-    found = sorted(classes, key=str.lower)
-    line = f"from torch.optim.lr_scheduler import {', '.join(found)}"
+    names = sorted(classes, key=str.lower)
+    line = f"from torch.optim.lr_scheduler import {', '.join(names)}"
     if len(line) > WIDTH:
-        line = "\n".join(["from torch.optim.lr_scheduler import (", *(f"    {c}," for c in found), ")"])
+        line = "\n".join(["from torch.optim.lr_scheduler import (", *(f"    {c}," for c in names), ")"])
     others = sorted(n for n in needs if n.startswith("from ") and _package(n) not in sys.stdlib_module_names)
     return "\n".join([*others, "from torch.optim import Optimizer", line])
 
 
 def _shared(schedule: Schedule, texts: Sequence[str]) -> dict[str, str]:
     """Names for the family's lengths that occur more than once or in a factor, as they are or cut at the end."""
-    found = {}
+    shared = {}
     for param in get_family(schedule.family).params:
         if param.unit == "epochs":
             length = _length(schedule, float(schedule.value(param.name)))
@@ -258,9 +258,9 @@ def _shared(schedule: Schedule, texts: Sequence[str]) -> dict[str, str]:
             for text in (tidy(f"min({length}, decay_steps)"), *whole):
                 times = [len(re.findall(_alone(text), t)) for t in texts]
                 if sum(times) > 1 or any(n and t.startswith("lambda") for n, t in zip(times, texts, strict=True)):
-                    found[f"{param.name}_steps"] = text
+                    shared[f"{param.name}_steps"] = text
                     break
-    return found
+    return shared
 
 
 def _alone(text: str) -> str:

@@ -54,12 +54,12 @@ def arguments(source: Source) -> dict[str, Any]:
     name, more = _cold(source, length) if cold else _warmed(source, length)
     if name == "constant" and length.warmup:
         name = "constant_with_warmup"
-    found: dict[str, Any] = {"learning_rate": source.schedule.base_lr, "lr_scheduler_type": name}
+    given: dict[str, Any] = {"learning_rate": source.schedule.base_lr, "lr_scheduler_type": name}
     if more:
-        found["lr_scheduler_kwargs"] = more
+        given["lr_scheduler_kwargs"] = more
     if length.warmup:
-        found["warmup_steps"] = length.warmup if cold else length.warmup + 1
-    return {**found, "max_steps": length.total}
+        given["warmup_steps"] = length.warmup if cold else length.warmup + 1
+    return {**given, "max_steps": length.total}
 
 
 def _check(schedule: Schedule) -> None:

@@ -19,11 +19,11 @@ def transformers_words(schedule: Schedule, steps_per_epoch: int | None) -> list[
     """
     record = TrialRecord(0, "running", schedule, None, {}, (), ())
     try:
-        found = arguments(Source(record, None, schedule, steps_per_epoch))
+        given = arguments(Source(record, None, schedule, steps_per_epoch))
     except InexpressibleError as error:
         raise InputError(
             f"{error} Search what it has, as --families cosine,linear with warmup_start = 0 in a --space file; or call "
             "lrsearch.scheduler in the script."
         ) from None
-    pairs = ((f"--{name}", json.dumps(v) if isinstance(v, dict) else str(v)) for name, v in found.items())
+    pairs = ((f"--{name}", json.dumps(v) if isinstance(v, dict) else str(v)) for name, v in given.items())
     return [word for pair in pairs for word in pair]

@@ -37,7 +37,7 @@ def answer(result: SearchResult) -> Answer:
     best = recommended(result)
     if best is None or best.schedule is None:
         return Answer("", "", None, "–", (), no_answer(result), "", tally(result), (), (), (), headline(result))
-    found, first = comparisons(result), headline(result)
+    compared, first = comparisons(result), headline(result)
     early = first.title if first.state == "too early" else ""
     return Answer(
         best.schedule.family,
@@ -45,24 +45,24 @@ def answer(result: SearchResult) -> Answer:
         best.number,
         num(best.value),
         settings(best.schedule),
-        early or verdict_of(result) or verdict(result, best, found),
+        early or verdict_of(result) or verdict(result, best, compared),
         sureness(result) or certainty(result),
         tally(result),
-        found,
+        compared,
         confirmed_rows(result),
         edges(result),
         first,
     )
 
 
-def verdict(result: SearchResult, best: TrialRecord, found: tuple[Comparison, ...]) -> str:
+def verdict(result: SearchResult, best: TrialRecord, compared: tuple[Comparison, ...]) -> str:
     """One sentence: the recommended trial's value against the best baseline."""
     reached = f"{result.metric} {num(best.value)} after {result.counting.trained(best.epochs)}"
-    known = [c for c in found if c.value is not None]
+    known = [c for c in compared if c.value is not None]
     if best.baseline:
         return f"{reached}. No searched schedule has beaten this baseline ({best.baseline}) yet."
     if not known:
-        why = "no baseline finished" if found else "the study has no baselines"
+        why = "no baseline finished" if compared else "the study has no baselines"
         return f"{reached}. There is nothing to compare it with: {why}."
     sign = -1 if result.maximize else 1
     rival = min(known, key=lambda c: sign * (c.value or 0.0))

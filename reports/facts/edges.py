@@ -53,11 +53,11 @@ def edges(result: SearchResult) -> tuple[Edge, ...]:
 def every_edge(result: SearchResult) -> tuple[Edge, ...]:
     """Those of the recommended trial and, where that is a baseline, of the finalist; one for each parameter."""
     named = {t.number: t for t in (recommended(result), finalist(result)) if t is not None}
-    found: dict[str, Edge] = {}
+    by_parameter: dict[str, Edge] = {}
     for trial in named.values():
         for edge in edges_of(result, trial):
-            found.setdefault(edge.parameter, edge)
-    return tuple(found.values())
+            by_parameter.setdefault(edge.parameter, edge)
+    return tuple(by_parameter.values())
 
 
 def wider_space(result: SearchResult) -> ScheduleSpace | None:
@@ -74,8 +74,8 @@ def wider_space(result: SearchResult) -> ScheduleSpace | None:
 
 def edges_of(result: SearchResult, trial: TrialRecord) -> tuple[Edge, ...]:
     """A trial's parameters at the end of a range that could be widened."""
-    found = (_edge(result, trial, name, value) for name, value in trial.params.items() if name != "family")
-    return tuple(e for e in found if e is not None)
+    edges = (_edge(result, trial, name, value) for name, value in trial.params.items() if name != "family")
+    return tuple(e for e in edges if e is not None)
 
 
 def _edge(result: SearchResult, trial: TrialRecord, name: str, value: float | str) -> Edge | None:

@@ -57,9 +57,9 @@ def gain(result: SearchResult) -> Gain | None:
     All at the seed of the search, where alone the untuned one was trained. None if there is nothing to begin with, or
     nothing after it.
     """
-    found = [s for s in (_untuned(result), _tuned_constant(result), _best_baseline(result), _searched(result)) if s]
+    stages = [s for s in (_untuned(result), _tuned_constant(result), _best_baseline(result), _searched(result)) if s]
     kept: dict[int, tuple[str, TrialRecord, str]] = {}
-    for name, trial, by in found:
+    for name, trial, by in stages:
         kept.setdefault(trial.number, (name, trial, by))
     if _untuned(result) is None or len(kept) < 2:
         return None
@@ -107,15 +107,15 @@ def _is_tuned(trial: TrialRecord) -> bool:
     return (trial.baseline or "").endswith(", tuned")
 
 
-def _steps(found: list[tuple[str, TrialRecord, str]], *, maximize: bool) -> tuple[GainStep, ...]:
-    values = [t.value or 0.0 for _, t, _ in found]
+def _steps(stages: list[tuple[str, TrialRecord, str]], *, maximize: bool) -> tuple[GainStep, ...]:
+    values = [t.value or 0.0 for _, t, _ in stages]
     changes = [0.0, *(b - a for a, b in itertools.pairwise(values))]
     total = values[-1] - values[0]
     gains = all((c > 0) == maximize or not c for c in changes) and total != 0
     shares = [None, *(c / total if gains else None for c in changes[1:])]
     return tuple(
         GainStep(name, t.number, value, change, share, by)
-        for (name, t, by), value, change, share in zip(found, values, changes, shares, strict=True)
+        for (name, t, by), value, change, share in zip(stages, values, changes, shares, strict=True)
     )
 
 

@@ -114,12 +114,12 @@ def no_answer(result: SearchResult) -> str:
 
 def hardly_matters(result: SearchResult) -> str:
     """Whether any schedule does, within a range of base_lr; empty if the schedule matters, or nobody knows."""
-    found = latitude(result)
-    if found is None:
+    around = latitude(result)
+    if around is None:
         return ""
     return (
-        f"Here the schedule hardly matters beyond base_lr: the {len(found.trials)} schedules that were tried from "
-        f"{rate(found.low)} to {rate(found.high)}, some that hold their rate and some that decay, differ "
+        f"Here the schedule hardly matters beyond base_lr: the {len(around.trials)} schedules that were tried from "
+        f"{rate(around.low)} to {rate(around.high)}, some that hold their rate and some that decay, differ "
         "little more than seeds do."
     )
 

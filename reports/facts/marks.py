@@ -24,8 +24,8 @@ def recommended(result: SearchResult) -> TrialRecord | None:
 
 def finalist(result: SearchResult) -> TrialRecord | None:
     """The searched trial that was judged on fresh seeds; None if there is none yet."""
-    found = result.confirmation.winner if result.confirmation else None
-    return None if found is None else result.trial(found)
+    number = result.confirmation.winner if result.confirmation else None
+    return None if number is None else result.trial(number)
 
 
 def lowest_in_search(result: SearchResult) -> TrialRecord | None:
@@ -41,11 +41,11 @@ def all_marks(result: SearchResult) -> dict[int, tuple[Mark, ...]]:
         ("lowest_in_search", lowest_in_search(result)),
         *(("baseline", t) for t in result.baselines),
     ]
-    found: dict[int, tuple[Mark, ...]] = {}
+    by_trial: dict[int, tuple[Mark, ...]] = {}
     for mark, trial in named:
         if trial is not None:
-            found[trial.number] = (*found.get(trial.number, ()), mark)
-    return found
+            by_trial[trial.number] = (*by_trial.get(trial.number, ()), mark)
+    return by_trial
 
 
 def marks(result: SearchResult, trial: TrialRecord) -> tuple[Mark, ...]:
@@ -60,9 +60,9 @@ def word(mark: Mark, result: SearchResult) -> str:
     return mark
 
 
-def words(found: Iterable[Mark], result: SearchResult) -> str:
+def words(marks: Iterable[Mark], result: SearchResult) -> str:
     """Marks for people: ``recommended, baseline``; empty for none."""
-    return ", ".join(word(mark, result) for mark in found)
+    return ", ".join(word(mark, result) for mark in marks)
 
 
 def label(result: SearchResult, trial: TrialRecord) -> str:

@@ -55,8 +55,8 @@ def two_digits(value: float, *, signed: bool = False) -> str:
     if not math.isfinite(value):
         return _special(value) or ""
     decimals = min(_decimals(value, 2), 12)
-    found = f"{value:{sign}.{decimals}f}"
-    return "0" if not float(found) else found
+    text = f"{value:{sign}.{decimals}f}"
+    return "0" if not float(text) else text
 
 
 def plural(n: int, word: str) -> str:

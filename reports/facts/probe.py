@@ -61,8 +61,8 @@ def _agreement(result: SearchResult) -> tuple[str, ...]:
     if scale is None or best is None or best.schedule is None:
         return ()
     off = math.log10(best.schedule.base_lr / scale.base_lr)
-    found = rate(best.schedule.base_lr)
+    best_lr = rate(best.schedule.base_lr)
     if abs(off) <= AGREES * scale.decades:
-        return (f"The trials agree: the recommended base_lr is {found}.",)
+        return (f"The trials agree: the recommended base_lr is {best_lr}.",)
     where = "above" if off > 0 else "below"
-    return (f"The trials found otherwise, and they count: the recommended base_lr is {found}, {where} that.",)
+    return (f"The trials found otherwise, and they count: the recommended base_lr is {best_lr}, {where} that.",)

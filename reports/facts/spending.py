@@ -89,15 +89,15 @@ def reasons(result: SearchResult) -> tuple[Reason, ...]:
 
     Reasons that differ only in their numbers are one: ``train_loss rose far above its start, after epoch 1 to 5``.
     """
-    found: dict[tuple[str, str], list[TrialRecord]] = {}
+    by_reason: dict[tuple[str, str], list[TrialRecord]] = {}
     for t in result.trials:
         if t.outcome in ("diverged", "failed", "interrupted", "out of budget"):
             text = t.reason or "no reason was recorded"
             key = re.sub(r"\d[\d.e+-]*", "#", text) if t.outcome == "diverged" else text
-            found.setdefault((t.outcome, key), []).append(t)
+            by_reason.setdefault((t.outcome, key), []).append(t)
     rows = [
         Reason(o, _together(trials, result.counting), tuple(t.number for t in trials))
-        for (o, _), trials in found.items()
+        for (o, _), trials in by_reason.items()
     ]
     return tuple(sorted(rows, key=lambda r: (-len(r.trials), r.trials)))
 

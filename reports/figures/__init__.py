@@ -44,6 +44,6 @@ FIGURES: dict[str, Callable[[SearchResult], Figure | None]] = {
 
 def figures_of(result: SearchResult) -> dict[str, Figure]:
     """Every figure of the page by name; those with nothing to show are left out."""
-    found = {name: draw(result) for name, draw in FIGURES.items()}
-    found |= {f"parameter-{name}": figure for name, figure in parameter_figures(result).items()}
-    return {name: figure for name, figure in found.items() if figure is not None}
+    figures = {name: draw(result) for name, draw in FIGURES.items()}
+    figures |= {f"parameter-{name}": figure for name, figure in parameter_figures(result).items()}
+    return {name: figure for name, figure in figures.items() if figure is not None}

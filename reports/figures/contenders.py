@@ -35,19 +35,19 @@ def contenders(result: SearchResult) -> tuple[Contender, ...]:
     best = recommended(result)
     if best is None or best.schedule is None:
         return ()
-    found = [Contender(best, _name(best, "recommended"), family_color(best.schedule.family), "", 3, runs(result, best))]
+    shown = [Contender(best, _name(best, "recommended"), family_color(best.schedule.family), "", 3, runs(result, best))]
     rival = headline(result).rival
     other = None if rival is None else result.trial(rival)
     if other is not None and other.schedule is not None:
-        found.append(Contender(other, _name(other, _role(other)), INK, "5 4", 1.7, runs(result, other)))
-    return tuple(found)
+        shown.append(Contender(other, _name(other, _role(other)), INK, "5 4", 1.7, runs(result, other)))
+    return tuple(shown)
 
 
 def runs(result: SearchResult, trial: TrialRecord) -> tuple[TrialRecord, ...]:
     """The trial's complete runs on the fresh seeds that judge, else the trial itself."""
-    found = result.confirmation
-    fresh = found.runs if found else ()
-    judging = set(found.contest.judging) if found else set()
+    confirmed = result.confirmation
+    fresh = confirmed.runs if confirmed else ()
+    judging = set(confirmed.contest.judging) if confirmed else set()
     kept = [t for t in fresh if t.confirms == trial.number and t.seed in judging and t.outcome == "complete"]
     return tuple(kept) or (trial,)
 

@@ -26,7 +26,7 @@ def explorer_figure(result: SearchResult) -> Figure | None:
     rows = ["learning rate", *(["loss"] if any(c.losses for c in shown) else [])]
     rows += [text(result.metric)] if any(c.score for c in shown) else []
     data = [trace for c in reversed(shown) for trace in _traces(c, rows, result)]
-    found = layout(
+    placed = layout(
         {1: 260, 2: 360}.get(len(rows), 480),
         hovermode="x unified",
         hoversubplots="axis",
@@ -48,9 +48,9 @@ def explorer_figure(result: SearchResult) -> Figure | None:
         key = f"yaxis{i + 1 if i else ''}"
         ticks = _log_ticks(data, key.replace("axis", ""))
         steep = ticks.pop("steep", False) and title == "loss"
-        found[key] = axis(title, fixedrange=True, domain=[max(0.0, top - height), top], **(ticks if steep else {}))
-        found["meta"][key] = ticks  # for the switch between the scales
-    return {"data": data, "layout": found}
+        placed[key] = axis(title, fixedrange=True, domain=[max(0.0, top - height), top], **(ticks if steep else {}))
+        placed["meta"][key] = ticks  # for the switch between the scales
+    return {"data": data, "layout": placed}
 
 
 def _log_ticks(data: list[Figure], yaxis: str) -> Figure:
@@ -67,14 +67,14 @@ def _traces(c: TrialCurves, rows: list[str], result: SearchResult) -> list[Figur
     group = {"recommended": "recommended", "baseline": "baseline"}.get(c.role, "top")
     metric, unit = result.metric, result.counting.unit
     quiet = {} if group == "recommended" else {"hoverinfo": "skip", "hovertemplate": None}
-    found = [{**_curve(c, c.lr, "y", group, f"{c.label} lr", unit), **quiet}]
+    traces = [{**_curve(c, c.lr, "y", group, f"{c.label} lr", unit), **quiet}]
     for line in c.losses:
         train = c.role == "recommended" and "train" in line.name.lower()
         shown = _curve(c, line, "y2", "train" if train else group, f"{c.label} {line.name}", unit)
-        found.append(shown if c.score is None or line.name == metric else {**shown, **quiet})
+        traces.append(shown if c.score is None or line.name == metric else {**shown, **quiet})
     if c.score is not None:
-        found.append(_curve(c, c.score, f"y{len(rows)}", group, f"{c.label} {c.score.name}", unit))
-    return found
+        traces.append(_curve(c, c.score, f"y{len(rows)}", group, f"{c.label} {c.score.name}", unit))
+    return traces
 
 
 def _curve(c: TrialCurves, line: Line, yaxis: str, group: str, name: str, unit: str) -> Figure:
@@ -106,14 +106,14 @@ def _hover(c: TrialCurves, line: Line, unit: str) -> Figure:
 
 def _shading(parts: Sequence[Phase], jumps: Sequence[float]) -> list[Figure]:
     tall = {"xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
-    found = [
+    shapes = [
         {**tall, "type": "rect", "x0": p.start, "x1": p.end, "fillcolor": WINDOW, "line": {"width": 0}}
         for p in parts
         if p.kind == "warm-up"
     ]
     edges = [p.end for p in parts[:-1]] + list(jumps[:20])
     line = {"color": MUTED, "width": 1, "dash": "dot"}
-    return found + [{**tall, "type": "line", "x0": x, "x1": x, "line": line, "opacity": 0.5} for x in edges]
+    return shapes + [{**tall, "type": "line", "x0": x, "x1": x, "line": line, "opacity": 0.5} for x in edges]
 
 
 def _phase_names(parts: Sequence[Phase], epochs: float) -> list[Figure]:

@@ -21,13 +21,13 @@ def family_figure(result: SearchResult) -> Figure | None:
     rows.reverse()
     shown = scale(result)
     data = [_row(result, family, i, shown) for i, family in enumerate(rows)]
-    found = layout(
+    placed = layout(
         64 + 38 * len(rows),
         xaxis=shown.settings,
         yaxis=axis("", tickvals=list(range(len(rows))), ticktext=rows, range=[-0.6, len(rows) - 0.4], fixedrange=True),
         meta={"off": shown.off},
     )
-    return {"data": data + _rings(result, rows, shown), "layout": found}
+    return {"data": data + _rings(result, rows, shown), "layout": placed}
 
 
 def _row(result: SearchResult, family: str, height: int, shown: Scale) -> Figure:
@@ -50,7 +50,7 @@ def _row(result: SearchResult, family: str, height: int, shown: Scale) -> Figure
 def _rings(result: SearchResult, rows: list[str], shown: Scale) -> list[Figure]:
     """The trials that stand out; the value lies along the page here."""
     best, lowest = recommended(result), lowest_in_search(result)
-    found = []
+    rings = []
     for trial, name in ((lowest, word("lowest_in_search", result)), (best, "recommended")):
         if trial is None or trial.schedule is None or (trial is best and name != "recommended"):
             continue
@@ -58,8 +58,8 @@ def _rings(result: SearchResult, rows: list[str], shown: Scale) -> list[Figure]:
         at = Point(trial.number, shown.place(trial.value or 0.0), height, trial.schedule.family, trial.outcome)
         flat = shown._replace(limit=float("inf"), maximize=False)
         mark = ring(at, name, flat, filled=name == "recommended")
-        found.append({**mark, "hovertemplate": f"{name}, trial {trial.number}: %{{x:.4g}}<extra></extra>"})
-    return found
+        rings.append({**mark, "hovertemplate": f"{name}, trial {trial.number}: %{{x:.4g}}<extra></extra>"})
+    return rings
 
 
 def _height(row: int, trial: int) -> float:

@@ -13,22 +13,22 @@ from .theme import INK, MUTED, family_color
 
 def longer_panel(result: SearchResult) -> Panel | None:
     """Means over the seeds at every horizon; thin lines are other values of base_lr. None with a single horizon."""
-    found = longer(result)
-    if found is None or len(found.horizons) < 2:
+    followed = longer(result)
+    if followed is None or len(followed.horizons) < 2:
         return None
-    values = [v for row in found.rows for v in row.means if math.isfinite(v)]
+    values = [v for row in followed.rows for v in row.means if math.isfinite(v)]
     if not values:
         return None
     x = Axis(
-        *span(found.horizons, 0.04, log=True),
+        *span(followed.horizons, 0.04, log=True),
         log=True,
         unit=result.counting.units,
-        ticks=tuple((float(h), str(h)) for h in found.horizons),
+        ticks=tuple((float(h), str(h)) for h in followed.horizons),
     )
     marks: list[Mark] = []
-    for row in found.rows:
-        marks += _line(row, found.horizons, result)
-    ends = "; ".join(f"{_name(row)}: {', '.join(map(num, row.means))}" for row in found.rows)
+    for row in followed.rows:
+        marks += _line(row, followed.horizons, result)
+    ends = "; ".join(f"{_name(row)}: {', '.join(map(num, row.means))}" for row in followed.rows)
     title = f"{result.metric} against the length of the training"
     note = "Solid: searched. Dashed: baselines. Thin: the searched schedule at other values of base_lr."
     return Panel(title, f"{title}. {ends}.", x, value_axis(values, maximize=result.maximize), tuple(marks), note)

@@ -38,8 +38,8 @@ def paired_panel(result: SearchResult) -> Panel | None:
 
 def _all(rows: list[Paired], told: bool) -> list[float]:
     """All that is drawn, and zero."""
-    found = [_of(p, v, told) for p in rows for v in (*(d for _, d in p.runs), p.low, p.high)]
-    return [0.0, *(v for v in found if math.isfinite(v))]
+    values = [_of(p, v, told) for p in rows for v in (*(d for _, d in p.runs), p.low, p.high)]
+    return [0.0, *(v for v in values if math.isfinite(v))]
 
 
 def _of(p: Paired, difference: float, told: bool) -> float:
@@ -48,15 +48,15 @@ def _of(p: Paired, difference: float, told: bool) -> float:
 
 def _row(p: Paired, top: float, height: float, told: bool) -> list[Mark]:
     """The interval above, the seeds below it in the order of their use."""
-    found: list[Mark] = []
+    marks: list[Mark] = []
     bar = top - 0.24 * height
     if math.isfinite(p.difference):
         if math.isfinite(p.low) and math.isfinite(p.high):
             ends = (_of(p, p.low, told), _of(p, p.high, told))
-            found.append(Line(ends, (bar, bar), INK, 5, hover=p.said()))
-        found.append(Dot(_of(p, p.difference, told), bar, INK, "dot", f"mean: {p.amount()}", 6))
+            marks.append(Line(ends, (bar, bar), INK, 5, hover=p.said()))
+        marks.append(Dot(_of(p, p.difference, told), bar, INK, "dot", f"mean: {p.amount()}", 6))
     step = 0.5 * height / max(1, len(p.runs))
     for i, (seed, gap) in enumerate(p.runs):
         value = _of(p, gap, told)
-        found.append(Dot(value, top - 0.38 * height - i * step, MUTED, "dot", f"seed {seed}: {num(value)}", 4))
-    return found
+        marks.append(Dot(value, top - 0.38 * height - i * step, MUTED, "dot", f"seed {seed}: {num(value)}", 4))
+    return marks

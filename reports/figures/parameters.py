@@ -61,8 +61,8 @@ def parameters(result: SearchResult) -> tuple[ParameterPoints, ...]:
     order = {row.family: i for i, row in enumerate(families(result))}
     own = sorted(result.space.ranges, key=lambda n: order.get(n.partition(".")[0], len(order)))
     names = [n for n in ("base_lr", "warmup", *map(optuna_name, result.space.beside), *own) if _varies(result, n)]
-    found = {e.parameter: e for e in edges(result)}
-    rows = (_parameter(result, name, found.get(name)) for name in names)
+    by_name = {e.parameter: e for e in edges(result)}
+    rows = (_parameter(result, name, by_name.get(name)) for name in names)
     return tuple(r for r in rows if r.points)
 
 
@@ -120,14 +120,14 @@ def _figure(p: ParameterPoints, result: SearchResult) -> Figure:
         data.append(ring(p.recommended, "recommended", shown, filled=True, left=left(p.recommended)))
     xaxis = axis(text(p.title), type="category") if p.options else _bounded(p)
     ends = [] if p.low is None or p.high is None else [p.low, p.high]
-    found = layout(
+    placed = layout(
         240,
         xaxis=xaxis,
         yaxis={**shown.settings, "fixedrange": True},
         shapes=end_lines(ends, p.edge.limit if p.edge else None),
         meta={"off": shown.off},
     )
-    return {"data": data, "layout": found}
+    return {"data": data, "layout": placed}
 
 
 def _bounded(p: ParameterPoints) -> dict[str, Any]:

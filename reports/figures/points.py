@@ -60,8 +60,8 @@ class Scale(NamedTuple):
 def scale(result: SearchResult, values: Sequence[float] | None = None, **more: Any) -> Scale:
     """The axis for values of the metric, by default those of all complete trials; it shows the good ones well."""
     sign = -1.0 if result.maximize else 1.0
-    found = [v for t in result.ranking if (v := finite(t)) is not None] if values is None else list(values)
-    ordered = sorted(sign * v for v in found) or [0.0]
+    given = [v for t in result.ranking if (v := finite(t)) is not None] if values is None else list(values)
+    ordered = sorted(sign * v for v in given) or [0.0]
     best = ordered[0]
     limit = max(best + CLIP * (median(ordered) - best), ordered[int(0.75 * (len(ordered) - 1))])
     kept = [v for v in ordered if v <= limit]

@@ -49,14 +49,14 @@ def progress_figure(result: SearchResult) -> Figure | None:
         ),
     ]
     resumed = [a.epochs for a, b in itertools.pairwise(steps) if a.session != b.session]
-    found = layout(
+    placed = layout(
         320,
         xaxis=axis(f"{result.counting.units} trained, all trials together", rangemode="tozero"),
         yaxis={**shown.settings, "fixedrange": True},
         shapes=[upright(x, INK, 1, "dot") for x in resumed],
         meta={"off": shown.off},
     )
-    return {"data": data, "layout": found}
+    return {"data": data, "layout": placed}
 
 
 def progress(result: SearchResult) -> tuple[Step, ...]:

@@ -44,12 +44,12 @@ def ranked_figure(result: SearchResult) -> Figure | None:
     )
     top_lr = max(max(c.y) for g in groups for c in g.curves)
     low_lr = max(min(min(c.y) for g in groups for c in g.curves), top_lr * 1e-4)
-    found = layout(
+    placed = layout(
         280,
         xaxis=axis(result.counting.unit, range=[0, result.horizon]),
         yaxis=log_axis("learning rate", low_lr, top_lr, fixedrange=True),
     )
-    return {"data": data, "layout": found}
+    return {"data": data, "layout": placed}
 
 
 def _bundle(group: RankedCurves, at: str) -> Figure:
@@ -70,9 +70,9 @@ def _bundle(group: RankedCurves, at: str) -> Figure:
 
 def join(lines: Iterable[Line]) -> tuple[Figure, Figure]:
     """Many lines as the packed x and y of one trace, NaN between them."""
-    found = list(lines)
-    x = [a for line in found for a in (np.array(line.x), GAP)]
-    y = [a for line in found for a in (np.array(line.y), GAP)]
+    every = list(lines)
+    x = [a for line in every for a in (np.array(line.x), GAP)]
+    y = [a for line in every for a in (np.array(line.y), GAP)]
     return pack(np.concatenate(x), "f4"), pack(np.concatenate(y), "f4")
 
 

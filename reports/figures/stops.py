@@ -20,8 +20,8 @@ class Stops(NamedTuple):
 
 def stops_figure(result: SearchResult) -> Figure | None:
     """How many trials were stopped after each epoch, stacked by outcome; None for a few."""
-    found = stops(result)
-    if sum(map(sum, (s.counts for s in found))) < FEWEST_STOPS:
+    all_stops = stops(result)
+    if sum(map(sum, (s.counts for s in all_stops))) < FEWEST_STOPS:
         return None
     data = [
         {
@@ -32,7 +32,7 @@ def stops_figure(result: SearchResult) -> Figure | None:
             "marker": {"color": OUTCOMES[s.outcome]},
             "hovertemplate": f"%{{y}} {s.outcome} after {result.counting.unit} %{{x}}<extra></extra>",
         }
-        for s in found
+        for s in all_stops
     ]
     return {
         "data": data,
@@ -52,8 +52,8 @@ def stops_figure(result: SearchResult) -> Figure | None:
 def stops(result: SearchResult) -> tuple[Stops, ...]:
     """After which epoch trials were stopped early, by outcome."""
     last = max([result.epochs, *(t.epochs for t in result.trials)])
-    found: dict[str, list[int]] = {}
+    by_outcome: dict[str, list[int]] = {}
     for t in result.trials:
         if t.outcome not in ("complete", "running"):
-            found.setdefault(t.outcome, [0] * (last + 1))[t.epochs] += 1
-    return tuple(Stops(outcome, tuple(counts)) for outcome, counts in found.items())
+            by_outcome.setdefault(t.outcome, [0] * (last + 1))[t.epochs] += 1
+    return tuple(Stops(outcome, tuple(counts)) for outcome, counts in by_outcome.items())

@@ -122,7 +122,7 @@ def family_symbol(name: str) -> str:
 
 def axis(title: str = "", **more: Any) -> dict[str, Any]:
     """A Plotly axis in our style."""
-    found = {
+    usual = {
         "title": {"text": title, "standoff": 8},
         "gridcolor": GRID,
         "linecolor": GRID,
@@ -131,7 +131,7 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
         "tickcolor": GRID,
         "automargin": True,
     }
-    return {**found, **more}
+    return {**usual, **more}
 
 
 def log_axis(title: str, low: float, high: float, pad: float = 0.04, **more: Any) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def hover_at(counting: Counting, decimals: int | None = None) -> str:
 
 def layout(height: int, **more: Any) -> dict[str, Any]:
     """A Plotly layout in our style, `height` pixels high."""
-    found = {
+    usual = {
         "height": height,
         "autosize": True,
         "font": {"family": FONT, "size": 13, "color": INK},
@@ -167,7 +167,7 @@ def layout(height: int, **more: Any) -> dict[str, Any]:
         "hoverlabel": {"font": {"family": FONT, "size": 13}, "namelength": -1},
         "hovermode": "closest",
     }
-    return {**found, **more}
+    return {**usual, **more}
 
 
 def _index(name: str, names: list[str]) -> int:

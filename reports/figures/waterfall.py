@@ -29,17 +29,17 @@ class Rung(NamedTuple):
     width: float
 
 
-def waterfall(found: Gain | None, result: SearchResult) -> tuple[Rung, ...]:
+def waterfall(gained: Gain | None, result: SearchResult) -> tuple[Rung, ...]:
     """The rows, the untuned schedule first; empty if nothing is known of the gain."""
-    if found is None:
+    if gained is None:
         return ()
-    values = [s.value for s in found.steps]
+    values = [s.value for s in gained.steps]
     low, high = min(values), max(values)
     room = 0.08 * (high - low) or abs(high) or 1.0
-    smallest = min((abs(s.change) for s in found.steps[1:] if s.change), default=0.0)
+    smallest = min((abs(s.change) for s in gained.steps[1:] if s.change), default=0.0)
     shown = together(*values, apart=smallest)
     rungs = []
-    for i, (step, value) in enumerate(zip(found.steps, shown, strict=True)):
+    for i, (step, value) in enumerate(zip(gained.steps, shown, strict=True)):
         before = values[i - 1] if i else step.value
         start, end = sorted(100 * (v - low + room) / (high - low + 2 * room) for v in (before, step.value))
         rungs.append(Rung(step.name, value, _text(step), _kind(step, i, result.maximize), start, max(end - start, 0.6)))

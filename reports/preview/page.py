@@ -71,7 +71,7 @@ def _group(title: str, schedules: Mapping[str, Schedule], steps_per_epoch: int) 
 
 def _payload(groups: list[dict[str, Any]]) -> Markup:
     """What the sliders need, as JSON that cannot end the script element it stands in."""
-    found = {
+    facts = {
         "margin": [LEFT, RIGHT, TOP, BOTTOM],
         "top": 1.08,
         "points": POINTS,
@@ -89,12 +89,12 @@ def _payload(groups: list[dict[str, Any]]) -> Markup:
             if g["sliders"]
         ],
     }
-    return Markup(json.dumps(found, separators=(",", ":")).replace("<", "\\u003c"))
+    return Markup(json.dumps(facts, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def environment() -> Environment:
     """The templates of this room, with the report's style."""
-    found = Environment(
+    made = Environment(
         loader=PackageLoader(__package__ or "lrsearch.reports.preview"),
         autoescape=True,
         trim_blocks=True,
@@ -104,6 +104,6 @@ def environment() -> Environment:
     here = Path(__file__).parent
     style = (here.parent / "page" / "templates" / "report.css").read_text(encoding="utf-8")
     script = (here / "templates" / "preview.js").read_text(encoding="utf-8")
-    found.filters["log10"] = lambda value: round(math.log10(value), 2)
-    found.globals.update(style=Markup(style), script=Markup(script), dark=DARK)
-    return found
+    made.filters["log10"] = lambda value: round(math.log10(value), 2)
+    made.globals.update(style=Markup(style), script=Markup(script), dark=DARK)
+    return made

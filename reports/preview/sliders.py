@@ -53,19 +53,19 @@ def sliders(schedules: Sequence[Schedule]) -> Sliders | None:
     stops = _stops(first, given)
     if not names:
         return None
-    found = tuple(Slider(n, _labels(first, n, stops[n]), stops[n].index(given[n][0])) for n in names)
+    made = tuple(Slider(n, _labels(first, n, stops[n]), stops[n].index(given[n][0])) for n in names)
     rows = [_curve(first, dict(zip(names, values, strict=True))) for values in itertools.product(*stops.values())]
     raw = np.concatenate(rows).astype("<u2").tobytes()
-    return Sliders(found, base64.b64encode(raw).decode("ascii"))
+    return Sliders(made, base64.b64encode(raw).decode("ascii"))
 
 
 def _stops(first: Schedule, given: dict[str, list[Value]]) -> dict[str, list[Value]]:
     """As many stops for every slider as keep the combinations below `MOST`."""
     for count in range(9, 1, -1):
-        found = {name: _between(first, name, count, values) for name, values in given.items()}
-        if np.prod([len(v) for v in found.values()]) <= MOST:
+        by_name = {name: _between(first, name, count, values) for name, values in given.items()}
+        if np.prod([len(v) for v in by_name.values()]) <= MOST:
             break
-    return found
+    return by_name
 
 
 def _between(first: Schedule, name: str, count: int, given: list[Value]) -> list[Value]:

@@ -39,7 +39,7 @@ def variants(
     if strange := [name for name in values if name not in (*own, *_COMMON, *_MORE)]:
         raise InputError(f"{family} has no parameter {strange[0]!r}; it takes {', '.join((*own, *_COMMON, *_MORE))}.")
     given = {**_COMMON, **values}
-    varied = [name for name, found in given.items() if len(found) > 1] or list(values)
+    varied = [name for name, several in given.items() if len(several) > 1] or list(values)
     schedules = {}
     for combination in itertools.product(*given.values()):
         chosen = dict(zip(given, combination, strict=True))

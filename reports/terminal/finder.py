@@ -34,11 +34,11 @@ def probe_plot(probe: Probe, width: int) -> Text | None:
     curve = np.interp(np.linspace(x[0], x[-1], POINTS), x, y)
     across = max(20, min(width - 12, 72))
     lines = braille([curve], across, HEIGHT, float(y.min()), float(y.max()))
-    found = Text()
+    plot = Text()
     for row, line in enumerate(lines):
         ends = {0: num(float(y.max())), len(lines) - 1: num(float(y.min()))}
-        found.append(f"{ends.get(row, ''):>9} ", style="dim")
-        found.append("".join(char for char, _ in line) + "\n", style="cyan")
+        plot.append(f"{ends.get(row, ''):>9} ", style="dim")
+        plot.append("".join(char for char, _ in line) + "\n", style="cyan")
     right = rate(10 ** float(x[-1]))
-    found.append(" " * 10 + rate(10 ** float(x[0])).ljust(across - len(right)) + right + "\n", style="dim")
-    return found
+    plot.append(" " * 10 + rate(10 ** float(x[0])).ljust(across - len(right)) + right + "\n", style="dim")
+    return plot

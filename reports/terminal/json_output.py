@@ -73,7 +73,7 @@ def print_json(result: SearchResult) -> None:
     """The result as one line of JSON on standard output; `best` is the recommended trial."""
     best = trial_facts(result.best, result.counting) if result.ranking else None
     said = headline(result)
-    found = {
+    facts = {
         "event": "result",
         "study": result.name,
         "folder": result.folder,
@@ -85,4 +85,4 @@ def print_json(result: SearchResult) -> None:
         "best": best,
         "confirmation": confirmed_facts(result),
     }
-    print(json.dumps(found), flush=True)
+    print(json.dumps(facts), flush=True)

@@ -194,19 +194,19 @@ def spent(tally: Tally) -> str:
     return text.removesuffix("s") if ledger.budget.amount == 1 else text
 
 
-def outcomes(found: dict[str, int]) -> str:
+def outcomes(counts: dict[str, int]) -> str:
     """``12 complete, 18 pruned``."""
-    return ", ".join(f"{n} {name}" for name, n in found.items()) or "none yet"
+    return ", ".join(f"{n} {name}" for name, n in counts.items()) or "none yet"
 
 
 def best(tally: Tally) -> str:
     """The best complete trial so far; empty without one."""
-    found = tally.best
-    if found is None or found.schedule is None or found.value is None:
+    leader = tally.best
+    if leader is None or leader.schedule is None or leader.value is None:
         return ""
     word = "highest" if tally.maximize else "lowest"
-    what = f"{found.schedule.family}, base_lr {found.schedule.base_lr:.4g}"
-    return plain(f"{word} {tally.metric} so far {found.value:.4g}: {what} (trial {found.number})")
+    what = f"{leader.schedule.family}, base_lr {leader.schedule.base_lr:.4g}"
+    return plain(f"{word} {tally.metric} so far {leader.value:.4g}: {what} (trial {leader.number})")
 
 
 def _ended(trial: TrialRecord, metric: str) -> str:

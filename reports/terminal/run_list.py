@@ -41,8 +41,8 @@ def run_rows(folder: Path, load: Callable[[Path], SearchResult]) -> list[RunRow]
         folder: Where the run folders lie.
         load: Reads a search from its journal.
     """
-    found = folder.glob("*/") if os.path.isdir(folder) else ()
-    stored = {run: run / name for run in found for name in (JOURNAL, WHEREABOUTS) if os.path.isfile(run / name)}
+    runs = folder.glob("*/") if os.path.isdir(folder) else ()
+    stored = {run: run / name for run in runs for name in (JOURNAL, WHEREABOUTS) if os.path.isfile(run / name)}
     return sorted((_row(path, load) for path in stored.values()), key=lambda row: (row.when, row.folder))
 
 
@@ -79,10 +79,10 @@ def _best(journal: Path, written: float) -> dict[str, Any] | None:
     try:
         if os.path.getmtime(path) < written - STALE_AFTER_S:
             return None
-        found = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return facts if isinstance(facts, dict) else None
 
 
 def _from_best(folder: str, written: float, data: dict[str, Any]) -> RunRow:

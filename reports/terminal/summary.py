@@ -39,28 +39,28 @@ def print_summary(result: SearchResult, console: Console) -> None:
 
 
 def _answer(result: SearchResult, console: Console) -> None:
-    found, best = headline(result), recommended(result)
+    says, best = headline(result), recommended(result)
     assert best is not None
     assert best.schedule is not None
-    _say(console, found.title, "bold cyan" if found.state != "too early" else "bold yellow")
-    for text in (found.verdict, found.expected.text if found.expected else ""):
+    _say(console, says.title, "bold cyan" if says.state != "too early" else "bold yellow")
+    for text in (says.verdict, says.expected.text if says.expected else ""):
         if text:
-            _say(console, text, "bold" if text == found.verdict else "")
-    if found.latitude:
-        _say(console, found.latitude)
-    for test in found.tests:
+            _say(console, text, "bold" if text == says.verdict else "")
+    if says.latitude:
+        _say(console, says.latitude)
+    for test in says.tests:
         if not test.contradicts:
             _say(console, test.text)
     wider = wider_space_file(result)
-    for caution in found.cautions:
+    for caution in says.cautions:
         _say(console, f"! {caution.text}", "yellow")
         if caution.toml and not wider:
             _say(console, f"  In a file for --space: {' '.join(caution.toml.split())}", "yellow")
     if wider:
         file = shlex.quote(plain(wider))
         _say(console, f"  To search on beyond: the same command with --space {file} and a larger --budget", "yellow")
-    if found.gain:
-        _say(console, found.gain.sentence)
+    if says.gain:
+        _say(console, says.gain.sentence)
     console.print()
     _say(console, f"Trial {best.number}: {best.schedule.describe()}", "cyan")
     console.print(lr_plot([best.schedule], ["lr"], console), end="")

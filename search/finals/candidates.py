@@ -26,11 +26,11 @@ def leaders_of(model: CurveModel, study: Study, ranking: Sequence[TrialRecord]) 
     expected = model.expected(study, schedules)
     order = range(len(ranking)) if expected is None else np.argsort(expected, kind="stable")
     features = model.features.whole(schedules)
-    found: list[int] = []
+    chosen: list[int] = []
     for i in order:
-        if all(np.abs(features[i] - features[j]).mean() > APART for j in found):
-            found.append(int(i))
-    return [ranking[i].number for i in found]
+        if all(np.abs(features[i] - features[j]).mean() > APART for j in chosen):
+            chosen.append(int(i))
+    return [ranking[i].number for i in chosen]
 
 
 def reason_for(leaders: Sequence[int], ranking: Sequence[TrialRecord]) -> str:

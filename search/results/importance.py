@@ -48,11 +48,11 @@ def importance(result: SearchResult) -> dict[str, float]:
     evaluator = _evaluator_class()(target_quantile=target_share(len(trials)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a family with a single trial; ties among the best
-        found = evaluator.evaluate(study)
-    total = sum(found.values())
+        importances = evaluator.evaluate(study)
+    total = sum(importances.values())
     if not (math.isfinite(total) and total > 0):
         return {}
-    return {name: value / total for name, value in sorted(found.items(), key=lambda kv: (-kv[1], kv[0]))}
+    return {name: value / total for name, value in sorted(importances.items(), key=lambda kv: (-kv[1], kv[0]))}
 
 
 def _evaluator_class() -> Any:

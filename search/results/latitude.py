@@ -69,13 +69,13 @@ def latitude(result: SearchResult) -> Latitude | None:
     around = _range(result, noise)
     complete = [t for t in around if t.outcome == "complete"]
     rates = [_base_lr(t) for t in complete]
-    found = [t.number for t in around if min(rates) <= _base_lr(t) <= max(rates)] if rates else []
-    if len(found) < FEWEST or len(complete) < FEWEST_COMPLETE or not _differ(complete):
+    inside = [t.number for t in around if min(rates) <= _base_lr(t) <= max(rates)] if rates else []
+    if len(inside) < FEWEST or len(complete) < FEWEST_COMPLETE or not _differ(complete):
         return None
     spread = float(np.std([t.value or 0.0 for t in complete], ddof=1))
     if spread > SPREAD * noise:
         return None
-    return Latitude(min(rates), max(rates), tuple(sorted(found)), spread, noise)
+    return Latitude(min(rates), max(rates), tuple(sorted(inside)), spread, noise)
 
 
 def seed_noise(confirmation: Confirmation) -> float | None:

@@ -122,8 +122,8 @@ class SearchResult:
         if not self.ranking:
             raise StudyError(f"the study {self.name!r} has no complete trial yet: {self.counts()}.")
         recommended = self.confirmation.recommended if self.confirmation else None
-        found = None if recommended is None else self.trial(recommended)
-        return found if found is not None and found.schedule is not None else self.ranking[0]
+        advised = None if recommended is None else self.trial(recommended)
+        return advised if advised is not None and advised.schedule is not None else self.ranking[0]
 
     @property
     def confirming(self) -> tuple[TrialRecord, ...]:

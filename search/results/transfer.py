@@ -59,10 +59,10 @@ class Transfer:
     """
 
     def __init__(self, result: SearchResult) -> None:
-        self.result, self.found = result, result.confirmation
-        if self.found is None or self.found.winner is None:
+        self.result, self.confirmation = result, result.confirmation
+        if self.confirmation is None or self.confirmation.winner is None:
             raise StudyError("only a confirmed winner can be followed to longer horizons: search with --confirm first.")
-        self.winner = self.found.winner
+        self.winner = self.confirmation.winner
         if lost := [t for t in self.finalists if result.trial(t).schedule is None]:
             raise StudyError(f"trial {lost[0]} of {result.name!r} has no schedule: another program has changed it.")
         self.seeds: Sequence[int] = sorted({t.seed for t in result.transfer if t.seed is not None})
@@ -71,14 +71,14 @@ class Transfer:
     @property
     def judging(self) -> Sequence[int]:
         """The seeds that judged the confirmation, in the order of their use."""
-        assert self.found is not None
-        return self.found.contest.judging
+        assert self.confirmation is not None
+        return self.confirmation.contest.judging
 
     @property
     def finalists(self) -> list[int]:
         """The winner, the baselines it met, and the other candidates."""
-        assert self.found is not None
-        return list(dict.fromkeys([self.winner, *self.found.rivals, *self.found.contest.candidates]))
+        assert self.confirmation is not None
+        return list(dict.fromkeys([self.winner, *self.confirmation.rivals, *self.confirmation.contest.candidates]))
 
     @property
     def others(self) -> list[int]:
@@ -90,10 +90,10 @@ class Transfer:
 
         Infinite where it diverged.
         """
-        assert self.found is not None
+        assert self.confirmation is not None
         known: Iterable[TrialRecord] = self.result.transfer
         if factor == 1.0 and horizon == self.result.horizon:
-            known = (*known, *self.found.runs)
+            known = (*known, *self.confirmation.runs)
         schedule = self.result.trial(trial).schedule
         assert schedule is not None
         base_lr = factor * schedule.base_lr

@@ -148,11 +148,11 @@ def noted_scale(study: Study) -> Scale | None:
 
 def _scale(probe: Study) -> Scale | None:
     sign = -1.0 if probe.direction.name == "MAXIMIZE" else 1.0
-    found: dict[float, float] = {}
+    by_rate: dict[float, float] = {}
     for trial in probe.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         schedule = TrialNotes.read(trial.user_attrs).schedule
         if trial.value is not None and schedule is not None:
             value = sign * trial.value if math.isfinite(trial.value) else math.inf
-            found[Schedule.from_dict(schedule).base_lr] = value
-    rates = sorted(found)
-    return scale_of(rates, [found[r] for r in rates]) if rates else None
+            by_rate[Schedule.from_dict(schedule).base_lr] = value
+    rates = sorted(by_rate)
+    return scale_of(rates, [by_rate[r] for r in rates]) if rates else None
