@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ._python import call, quoted, title
+import json
+
+from ._python import call, title
 from ._source import Source
 from ._torch import RATES, RATIO, SHARED_FLOOR, constants, optimizer_call
 
@@ -13,7 +15,7 @@ def render_plateau(source: Source) -> str:
     """The file for PyTorch."""
     schedule = source.schedule
     many = source.several > 0
-    metric = quoted(str(schedule.value("metric")))
+    metric = _literal(schedule.value("metric"))
     step = "for scheduler in schedulers:\n            scheduler.step(value)" if many else "scheduler.step(value)"
     head = "schedulers" if many else "scheduler"
     doc = f'''"""{title(source, "for PyTorch")}
@@ -57,6 +59,7 @@ It follows the metric: step it once an epoch, with what the epoch gave.
 
 
 def _literal(value: float | str) -> str:
+    """Double quotes, and whole numbers without a point, as a person writes them."""
     if isinstance(value, str):
-        return f'"{value}"'
-    return repr(int(value)) if value == int(value) and value else repr(value)
+        return json.dumps(value, ensure_ascii=False)
+    return repr(int(value) if value == int(value) else value)
