@@ -88,7 +88,8 @@ class RunOptions(SearchOptions):
     maximize: bool | None = option(None, "larger is better (default: of accuracy, f1, ...)", group=JUDGED)
     baseline: Schedule | str | PathLike[str] | None = option(
         None,
-        "your present schedule, to be compared with: cosine:base_lr=0.1,warmup=1 or a JSON file that export wrote",
+        "your present schedule, to be compared with: cosine:base_lr=0.1,warmup=1, plateau:base_lr=0.1,patience=3, or a "
+        "JSON file that export wrote",
         in_python="Also a `Schedule`.",
         group=JUDGED,
         metavar="SCHEDULE",

@@ -12,7 +12,7 @@ from ._family import DECAY, HUGE, AnyName, Array, Choice, Expr, Family, Param, R
 
 NOT_KNOWN_BEFOREHAND = (
     "plateau follows the metric, so that its rates are known only once it has trained: "
-    "it can be a baseline, as --baseline plateau:base_lr=0.1,factor=0.1,patience=3"
+    "it can only be a baseline, as --baseline plateau:base_lr=0.1,factor=0.1,patience=3"
 )
 
 

@@ -156,7 +156,7 @@ def test_what_makes_no_plateau_is_said(line: str, says: str) -> None:
 
 
 def test_it_is_no_curve_that_could_be_searched_or_made_beforehand() -> None:
-    with pytest.raises(InputError, match=r"can be a baseline, as --baseline plateau:base_lr"):
+    with pytest.raises(InputError, match=r"can only be a baseline, as --baseline plateau:base_lr"):
         ScheduleSpace(families=("plateau",))
     with pytest.raises(InputError, match="train with PyTorch's ReduceLROnPlateau"):
         plateau().scheduler(torch.optim.SGD([torch.zeros(1)], lr=1.0), N)

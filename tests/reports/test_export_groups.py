@@ -212,3 +212,20 @@ def test_torch_and_best_json_give_several_optimizers_their_share_of_one_base_lr(
     for name in ("lightning", "timm", "transformers"):
         with pytest.raises(InputError, match=r"one optimizer, the trial had 2|Formats that can: torch, .*json, yaml"):
             export(record, None, name)
+
+
+def test_a_plateau_lowers_several_optimizers_together_and_has_no_floor_that_differs() -> None:
+    made = [torch.optim.SGD([torch.zeros(1)], lr=1.0), torch.optim.SGD([torch.zeros(1)], lr=0.1)]
+    schedule = Schedule("plateau", 0.2, 5, {"factor": 0.5, "patience": 0, "metric": "val_accuracy", "mode": "max"})
+    names = run_code(export(make_record(schedule, optimizer=TrainedOptimizer.of(*made)), None, "torch"))
+    schedulers = names["build_scheduler"](made)
+    found = []
+    for value in (0.5, 0.6, 0.6, 0.7, 0.1):
+        found.append([rate for optimizer in made for rate in rates_of(optimizer)])
+        for scheduler in schedulers:
+            scheduler.step(value)
+    np.testing.assert_allclose(found, np.outer([0.2, 0.2, 0.2, 0.1, 0.1], [1.0, 0.1]))
+    floored = Schedule("plateau", 0.2, 5, {"min_lr": 0.01})
+    names = run_code(export(record_of(floored, two_groups()), None, "torch"))
+    with pytest.raises(ValueError, match="the smallest rate would be the same for every group"):
+        names["build_scheduler"](two_groups())

@@ -99,7 +99,7 @@ def test_a_command_and_a_search_cannot_have_it(tmp_path: Path, capsys: pytest.Ca
     assert main(["run", *out, "--baseline", BASELINE, "--optimizer", "sgd", "--", "true"]) == 2
     assert "gets its schedule before it starts" in capsys.readouterr().err
     assert main(["run", "digits", *out, "--families", "cosine,plateau"]) == 2
-    assert "it can be a baseline, as --baseline plateau:base_lr=0.1" in capsys.readouterr().err
+    assert "it can only be a baseline, as --baseline plateau:base_lr=0.1" in capsys.readouterr().err
     assert main(["run", "digits", *out, "--baseline", "plateau:factor=0.1"]) == 2
     assert "needs base_lr" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
