@@ -1,10 +1,14 @@
-"""A search on a local cluster of two workers, in a process of its own: ``cluster_job.py ray|dask URL FOLDER``."""
+"""Searches on one local cluster of two workers, in a process of its own.
+
+``cluster_job.py ray|dask URL FOLDER RUN [+ RUN ...]``: the last line of standard output has the runs' exit codes.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 
 from lrsearch.cli import main
 
@@ -30,6 +34,8 @@ def ray() -> Iterator[str]:
 
 if __name__ == "__main__":
     backend, storage, out, *more = sys.argv[1:]
+    runs = [list(words) for plus, words in groupby(more, lambda word: word == "+") if not plus]
     with {"ray": ray, "dask": dask}[backend]() as address:
         given = ["--backend", backend, "--address", address, "--storage", storage, "--out", out, "--epochs", "3"]
-        sys.exit(main(["run", *(more or ["digits"]), *given]))
+        codes = [main(["run", *words, *given]) for words in runs]
+    print(*codes)
