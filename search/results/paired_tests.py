@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import stdtrit
 
 from ...options import FEWEST_SEEDS
 from ..notes.contest import Look
@@ -163,6 +162,8 @@ def interval(differences: Sequence[float], level: float) -> tuple[float, float]:
 
     Equal differences, as from an objective that ignores its seed, give an interval of no width.
     """
+    from scipy.special import stdtrit  # takes a third of a second, and many commands need no test
+
     mean, spread = float(np.mean(differences)), float(np.std(differences, ddof=1))
     reach = -float(stdtrit(len(differences) - 1, level)) * spread / math.sqrt(len(differences))
     return mean - reach, mean + reach

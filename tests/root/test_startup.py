@@ -66,7 +66,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["families"], {"numpy", "scipy", "rich"}),
         (["families", "--toml"], {"numpy"}),
         (["preview", "--family", "exp"], {"numpy", "rich"}),
-        (["runs", "FOLDER"], {*READING, "rich"}),
+        (["runs", "FOLDER"], {"optuna", "numpy", "rich"}),
         (["export", "RUN"], READING),
         (["report", "RUN", "--output", "REPORT"], {*READING, "plotly", "jinja2"}),
     ],
