@@ -19,7 +19,8 @@ from .one_line import schedule_from_line
 from .own import add_family, family
 from .schedule import Interval, Schedule
 from .space import ScheduleSpace, default_space
-from .toml import read_space, space_from_dict, space_from_toml, space_to_dict, space_to_toml
+from .toml import read_space, space_from_dict, space_from_toml, space_to_dict
+from .toml_text import space_to_toml
 from .warmup import WARMUP_START, WarmupShape
 from .widening import changes
 

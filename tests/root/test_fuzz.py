@@ -30,7 +30,8 @@ from lrsearch.reports.export import export
 from lrsearch.search import Budget, Plan, baselines, search
 from lrsearch.search.session import runner
 from lrsearch.spaces import FAMILIES, ScheduleSpace, default_space, space_from_dict, space_to_dict
-from lrsearch.spaces.toml import space_from_toml, space_to_toml
+from lrsearch.spaces.toml import space_from_toml
+from lrsearch.spaces.toml_text import space_to_toml
 
 pytestmark = pytest.mark.slow
 
