@@ -72,8 +72,10 @@ def with_lightning(steps: int, run: Run | None) -> None:
         def on_train_epoch_start(self) -> None:
             self.log("val_loss", 0.0)
 
-    off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
-    callbacks = [lrsearch.LightningCallback(run)] if run else []
+    off: dict[str, Any] = dict.fromkeys(
+        ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
+    )
+    callbacks: list[Any] = [lrsearch.LightningCallback(run)] if run else []
     trainer = pl.Trainer(max_epochs=1, accelerator="cpu", callbacks=callbacks, **off)
     trainer.fit(Module(), torch.utils.data.DataLoader(Rows(steps)))
 

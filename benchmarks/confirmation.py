@@ -48,7 +48,9 @@ TITLES = ("constant", "linear", "cosine")
 class Simulated:
     """Losses without training: 100 + noise, and `gap` more for baselines; epochs before the last say nothing else."""
 
-    name, optimizer, epochs, steps_per_epoch, start_loss = "simulated", "sgd", 4, 10, 200.0
+    name, optimizer, epochs = "simulated", "sgd", 4
+    steps_per_epoch: int | None = 10
+    start_loss: float | None = 200.0
 
     def __init__(self, gap: float, noise: str) -> None:
         self.gap, self.noise = gap, noise

@@ -99,7 +99,7 @@ def preload() -> None:
 def run_part(name: str, args: argparse.Namespace, seconds: float) -> tuple[str, list[dict[str, Any]]]:
     """A part's state and the rows that it gave before it ended or was ended."""
     methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
+    context: Any = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
     with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as file:
         deadline = time.time() + seconds
         process = context.Process(target=work, args=(name, args, deadline, file.name))

@@ -42,7 +42,8 @@ def together(
         lanes._graph = FusedStep(lanes._model)
     for trial in range(count):
         lanes.put(trial, SCHEDULE, seed=trial if apart else 0, epochs=1000)
-    return lanes.run_epoch
+    run_epoch: Callable[[], object] = lanes.run_epoch
+    return run_epoch
 
 
 def seconds(epoch: Callable[[], object], clock: Callable[[], float]) -> float:

@@ -58,7 +58,9 @@ PATIENCE_S = 300
 class Dummy:
     """Trains nothing; its loss depends on base_lr."""
 
-    name, optimizer, epochs, steps_per_epoch, start_loss = "dummy", "sgd", EPOCHS, 20, 100.0
+    name, optimizer, epochs = "dummy", "sgd", EPOCHS
+    steps_per_epoch: int | None = 20
+    start_loss: float | None = 100.0
 
     def run(
         self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False

@@ -150,7 +150,7 @@ def ray_tune(args: argparse.Namespace) -> Course:
         ),
         run_config=tune.RunConfig(verbose=0),
     )
-    found = [r.metrics for r in tuner.fit() if r.metrics]
+    found = [r.metrics for r in tuner.fit() if r.metrics]  # type: ignore[attr-defined]
     complete = [
         (float(m["timestamp"]), float(m["val_loss"]), Schedule.from_dict(m["config"]["schedule"]))
         for m in found

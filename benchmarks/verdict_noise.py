@@ -125,15 +125,15 @@ def _trimmed(d: Array) -> Array:
 
 def _clipped(d: Array) -> Array:
     """t of differences that are clipped at 3 robust standard deviations around their median."""
-    middle = np.median(d, axis=1, keepdims=True)
-    reach = 3 * 1.4826 * np.median(np.abs(d - middle), axis=1, keepdims=True)
+    middle: Array = np.median(d, axis=1, keepdims=True)
+    reach: Array = 3 * 1.4826 * np.median(np.abs(d - middle), axis=1, keepdims=True)
     return _t(np.clip(d, middle - reach, middle + reach))
 
 
 def _johnson(d: Array) -> Array:
     """Johnson's t, corrected for the skew that is seen (Johnson, JASA 73, 1978)."""
     seeds = d.shape[1]
-    fine = np.where(np.isfinite(d).all(axis=1)[:, None], d, np.arange(1.0, seeds + 1))
+    fine = np.where(np.isfinite(d).all(axis=1, keepdims=True), d, np.arange(1.0, seeds + 1))
     mean, spread = fine.mean(axis=1), fine.std(axis=1, ddof=1) + 1e-12
     third = ((fine - mean[:, None]) ** 3).sum(axis=1) * seeds / ((seeds - 1) * (seeds - 2))
     t = (mean + third / (6 * spread**2 * seeds) + third * mean**2 / (3 * spread**4)) / (spread / seeds**0.5)

@@ -92,7 +92,7 @@ class _Traffic(TorchDispatchMode):
     """Counts operations, and the bytes of the tensors that they take and give; views are free."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.launches, self.bytes = 0, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

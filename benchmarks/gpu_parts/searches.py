@@ -115,7 +115,11 @@ def _ours(job: Job, context: Context, trials: int) -> tuple[Course, str, float, 
         result = search(plan)
         seconds = time.time() - begun
     ended = [(t.ended.timestamp() - begun, t) for t in result.trials if t.ended]
-    complete = [(at, t.value, t.schedule) for at, t in ended if t.outcome == "complete"]
+    complete = [
+        (at, t.value, t.schedule)
+        for at, t in ended
+        if t.outcome == "complete" and t.value is not None and t.schedule is not None
+    ]
     trained = sum(sum(t.seconds) for t in result.trials)
     course = Course(len(ended), sum(t.epochs for t in result.trials), seconds, complete)
     return course, result.sessions[-1]["why"], trained / seconds, statistics.fmean(used) if used else None

@@ -37,11 +37,15 @@ GENTLE = Schedule("constant", 1e-3, EPOCHS)
 
 def machine(context: Context) -> None:
     """What the card can do."""
-    found = {"torch": torch.__version__, "device": context.device, "card": asdict(measure_card(context))}
+    facts: dict[str, Any] = {
+        "torch": torch.__version__,
+        "device": context.device,
+        "card": asdict(measure_card(context)),
+    }
     if context.cuda:
         card = torch.cuda.get_device_properties(context.device)
-        found |= {"name": card.name, "memory": card.total_memory, "cuda": torch.version.cuda}
-    context.add(found)
+        facts |= {"name": card.name, "memory": card.total_memory, "cuda": torch.version.cuda}
+    context.add(facts)
 
 
 def speeds(context: Context) -> None:

@@ -31,7 +31,7 @@ class AveragingLanes(Lanes):
             total += self._model.train_step(state, x, y, f, shared=batches.shared)
             mean = {k: v + state.params[k].detach() / len(factors) for k, v in mean.items()}
         scores = self._model.evaluate(LaneState(mean, state.rest, state.moments), self._data.val)
-        self.val_losses = scores[0].detach().numpy() / len(self._data.val.y)
+        self.val_losses = (scores[0].detach() / len(self._data.val.y)).numpy()
         return total
 
 

@@ -110,5 +110,8 @@ def _named(name: str, base_lr: float) -> Schedule:
         end = float(name.removeprefix("cos(end=").removesuffix("%)")) / 100
         return Schedule("cosine", base_lr, epochs, {"eta_min": end * base_lr}, warmup)
     _, shape, share = name.split("-")
-    params = {"cooldown": float(share) * epochs, "shape": "1-sqrt" if shape == "sqrt" else shape}
+    params: dict[str, float | str] = {
+        "cooldown": float(share) * epochs,
+        "shape": "1-sqrt" if shape == "sqrt" else shape,
+    }
     return Schedule("wsd", base_lr, epochs, params, warmup)

@@ -112,7 +112,8 @@ class Block(nn.Module):
         q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, HEADS, -1)).movedim(-3, 0).transpose(-3, -2)
         weights = (q @ k.transpose(-1, -2) * (WIDTH // HEADS) ** -0.5 + self.mask).softmax(-1)
         x = x + self.out((weights @ v).transpose(-3, -2).flatten(-2))
-        return x + self.mlp(self.norm2(x))
+        done: Tensor = x + self.mlp(self.norm2(x))
+        return done
 
 
 class Transformer(nn.Module):
@@ -129,7 +130,8 @@ class Transformer(nn.Module):
         """See the class."""
         # A product with one-hot rows: the gradient of an embedding has no batched form for lanes.
         hot = nn.functional.one_hot(x, self.embed.in_features).to(self.place.dtype)
-        return self.head(self.norm(self.blocks(self.embed(hot) + self.place)))
+        logits: Tensor = self.head(self.norm(self.blocks(self.embed(hot) + self.place)))
+        return logits
 
 
 def _fashion(data_dir: str, samples: int) -> tuple[Any, Any]:
@@ -137,7 +139,8 @@ def _fashion(data_dir: str, samples: int) -> tuple[Any, Any]:
 
     data = get_task("fashion-mnist").load(TaskOptions(data_dir=data_dir))
     halve = nn.AvgPool2d(2)
-    return tuple(Split(halve(s.x[:n]), s.y[:n]) for s, n in ((data.train, samples), (data.val, VAL)))
+    train, val = (Split(halve(s.x[:n]), s.y[:n]) for s, n in ((data.train, samples), (data.val, VAL)))
+    return train, val
 
 
 def _mlp(inputs: int, width: int) -> nn.Module:
