@@ -13,6 +13,8 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from .lazy import imported_on_use
+
 if TYPE_CHECKING:
     from .api import find, run, work
     from .errors import DataError, InputError, LrsearchError, MissingPartError, ObjectiveError, StudyError
@@ -72,7 +74,7 @@ _HOME = {
     "search.sampling.curve_sampler": ("CurvePruner", "CurveSampler"),
     "spaces": ("Choice", "Range", "Schedule", "ScheduleSpace", "default_space", "family"),
 }
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
+_get, _dir = imported_on_use(__name__, __all__, _HOME)
 
 
 def __getattr__(name: str) -> Any:
@@ -81,11 +83,9 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("lrsearch")
-    if name not in _MODULE:
-        raise AttributeError(f"module 'lrsearch' has no attribute {name!r}")
-    if "ipykernel" in sys.modules:
+    if name in __all__ and "ipykernel" in sys.modules:
         _quiet_in_notebook()
-    return getattr(importlib.import_module(f".{_MODULE[name]}", __name__), name)
+    return _get(name)
 
 
 def _quiet_in_notebook() -> None:
@@ -97,4 +97,4 @@ def _quiet_in_notebook() -> None:
 
 def __dir__() -> list[str]:
     """The public names."""
-    return [*__all__, "__version__"]
+    return [*_dir(), "__version__"]

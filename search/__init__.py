@@ -5,9 +5,9 @@ Results and plans are imported at once; what trains, proposes or opens storage w
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..lazy import imported_on_use
 from ..options import ENGINES, PRUNERS, SAMPLERS
 from .notes.study import SessionNotes
 from .plan import Plan
@@ -102,16 +102,5 @@ _HOME = {
     "storage.whereabouts": ("WHEREABOUTS", "whereabouts"),
     "storage.run_folder": ("folder_name", "put_aside"),
 }
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use."""
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_MODULE[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    """The public names."""
-    return __all__
+__getattr__, __dir__ = imported_on_use(__name__, __all__, _HOME)

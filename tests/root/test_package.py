@@ -25,6 +25,7 @@ FRONT = [
     "lrsearch.keywords",
     "lrsearch.parser",
     "lrsearch.errors",
+    "lrsearch.lazy",
     "lrsearch.families",
     "lrsearch.run_folder",
     "lrsearch.planning",
@@ -56,7 +57,7 @@ def test_the_public_names_are_those_of_the_type_checker() -> None:
     tree = ast.parse((ROOT / "__init__.py").read_text())
     (guard,) = (n for n in tree.body if isinstance(n, ast.If))
     typed = {alias.name for node in guard.body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert typed == set(lrsearch.__all__) == set(lrsearch._MODULE)
+    assert typed == set(lrsearch.__all__) == {name for names in lrsearch._HOME.values() for name in names}
     assert lrsearch.__version__
     assert set(lrsearch.__all__) <= set(dir(lrsearch))
     with pytest.raises(AttributeError, match="no attribute 'serach'"):
