@@ -5,8 +5,9 @@ What a lane computes is what the trial computes alone, but for rounding (and the
 
 from __future__ import annotations
 
-from .choose import choose_graph, crowd_speed, lane_speeds, part_of, supports_lanes
+from .choose import choose_graph, supports_lanes
 from .lanes import Lanes
 from .optim import LaneOptimizer
+from .speed import crowd_speed, lane_speeds, part_of
 
 __all__ = ["LaneOptimizer", "Lanes", "choose_graph", "crowd_speed", "lane_speeds", "part_of", "supports_lanes"]
