@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from lrsearch.objectives import Measurement
 from lrsearch.objectives.lanes import Lanes
-from lrsearch.objectives.lanes.speed import memory_per_lane
 from lrsearch.objectives.lanes.model import LaneModel
+from lrsearch.objectives.lanes.speed import memory_per_lane
 from lrsearch.objectives.training import train
 from lrsearch.spaces import Schedule
 

@@ -14,7 +14,7 @@ from ..objective import Measurement
 from ..training import Recipe, Split, Splits, train
 from .graph import CHOICES, SWITCH, graphs_possible
 from .lanes import Lanes
-from .speed import epoch_seconds, few_of, gentle, lane_epochs, part_of
+from .speed import epoch_seconds, few_of, gentle, lane_epoch, part_of
 
 GRAPH_GAIN = 1.05
 """How many times as fast a graph must be."""
@@ -72,7 +72,8 @@ def choose_graph(recipe: Recipe, data: Splits, device: str, lanes: int) -> tuple
         if name and not _is_random(recipe, few.train, device):
             return False, f"no CUDA graph: its {name} is {y:.6g} where single launches have {x:.6g}"
         part = part_of(recipe, data, device)
-        slow, fast = (epoch_seconds(lane_epochs(Lanes(recipe, part, device, lanes, graph=g))) for g in (False, True))
+        pools = (Lanes(recipe, part, device, lanes, graph=g) for g in (False, True))
+        slow, fast = (epoch_seconds(lane_epoch(pool), device) for pool in pools)
     except Exception as error:  # whatever a capture may not do
         return False, f"no CUDA graph ({_told(error)})"
     said = f"a CUDA graph of the step is {slow / fast:.1f} times as fast as single launches"

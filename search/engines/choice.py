@@ -108,28 +108,28 @@ def _measured(objective: TensorObjective, terms: Terms, trials: float, *, asked:
         return Engine("lanes", widths[-1], "as asked for")
     part = part_of(recipe, data, terms.device)
     speeds = lane_speeds(recipe, part, terms.device, () if reason else widths)
-    alone = speeds.pop(1)
+    alone, single = speeds[1].epochs, Engine("single", 1, "", threads=speeds[1].threads)
     seconds = trials * terms.epochs * recipe.steps(data) / recipe.steps(part) / alone
 
-    def option(name: Literal["lanes", "processes"], width: int, speed: float, late: float = 0.0) -> Option:
+    def option(
+        name: Literal["lanes", "processes"], width: int, speed: float, threads: int, late: float = 0.0
+    ) -> Option:
         """What it is worth in `seconds`, of which it loses `late` at the start."""
         speed = min(speed, width * alone)  # more is noise
         why = f"{width} {name} are {speed / alone:.1f} times as fast as one trial at a time"
         gain = seconds / (seconds * alone / speed + late)
-        return worth(gain, width, trials), Engine(name, width, why)
+        return worth(gain, width, trials), Engine(name, width, why, threads=threads)
 
-    lanes = [option("lanes", n, speed) for n, speed in sorted(speeds.items())]
+    lanes = [option("lanes", n, speed.epochs, speed.threads) for n, speed in sorted(speeds.items()) if n > 1]
     options = [o for o in lanes if o[0] >= ABOUT * max(gain for gain, _ in lanes)][-1:]
     cores = torch.get_num_threads() if terms.device == "cpu" else 1
-    at_best, _ = option("processes", cores, cores * alone, STARTUP_S)
+    at_best, _ = option("processes", cores, cores * alone, 0, STARTUP_S)
     if at_best > max([WORTHWHILE, *(gain for gain, _ in options)]):
-        options.append(option("processes", cores, crowd_speed(recipe, part, cores), STARTUP_S))
+        options.append(option("processes", cores, crowd_speed(recipe, part, cores), 0, STARTUP_S))
     told = [f"lanes are not possible ({reason})"] * bool(reason) + [engine.why for _, engine in options]
     why = "; ".join(told) or "lanes are slow here"
-    gain, engine = max(options, key=itemgetter(0), default=(0.0, Engine("single", 1, "")))
-    if gain < WORTHWHILE:
-        return Engine("single", 1, why)
-    return replace(engine, why=why)
+    gain, engine = max(options, key=itemgetter(0), default=(0.0, single))
+    return replace(engine if gain >= WORTHWHILE else single, why=why)
 
 
 def _launched(engine: Engine, objective: TensorObjective, terms: Terms) -> Engine:

@@ -19,12 +19,14 @@ class Engine:
         width: Lanes or processes side by side.
         why: Why this one, and what was measured, in a line.
         graph: Whether lanes replay their step as a CUDA graph.
+        threads: PyTorch's threads in this process; 0 for as many as there are.
     """
 
     name: Literal["lanes", "processes", "single", "cluster"]
     width: int
     why: str
     graph: bool = False
+    threads: int = 0
 
     def __str__(self) -> str:
         """What it does, in a sentence."""

@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from ...errors import InputError, StudyError
 from ...spaces import Schedule
 from ..budget.ledger import Allowance
+from ..engines.busy import Processors
 from ..engines.choice import choose_engine
 from ..engines.run import run_trials
 from ..notes.trial import TrialNotes
@@ -105,12 +106,14 @@ def _spend(study: Study, plan: Plan, horizon: int, runs: int, progress: Progress
     counting = plan.space.counting
     epochs = counting.reports(horizon)
     terms = Terms(plan.space, plan.metric, plan.maximize, epochs, plan.seed, plan.device, told=progress.epoch)
-    engine = choose_engine(plan.objective, terms, engine=plan.engine, jobs=plan.jobs, trials=runs)
+    processors = Processors(plan.objective, plan.device, progress.note)
+    with processors.shared():
+        engine = choose_engine(plan.objective, terms, engine=plan.engine, jobs=plan.jobs, trials=runs)
+    terms = processors.watched(terms)
     allowances = [Allowance(epochs)] * runs
     done = 0
-    with closing(
-        run_trials(study, plan, terms, engine, lambda: allowances.pop() if allowances else None, progress.note)
-    ) as ended:
+    running = run_trials(study, plan, terms, engine, lambda: allowances.pop() if allowances else None, progress.note)
+    with processors.shared(engine.threads), closing(running) as ended:
         for allowance, record in ended:
             if record.outcome == "interrupted":  # its process was killed, and it is queued again
                 allowances.append(allowance)

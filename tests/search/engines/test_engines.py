@@ -222,7 +222,7 @@ def test_the_seconds_of_lanes_add_up_to_the_wall_time_and_the_choice_knows() -> 
     seconds = sum(m.seconds for m in lanes.run_epoch().values())
     assert 0.3 * (time.perf_counter() - begun) < seconds <= time.perf_counter() - begun
     speeds = lane_speeds(recipe, part_of(recipe, data, "cpu"), "cpu", [4])
-    assert speeds[4] < 4 * speeds[1], "four lanes are at most four times as fast, and here far less"
+    assert speeds[4].epochs < 4 * speeds[1].epochs, "four lanes are at most four times as fast, and here far less"
 
 
 def test_lanes_replay_their_step_where_that_pays_and_the_session_says_why(
@@ -245,4 +245,5 @@ def test_lanes_replay_their_step_where_that_pays_and_the_session_says_why(
 def test_nothing_is_said_to_be_measured_where_nothing_is(digits: MakePlan) -> None:
     progress = StopAfter(99)
     search(digits("1", engine="auto", jobs=0), progress)
-    assert progress.notes == ["Training one trial at a time (too few trials to train several at once)."]
+    notes = [n for n in progress.notes if not n.startswith("Other programs use")]  # this machine may be busy
+    assert notes == ["Training one trial at a time (too few trials to train several at once)."]
