@@ -45,6 +45,7 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
         path = what if isinstance(what, Path) else write_report(what, tmp_path / "report.html", code=CODE)
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, **context))  # type: ignore[arg-type]
         page = contexts[-1].new_page()
+        page.set_default_timeout(120_000)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
@@ -64,7 +65,7 @@ def drawn(page: Page, name: str) -> Locator:
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     figure = page.locator(f"[data-figure='{name}']")
     figure.scroll_into_view_if_needed()
-    page.wait_for_selector(f"[data-figure='{name}'][data-drawn]", timeout=20_000)
+    page.wait_for_selector(f"[data-figure='{name}'][data-drawn]", timeout=120_000)
     return figure
 
 

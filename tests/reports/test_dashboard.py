@@ -347,7 +347,7 @@ def test_serving_ends_with_ctrl_c(run: SearchResult) -> None:
     url = line.split()[1].rstrip(";")
     assert urllib.request.urlopen(url).status == 200
     server.send_signal(signal.SIGINT)
-    assert server.wait(20) == 0
+    assert server.wait(300) == 0
     assert server.stderr.read() == ""
     server.stderr.close()
 
@@ -362,7 +362,9 @@ def page() -> Iterator[Any]:
         browser = p.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
-        yield browser.new_page(viewport={"width": 1400, "height": 2000})
+        opened = browser.new_page(viewport={"width": 1400, "height": 2000})
+        opened.set_default_timeout(120_000)
+        yield opened
         browser.close()
 
 
@@ -381,7 +383,7 @@ def test_the_pages_show_our_plot_notes_and_files(run: SearchResult, page: Any) -
         url = note.removesuffix("/note")
         page.goto(url)
         plot = page.locator("[id='user-defined-plot:lr-and-loss']")
-        plot.locator("text=learning rate").first.wait_for(timeout=30_000)
+        plot.locator("text=learning rate").first.wait_for(timeout=120_000)
         assert plot.locator(".legendtext").all_text_contents()[0].startswith("recommended, trial")
         page.goto(note)
         page.locator("text=than the best baseline").or_(page.locator("text=beat this baseline")).first.wait_for()

@@ -93,9 +93,7 @@ def test_paper_shows_every_figure_whole_and_nothing_folded(show: Show) -> None:
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     page.emulate_media(media="screen")
     page.set_viewport_size({"width": 1280, "height": 900})
-    page.wait_for_function(
-        "() => document.querySelector('[data-figure=explorer] svg').width.baseVal.value > 1000", timeout=5000
-    )
+    page.wait_for_function("() => document.querySelector('[data-figure=explorer] svg').width.baseVal.value > 1000")
     assert len(page.pdf(format="A4")) > 10_000
 
 
@@ -114,9 +112,9 @@ def test_narrow_tables_say_with_a_shadow_that_there_is_more(show: Show) -> None:
     box.scroll_into_view_if_needed()
     assert "more-right" in str(box.get_attribute("class"))
     box.evaluate("b => { b.scrollLeft = b.scrollWidth; }")
-    page.wait_for_timeout(200)
-    assert "more-right" not in str(box.get_attribute("class"))
-    assert "more-left" in str(box.get_attribute("class"))
+    page.wait_for_function(
+        "b => b.classList.contains('more-left') && !b.classList.contains('more-right')", arg=box.element_handle()
+    )
     assert page.evaluate("document.documentElement.scrollWidth") == 375
 
 

