@@ -38,18 +38,20 @@ def parse(argv: Sequence[str] | None = None) -> Command:
         from .families import parameters
 
         parser = make_parser(parameters(_value_of("--family", given)))
-    found = vars(parser.parse_args(given))
-    kind: type[Command] = found.pop("kind")
-    values = {name.removeprefix("value:"): v for name, v in found.items() if name.startswith("value:") and v}
+    parsed = vars(parser.parse_args(given))
+    kind: type[Command] = parsed.pop("kind")
+    values = {name.removeprefix("value:"): v for name, v in parsed.items() if name.startswith("value:") and v}
     special = {"arguments": script, "values": values}
-    return kind(**{f.name: v for f, said in options_of(kind) if (v := _value(f, said, found | special)) is not MISSING})
+    return kind(
+        **{f.name: v for f, said in options_of(kind) if (v := _value(f, said, parsed | special)) is not MISSING}
+    )
 
 
-def _value(option: Field[Any], said: Option, found: dict[str, Any]) -> Any:
+def _value(option: Field[Any], said: Option, parsed: dict[str, Any]) -> Any:
     """An option's value; missing if the command line has no such option."""
     if said.parts:
-        return TaskOptions(**{name: found[name] for name in said.parts})
-    return found.get(option.name, MISSING)
+        return TaskOptions(**{name: parsed[name] for name in said.parts})
+    return parsed.get(option.name, MISSING)
 
 
 def _split(given: list[str]) -> tuple[list[str], list[str]]:
@@ -84,15 +86,15 @@ def make_parser(family_params: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 
 def _add_options(parser: argparse.ArgumentParser, kind: type[Command]) -> None:
-    found: list[tuple[Field[Any], Option]] = []
+    options: list[tuple[Field[Any], Option]] = []
     for option, said in options_of(kind):
         parts = (part for part in options_of(TaskOptions) if part[0].name in said.parts)
-        found += parts if said.parts else [(option, said)] * (said.flag != "")
+        options += parts if said.parts else [(option, said)] * (said.flag != "")
     for name in GROUPS:
         group: Any = parser
-        if name and any(said.group == name for _, said in found) and kind.command == "run":
+        if name and any(said.group == name for _, said in options) and kind.command == "run":
             group = parser.add_argument_group(name)
-        for option, said in found:
+        for option, said in options:
             if said.group == name:
                 _add_option(group, option, said)
 

@@ -291,13 +291,13 @@ def _name(command: Sequence[str]) -> str:
 
 def _environment(folder: Path, device: str) -> dict[str, str]:
     """What the command finds in its environment; output comes line by line, so that it can be read at once."""
-    found = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_IT}
-    found |= {TRIAL: str(folder), "PYTHONUNBUFFERED": "1"}
+    variables = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_IT}
+    variables |= {TRIAL: str(folder), "PYTHONUNBUFFERED": "1"}
     if device.startswith("cuda:"):
         visible = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d]
         number = int(device.removeprefix("cuda:"))
-        found["CUDA_VISIBLE_DEVICES"] = visible[number] if number < len(visible) else str(number)
-    return found
+        variables["CUDA_VISIBLE_DEVICES"] = visible[number] if number < len(visible) else str(number)
+    return variables
 
 
 def _visible(device: str) -> str:

@@ -81,9 +81,9 @@ class Process:
             self._end_strays()
 
     def _read(self) -> None:
-        found = os.read(self.news, 4096)
-        self._said += found
-        if not found and self.status is None:  # the supervisor itself was killed
+        printed = os.read(self.news, 4096)
+        self._said += printed
+        if not printed and self.status is None:  # the supervisor itself was killed
             self.status = -9
             self._end_strays()
 

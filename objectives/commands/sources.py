@@ -135,9 +135,9 @@ class _Tail:
         """The whole lines that were added since; with `last`, what is left counts as one."""
         with open(self._path, "rb") as file:
             file.seek(self._at)
-            found = file.read()
-        self._at += len(found)
-        *lines, self._rest = re.split(r"[\r\n]+", self._rest + found.decode("utf-8", "replace"))
+            written = file.read()
+        self._at += len(written)
+        *lines, self._rest = re.split(r"[\r\n]+", self._rest + written.decode("utf-8", "replace"))
         if last:
             lines, self._rest = [*lines, self._rest], ""
         return [line for line in lines if line.strip()]
@@ -151,8 +151,8 @@ class _PatternReader:
         return [self._numbers(m) for line in self._tail.lines(last=last) for m in self._pattern.finditer(line)]
 
     def _numbers(self, match: re.Match[str]) -> dict[str, float]:
-        found = match.groupdict() or {self._metric: match[1]}
-        return {name: _number(text, match[0]) for name, text in found.items() if text is not None}
+        texts = match.groupdict() or {self._metric: match[1]}
+        return {name: _number(text, match[0]) for name, text in texts.items() if text is not None}
 
     def nothing(self) -> str:
         return f"no line of its output has {self._pattern.pattern!r}, the --metric-regex"
@@ -179,7 +179,7 @@ class _FileReader:
 
     def __init__(self, path: str, metric: str) -> None:
         self._path, self._metric = path, metric
-        self._old = {found: (os.stat(found).st_mtime_ns, Path(found).read_bytes()) for found in self._files()}
+        self._old = {name: (os.stat(name).st_mtime_ns, Path(name).read_bytes()) for name in self._files()}
         self._rows = 0
         self._columns: set[str] = set()
 
@@ -187,10 +187,10 @@ class _FileReader:
         return [f for f in glob.glob(self._path, recursive=True) if os.path.isfile(f)]
 
     def read(self, *, last: bool) -> list[dict[str, float]]:
-        found = [(os.path.getmtime(f), f) for f in self._files()]
-        if not found:
+        dated = [(os.path.getmtime(f), f) for f in self._files()]
+        if not dated:
             return []
-        newest = max(found)[1]
+        newest = max(dated)[1]
         (changed, old), text = self._old.get(newest, (0, b"")), Path(newest).read_bytes()
         if text == old and not (last and os.stat(newest).st_mtime_ns != changed):
             return []
@@ -230,21 +230,21 @@ def _object(line: str) -> dict[str, Any] | None:
     if not line.lstrip().startswith("{"):
         return None
     try:
-        found = json.loads(line)
+        value = json.loads(line)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _plain_numbers(row: dict[str, Any], metric: str) -> dict[str, float]:
     """The numbers of a row; the metric has to be one."""
-    found = {metric: _number(row[metric], f"{metric}: {row[metric]!r}")}
+    numbers = {metric: _number(row[metric], f"{metric}: {row[metric]!r}")}
     for name, value in row.items():
         try:
-            found[name] = float(value)
+            numbers[name] = float(value)
         except (TypeError, ValueError):
             continue
-    return found
+    return numbers
 
 
 def _number(value: Any, where: str) -> float:

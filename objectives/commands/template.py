@@ -159,8 +159,8 @@ def _names(text: str) -> list[str]:
 
 def _whole(word: str) -> str | None:
     """The field that a word consists of."""
-    found = _FIELD.fullmatch(word)
-    return found[2] if found and not found[1] else None
+    match = _FIELD.fullmatch(word)
+    return match[2] if match and not match[1] else None
 
 
 def _shown(value: object) -> str:

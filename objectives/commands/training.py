@@ -157,7 +157,7 @@ class Training:
             file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
             text = file.read().decode("utf-8", "replace")
         lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
-        errors = [found[1] for line in lines if (found := _ERROR.match(line))]
+        errors = [said[1] for line in lines if (said := _ERROR.match(line))]
         return self._hide(errors[-1] if errors else " | ".join(lines[-TAIL_LINES:]))
 
     def _look(self, timeout: float | None, *, all_of_it: bool = False) -> None:

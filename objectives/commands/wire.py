@@ -86,19 +86,19 @@ class Lines:
     def receive(self) -> list[dict[str, Any]] | None:
         """The messages of what arrives next, maybe none yet; None once the other side has gone."""
         try:
-            found = self.connection.recv(65536)
+            received = self.connection.recv(65536)
         except ConnectionError:
             return None
-        if not found:
+        if not received:
             return None
-        *whole, self._rest = (self._rest + found).split(b"\n")
+        *whole, self._rest = (self._rest + received).split(b"\n")
         return [json.loads(line) for line in whole]
 
     def next(self) -> dict[str, Any] | None:
         """The next message, waited for; None once the other side has gone."""
-        while (found := self.receive()) is not None:
-            if found:
-                return found[0]
+        while (messages := self.receive()) is not None:
+            if messages:
+                return messages[0]
         return None
 
 
@@ -119,8 +119,8 @@ def connect(folder: Path) -> Lines:
 
 def trial_folder() -> Path | None:
     """The folder of the trial that this process was started for; None if it was started by hand."""
-    found = os.environ.get(TRIAL)
-    return Path(found) if found else None
+    folder = os.environ.get(TRIAL)
+    return Path(folder) if folder else None
 
 
 def finite(values: Mapping[str, float]) -> Iterator[tuple[str, float | str]]:

@@ -11,10 +11,10 @@ def distribution(name: str, space: ScheduleSpace) -> BaseDistribution:
     """The distribution that `ScheduleSpace.suggest` asks for under that name; KeyError if there is none."""
     if name == "family":
         return CategoricalDistribution(list(space.families))
-    found = space.range_of(name)
-    if isinstance(found, Range):
-        return FloatDistribution(found.low, found.high, log=found.log, step=found.step)
-    return CategoricalDistribution(list(found.options))
+    values = space.range_of(name)
+    if isinstance(values, Range):
+        return FloatDistribution(values.low, values.high, log=values.log, step=values.step)
+    return CategoricalDistribution(list(values.options))
 
 
 def distributions(space: ScheduleSpace) -> dict[str, BaseDistribution]:

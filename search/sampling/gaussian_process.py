@@ -45,13 +45,13 @@ class Kernel:
     def covariance(self, a: Array, b: Array) -> Array:
         """Of the function at ``a`` ``(n, d)`` and at ``b`` ``(m, d)``: ``(n, m)``."""
         r = self.distances(a, b)
-        found: Array = self.amplitude * (1 + r + r**2 / 3) * np.exp(-r)
-        return found
+        covariances: Array = self.amplitude * (1 + r + r**2 / 3) * np.exp(-r)
+        return covariances
 
     def distances(self, a: Array, b: Array) -> Array:
         """Square root of 5 times the distances in length scales, ``(n, m)``."""
-        found: Array = math.sqrt(5) * cdist(a / self.lengths, b / self.lengths)
-        return found
+        scaled: Array = math.sqrt(5) * cdist(a / self.lengths, b / self.lengths)
+        return scaled
 
 
 def fit_kernel(x: Array, z: Array) -> Kernel:
@@ -157,5 +157,5 @@ def log_improvement(mean: Array, sd: Array, best: float) -> Array:
     near = np.log(np.maximum(z * np.exp(log_ndtr(z)) + np.exp(density), 1e-300))
     square = np.maximum(z**2, 64.0)
     far = density - np.log(square) + np.log1p(-3 / square)
-    found: Array = np.log(sd) + np.where(z > -8, near, far)
-    return found
+    logarithms: Array = np.log(sd) + np.where(z > -8, near, far)
+    return logarithms

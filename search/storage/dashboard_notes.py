@@ -50,8 +50,8 @@ class DashboardNotes:
     @property
     def state(self) -> str | None:
         """What `finish` was told last; None before."""
-        found: str | None = self._storage.get_study_system_attrs(self._study._study_id).get(_STATE)
-        return found
+        noted: str | None = self._storage.get_study_system_attrs(self._study._study_id).get(_STATE)
+        return noted
 
     def finish(self, state: str) -> None:
         """Remember that everything is written, in this state."""

@@ -50,11 +50,11 @@ class Lines:
 
 def written(logs: list[dict[str, Any]], last: bytes) -> bytes:
     """Lines to append after the line `last`, which is empty for none."""
-    found = b""
+    last_lines = b""
     for log in logs:
         last = _line({**log, AFTER: crc32(last)})
-        found += last
-    return found
+        last_lines += last
+    return last_lines
 
 
 def _line(log: Mapping[str, Any]) -> bytes:

@@ -19,9 +19,9 @@ def scrub(text: str, url: str) -> str:
 
 def _secrets(url: str) -> set[str]:
     parts = (AUTHORITY, url.partition("?")[0]), (QUERY, url)
-    found = [match[2] for pattern, part in parts for match in pattern.finditer(part)]
-    plain = {way(secret) for secret in found for way in (unquote, unquote_plus)}
-    return {*found, *plain, *(way(secret) for secret in plain for way in (quote, quote_plus))} - {""}
+    written = [match[2] for pattern, part in parts for match in pattern.finditer(part)]
+    plain = {way(secret) for secret in written for way in (unquote, unquote_plus)}
+    return {*written, *plain, *(way(secret) for secret in plain for way in (quote, quote_plus))} - {""}
 
 
 def ambiguous(url: str) -> bool:

@@ -86,11 +86,11 @@ def note_study(study: Study, notes: StudyNotes) -> None:
 
 def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     """What keeps a study from going on with other settings, in words."""
-    found = {key: _difference(key, stored.get(key), asked.get(key)) for key in sorted({*stored, *asked})}
+    differences = {key: _difference(key, stored.get(key), asked.get(key)) for key in sorted({*stored, *asked})}
     return [
         text
-        for key, text in found.items()
-        if text and not (key == "space" and (found.get("epochs") or found.get("steps")))
+        for key, text in differences.items()
+        if text and not (key == "space" and (differences.get("epochs") or differences.get("steps")))
     ]
 
 

@@ -52,9 +52,9 @@ def record(name: str, params: Mapping[str, Range | Choice]) -> None:
         InputError: A name is not one: it would stand in exported code.
     """
     check_names(name, params)
-    found = tuple(_recorded_param(key, searched) for key, searched in params.items())
+    recorded = tuple(_recorded_param(key, searched) for key, searched in params.items())
     _RECORDED[name] = Family(
-        name, "a family of your own, drawn from stored points", "its own file", found, _no_lr, _no_stages
+        name, "a family of your own, drawn from stored points", "its own file", recorded, _no_lr, _no_stages
     )
 
 
@@ -65,8 +65,8 @@ def carried(names: Iterable[str]) -> bytes | None:
         return None
     import cloudpickle
 
-    found: bytes = cloudpickle.dumps(own)
-    return found
+    pickled: bytes = cloudpickle.dumps(own)
+    return pickled
 
 
 def unpack(families: bytes | None) -> None:
