@@ -1,8 +1,9 @@
 """What the command form costs a trial beyond the start of its own script: python benchmarks/command_overhead.py
 
 A script with the two lines of lrsearch is run as a trial, and the same script without them by hand, in turns. It trains
-nothing and imports NumPy, as PyTorch would; so what is left is the supervisor, lrsearch's own imports, and three
-reports with their answers. Wall time depends on what else the machine does; processor time hardly does.
+nothing and imports NumPy and what PyTorch imports of Python's library; so what is left is the supervisor, the imports
+of lrsearch, and three reports with their answers. Python may keep its compiled modules, as it does unless
+PYTHONDONTWRITEBYTECODE is set. Wall time depends on what else the machine does; processor time hardly does.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from statistics import median
 from lrsearch.objectives import Command
 from lrsearch.spaces import Schedule
 
-PLAIN = "import sys, numpy\nfor epoch in range(3): pass\n"
-REPORTS = "import sys, numpy, lrsearch\nfor epoch in range(3): lrsearch.report(val_loss=epoch)\n"
+BEFORE = "import sys, numpy, base64, dataclasses, difflib, inspect, json, pathlib, pickle, pkgutil, socket, threading\n"
+PLAIN = f"{BEFORE}for epoch in range(3): pass\n"
+REPORTS = f"{BEFORE}import lrsearch\nfor epoch in range(3): lrsearch.report(val_loss=epoch)\n"
 
 
 def cost(run: Callable[[], object]) -> tuple[float, float]:
@@ -38,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=30)
     runs = parser.parse_args().runs
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder:
         plain, reports = Path(folder) / "plain.py", Path(folder) / "reports.py"
         plain.write_text(PLAIN)

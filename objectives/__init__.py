@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..lazy import imported_on_use
-from ..options import OPTIMIZERS, TaskOptions
 
 if TYPE_CHECKING:
+    from ..options import OPTIMIZERS, TaskOptions
     from .commands.command import Command
     from .commands.sources import MetricFile, MetricJson, MetricPattern, Source, source_of
     from .device import device_count, resolve_device
@@ -59,6 +59,7 @@ __all__ = [
 ]
 
 _HOME = {
+    ".options": ("OPTIMIZERS", "TaskOptions"),
     "commands.command": ("Command",),
     "commands.sources": (
         "MetricFile",

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -35,16 +34,38 @@ def main(command: list[str]) -> None:
         signal.signal(number, lambda number, frame: None)
     _prctl(ADOPT_ORPHANS, 1)
     try:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=2, stderr=2, start_new_session=True, preexec_fn=_die_with_parent
-        )
+        pid = _start(command)
     except OSError as error:
         _say(f"unstarted {error.strerror}")
         return
-    _say(f"pid {child.pid}")
-    status = _watch(child.pid, woken)
-    ended = _end_all(child.pid)
-    _say(f"ended {ended.get(child.pid, -signal.SIGKILL) if status is None else status}")
+    _say(f"pid {pid}")
+    status = _watch(pid, woken)
+    ended = _end_all(pid)
+    _say(f"ended {ended.get(pid, -signal.SIGKILL) if status is None else status}")
+
+
+def _start(command: list[str]) -> int:
+    """Start the command in a session of its own; returns its process id. `subprocess` would take longer to import."""
+    told, tell = os.pipe()  # closed by a program that starts
+    if not (pid := os.fork()):
+        try:
+            os.setsid()
+            _prctl(DIE_WITH_PARENT, signal.SIGKILL)
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores, and so would the program
+                signal.signal(number, signal.SIG_DFL)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(2, 1)
+            os.execvp(command[0], command)
+        except OSError as error:
+            os.write(tell, str(error.errno).encode())
+        finally:
+            os._exit(127)
+    os.close(tell)
+    if fault := os.read(told, 16):
+        os.waitpid(pid, 0)
+        raise OSError(int(fault), os.strerror(int(fault)))
+    os.close(told)
+    return pid
 
 
 def _watch(pid: int, woken: int) -> int | None:
@@ -113,6 +134,8 @@ def _below(root: int) -> set[int]:
 def _processes() -> list[tuple[int, int]]:
     """Process id and parent's id of all processes that have not ended."""
     if sys.platform != "linux":
+        import subprocess
+
         listed = subprocess.Popen(["ps", "-A", "-o", "pid=,ppid=,state="], stdout=subprocess.PIPE, text=True)
         rows = [line.split() for line in listed.communicate()[0].splitlines()]
         return [(int(r[0]), int(r[1])) for r in rows if int(r[0]) != listed.pid and not r[2].startswith("Z")]
@@ -127,10 +150,6 @@ def _processes() -> list[tuple[int, int]]:
             if state not in "ZX":
                 found.append((int(name), int(parent)))
     return found
-
-
-def _die_with_parent() -> None:
-    _prctl(DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _prctl(option: int, value: int) -> None:

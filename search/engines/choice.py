@@ -68,7 +68,7 @@ def choose_engine(
             raise InputError("lanes need a job of tensors: a built-in task or a lrsearch.TensorTask.")
         if isinstance(objective, Command):
             return Engine("single", 1, "a command may use the whole machine; --jobs N starts N at a time")
-        return Engine("single", 1, "a generator trains one model at a time; --jobs N uses N processes")
+        return Engine("single", 1, "a job of your own trains one model at a time; --jobs N uses N processes")
     return _launched(_measured(objective, terms, trials, asked=engine == "lanes"), objective, terms)
 
 
