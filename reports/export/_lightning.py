@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._python import title
 from ._source import Format, Source, no_curve, only_one
-from ._torch import Builder, constants, make_builder, optimizer_call
+from ._torch import constants, make_builder, optimizer_call
 
 _WITH_STEPS = '''
 def with_scheduler(
@@ -26,8 +26,12 @@ def with_scheduler(
 '''
 
 _WITHOUT_STEPS = '''
-def with_scheduler(optimizer: Optimizer) -> dict[str, object]:
-    """What `configure_optimizers` returns."""
+def with_scheduler(
+    optimizer: Optimizer,
+    trainer: Trainer,
+    steps_per_epoch: int | None = None,
+) -> dict[str, object]:
+    """What `configure_optimizers` returns; this schedule needs the optimizer alone."""
     scheduler = build_scheduler(optimizer)
     return {
         "optimizer": optimizer,
@@ -41,21 +45,20 @@ def render(source: Source) -> str:
     no_curve(source, "Lightning")
     only_one(source, "Lightning's own loop steps")
     builder = make_builder(source.schedule, source.steps_per_epoch, grouped=source.grouped)
-    doc = f'"""{title(source, "for PyTorch Lightning")}\n\n{_usage(source, builder)}\n"""'
-    trainer = "from lightning.pytorch import Trainer\n" if builder.uses_steps else ""
+    doc = f'"""{title(source, "for PyTorch Lightning")}\n\n{_usage(source)}\n"""'
     function = (_WITH_STEPS if builder.uses_steps else _WITHOUT_STEPS).replace("INTERVAL", source.schedule.interval)
     return (
-        f"{doc}\n\n{builder.first}{trainer}{builder.imports}\n\n{constants(source)}\n\n\n{builder.text}\n\n{function}"
+        f"{doc}\n\n{builder.first}from lightning.pytorch import Trainer\n{builder.imports}\n\n{constants(source)}\n\n\n"
+        f"{builder.text}\n\n{function}"
     )
 
 
-def _usage(source: Source, builder: Builder) -> str:
-    arguments = "optimizer, self.trainer" if builder.uses_steps else "optimizer"
+def _usage(source: Source) -> str:
     return f"""Lightning steps the scheduler itself. In your LightningModule:
 
     def configure_optimizers(self):
         optimizer = {optimizer_call(source, "self.parameters()")}
-        return with_scheduler({arguments})"""
+        return with_scheduler(optimizer, self.trainer)"""
 
 
 FORMAT = Format("lightning", "what configure_optimizers of a LightningModule returns", ".py", render)

@@ -108,7 +108,7 @@ def test_lightning_gives_a_body_a_tenth_of_the_heads_rate(schedule: Schedule, tm
             return (batch.mean() * sum(self.weights)).square().mean()
 
         def configure_optimizers(self) -> Any:
-            return names["with_scheduler"](optimizer, *([self.trainer] if "Trainer" in names else []))
+            return names["with_scheduler"](optimizer, self.trainer)
 
     quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
     trainer = lightning.Trainer(max_epochs=5, accelerator="cpu", default_root_dir=tmp_path, **quiet)

@@ -84,8 +84,7 @@ def train_with_lightning(folder: Path, schedule: Schedule, **options: Any) -> li
 
         def configure_optimizers(self) -> Any:
             made.append(Recorder(self.parameters(), lr=names["BASE_LR"]))
-            arguments = [self.trainer] if "Trainer" in names else []
-            return names["with_scheduler"](made[0], *arguments)
+            return names["with_scheduler"](made[0], self.trainer)
 
     quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
     trainer = lightning.Trainer(
