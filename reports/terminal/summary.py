@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import textwrap
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...search import SearchResult, TrialRecord
+from ...options import STORAGE
+from ...search import SearchResult, TrialRecord, whereabouts
 from ..export.wider import wider_space_file
 from ..facts.answer import tally
 from ..facts.confirmed import ConfirmedRow, confirmed_rows
@@ -135,13 +138,25 @@ def _next_steps(result: SearchResult, console: Console) -> None:
         return
     folder = shlex.quote(plain(result.folder))
     steps = {"Report": f"{plain(result.folder)}/report.html"}
+    stored = whereabouts(Path(result.folder))
+    if stored and not stored.complete and not stored.matches(os.environ.get(STORAGE, "")):
+        steps["First"] = f"export {STORAGE}={shlex.quote(plain(stored.storage))}, with its password"
     if result.ranking:
         steps["Use it"] = f"{plain(result.folder)}/best.py has build_scheduler"
         steps["Export"] = f"lrsearch export {folder} --format lightning"
     if confirmed_rows(result):
-        steps["Longer"] = f"lrsearch transfer {folder} --{result.counting.units} {4 * result.horizon}"
+        longer = f"--{result.counting.units} {4 * result.horizon}{plain(_own_job(result))}"
+        steps["Longer"] = f"lrsearch transfer {folder} {longer}"
     steps["Dig in"] = f"lrsearch dashboard {folder}"
     steps["Go on"] = "the same command with a larger --budget"
     console.print()
     for name, text in steps.items():
         console.print(Text(f"{name:<8}{text}"), soft_wrap=True, highlight=False)
+
+
+def _own_job(result: SearchResult) -> str:
+    """What names a job of the user's own again on a command line, since it is only run from where one types it."""
+    objective, words = str(result.settings.get("objective", "")), result.settings.get("command")
+    if words:
+        return f" -- {shlex.join(map(str, words))}"
+    return f" --objective {shlex.quote(objective)}" if ":" in objective else ""

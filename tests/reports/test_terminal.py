@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from results import contested, lr_trial, made_result, only
@@ -23,6 +24,7 @@ from lrsearch.reports.terminal.summary import print_summary
 from lrsearch.search import Budget, SearchResult, Tally
 from lrsearch.search.budget.ledger import Ledger
 from lrsearch.search.engines.engine import Engine
+from lrsearch.search.storage.whereabouts import note_whereabouts
 from lrsearch.spaces import Schedule
 
 
@@ -92,6 +94,33 @@ def test_what_to_type_next_follows_the_state_of_the_search() -> None:
     assert "lrsearch export 'my runs/made' --format lightning\n" in text
     assert "lrsearch transfer 'my runs/made' --epochs 40" in text
     assert "transfer" not in shown(replace(made_result(30), folder="runs/made"))
+
+
+@pytest.mark.parametrize(
+    ("stored", "more"),
+    [
+        ({"objective": "train.py:objective"}, "--epochs 40 --objective train.py:objective\n"),
+        ({"objective": "my train.py:objective"}, "--epochs 40 --objective 'my train.py:objective'\n"),
+        (
+            {"objective": "train", "command": ["python", "a b.py", "{seed}"]},
+            "--epochs 40 -- python 'a b.py' '{seed}'\n",
+        ),
+    ],
+)
+def test_a_job_of_ones_own_stands_in_the_command_to_type_next(stored: dict[str, Any], more: str) -> None:
+    made = contested()
+    text = shown(replace(made, folder="runs/made", settings={**made.settings, **stored}), 120)
+    assert f"lrsearch transfer runs/made {more}" in text
+
+
+def test_a_storage_whose_password_is_not_kept_is_said_before_the_commands_that_need_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LRSEARCH_STORAGE", raising=False)
+    note_whereabouts(tmp_path, "postgresql://me:secret@host/db", "made")
+    text = shown(replace(contested(), folder=str(tmp_path)), 200)
+    assert "First   export LRSEARCH_STORAGE='postgresql://me:***@host/db', with its password" in text
+    assert "secret" not in text
 
 
 def test_escape_codes_in_names_do_not_reach_the_terminal() -> None:
