@@ -179,9 +179,11 @@ def _transfer(args: commands.Transfer) -> int:
 
     asked = replace(args, progress=LineProgress(Console(stderr=True)))
     result = transfer(**keywords(TransferOptions, asked))
-    found = longer(result, args.epochs or args.steps)
-    assert found is not None
-    print("\n".join([f"{result.metric}, means over {found.seeds} seeds", *text_table(found), *found.sentences]))
+    followed = longer(result, args.epochs or args.steps)
+    assert followed is not None
+    print(
+        "\n".join([f"{result.metric}, means over {followed.seeds} seeds", *text_table(followed), *followed.sentences])
+    )
     print(f"Report: {plain(result.folder)}/report.html")
     return OK
 
