@@ -20,7 +20,9 @@ from kills import torment
 import lrsearch
 from lrsearch.cli import main
 from lrsearch.errors import StudyError
-from lrsearch.search import Plan, search
+from lrsearch.search import Plan, find_rates, search
+from lrsearch.search.progress import Silent
+from lrsearch.spaces import default_space
 
 MakePlan = Callable[..., Plan]
 SLOWLY = REPORTS.replace("    print", "    time.sleep(0.05)\n    print")
@@ -114,6 +116,14 @@ def test_failures_that_differ_in_numbers_alone_stop_the_search(make_plan: MakePl
     body = "lrsearch.report(val_loss=1)\nraise ValueError(time.time())"
     with pytest.raises(StudyError, match=r"3 trials in a row failed the same way.*ended with exit code 1: ValueError"):
         search(make_plan("9", objective=command(tmp_path, body)))
+
+
+def test_a_search_of_a_command_may_begin_with_a_probe(make_plan: MakePlan, tmp_path: Path) -> None:
+    job = command(tmp_path, REPORTS.replace("range(5)", "range(6)"), epochs=6)
+    probe = find_rates(make_plan("7", objective=job, probe="auto", space=default_space("sgd", 6)), Silent())
+    assert [(run.outcome, run.epochs) for run in probe.runs] == [("complete", 1)] * 4
+    assert probe.scale is not None
+    assert 0.02 < probe.scale.base_lr < 0.2  # the bowl's middle is at 0.1
 
 
 @pytest.mark.slow
