@@ -4,16 +4,19 @@
     uv run python benchmarks/search_quality.py replay --tasks lm124m --contenders random+curve,curve+curve --compute 12
     uv run python benchmarks/search_quality.py record --tasks digits-mlp
 
-A contender is ``sampler+pruner`` (random, qmc, tpe, gp, curve, or probe, which is curve after a probe that counts;
-none, median, halving, hyperband, curve; Optuna's at their defaults); of a live study also ``sampler+pruner@families``,
-such as ``curve+none@all`` or ``curve+none@spline``: all values of --contenders are then separated by semicolons.
+A contender is ``sampler+pruner`` (random, qmc, tpe, gp, curve, or what else curve can begin with: probe, a probe that
+counts; average, the most average curve and the farthest from it; baselines, the three untuned ones; in a replay later,
+which is curve with the baselines after eight trials, as lrsearch run has them; none, median, halving, hyperband, curve;
+Optuna's at their defaults); of a live study also ``sampler+pruner@families``, such as ``curve+none@all`` or
+``curve+none@spline``: all values of --contenders are then separated by semicolons.
 Compute is counted in full trials, pruned trials by their epochs. ``live`` trains: each seed is one study with one trial
 at a time, all seeds of a contender side by side in lanes. ``replay`` looks losses up in recorded tables; each seed sees
 a random part of the table, and regret is the distance from that part's best, in units of the distance from the table's
-best to its best tenth. ``record`` makes a table. ``nosearch`` probes and trains once with a usual schedule. ``ladder``
-compares, on schedules of a table, a whole schedule squeezed into a part of the horizon with the beginning of that
-length, and with what the weights score there, averaged over an epoch: how well does each rank the final losses? Shown:
-means over seeds ± standard error.
+best to its best tenth; ``name@LOW`` is a table without the rates below LOW. ``record`` makes a table. ``nosearch``
+probes and trains once with a usual schedule. ``ladder`` compares, on schedules of a table, a whole schedule squeezed
+into a part of the horizon with the beginning of that length, and with what the weights score there, averaged over an
+epoch: how well does each rank the final losses? Shown: means over seeds ± standard error, and differences from the
+first contender, seed by seed.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from quality import averaged, live, nosearch, record, replay
 from quality.tasks import TASKS
 from scipy.stats import spearmanr
 
-AT = (1, 2, 3, 5, 8, 10, 12, 15, 20, 25, 30, 40)
+AT = (1, 2, 3, 4, 5, 8, 10, 12, 15, 20, 25, 30, 40)
 TOP = 0.05
 
 
@@ -48,7 +51,15 @@ def show(task: str, contender: str, table: dict[int, list[float]], courses: list
     print(f"{task:16s} {contender:18s} {shown} trials {trials:.0f} {more}", flush=True)
 
 
-def measure_live(args: argparse.Namespace, task: str, contender: str) -> None:
+def compare(task: str, contender: str, table: dict[int, list[float]], first: dict[int, list[float]]) -> None:
+    behind = {
+        n: np.subtract(values, first[n]) for n, values in table.items() if np.isfinite([*values, *first[n]]).all()
+    }
+    shown = " ".join(f"{n}:{d.mean():+.5f}±{d.std(ddof=1) / len(d) ** 0.5:.5f}" for n, d in behind.items())
+    print(f"{task:16s} {contender:18s} less the first: {shown}", flush=True)
+
+
+def measure_live(args: argparse.Namespace, task: str, contender: str) -> dict[int, list[float]]:
     begun = time.perf_counter()
     groups = [list(range(args.seeds)[i :: args.jobs]) for i in range(args.jobs)]
     found = Parallel(n_jobs=args.jobs)(
@@ -64,9 +75,10 @@ def measure_live(args: argparse.Namespace, task: str, contender: str) -> None:
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         (args.out / f"{task}.{contender}.json").write_text(json.dumps({**table, "worth": worth}))
+    return table
 
 
-def measure_replay(args: argparse.Namespace, task: str, contender: str) -> None:
+def measure_replay(args: argparse.Namespace, task: str, contender: str) -> dict[int, list[float]]:
     table = record.load(task)
     unit = np.quantile(table.final, 0.1) - table.final.min()
     worst = np.quantile(table.final, TOP)
@@ -82,6 +94,7 @@ def measure_replay(args: argparse.Namespace, task: str, contender: str) -> None:
     }
     stopped = [epochs < table.losses.shape[1] for c in courses for s, epochs in c.trials if final[s] <= worst]
     show(task, contender, regrets, courses, f"of {len(stopped)} tries in the top 5 % pruned: {np.mean(stopped):.2f}")
+    return regrets
 
 
 def ladder(args: argparse.Namespace, task: str) -> None:
@@ -109,7 +122,9 @@ def no_search(args: argparse.Namespace, task: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("live", "replay", "record", "ladder", "nosearch"))
-    parser.add_argument("--tasks", default="digits-mlp", help=f"of {', '.join(TASKS)}; replay also lm124m")
+    parser.add_argument(
+        "--tasks", default="digits-mlp", help=f"of {', '.join(TASKS)}; replay also lm124m, and name@LOW"
+    )
     parser.add_argument("--contenders", default="random+none,qmc+none,tpe+none,gp+none,curve+none,curve+curve")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--compute", type=float, default=40)
@@ -129,8 +144,12 @@ def main() -> None:
         elif args.what == "nosearch":
             no_search(args, task)
         else:
+            first: dict[int, list[float]] | None = None
             for contender in args.contenders.split(";" if ";" in args.contenders else ","):
-                measure[args.what](args, task, contender)
+                table = measure[args.what](args, task, contender)
+                if first is not None:
+                    compare(task, contender, table, first)
+                first = first or table
 
 
 if __name__ == "__main__":

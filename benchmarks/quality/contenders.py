@@ -10,11 +10,23 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner,
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 
 from lrsearch import CurvePruner, CurveSampler
+from lrsearch.search.sampling.curve_model import CurveModel
 from lrsearch.search.sampling.scale import Scale
 from lrsearch.spaces import ScheduleSpace
 
 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+OURS = ("curve", "later", "average", "baselines", "probe")
+"""Samplers by the surrogate over curves; see ``search_quality.py``."""
+
+
+class _Unscanned(CurveModel):
+    """The model as it was before it began with a scan: with the most average curve and the farthest from it."""
+
+    def _scan(self, *_: object) -> None:
+        """None."""
+
 
 SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "random": lambda space, seed: RandomSampler(seed=seed),
@@ -24,6 +36,8 @@ SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "tpe": lambda space, seed: TPESampler(seed=seed),
     "gp": lambda space, seed: GPSampler(seed=seed, warn_independent_sampling=False),
     "curve": CurveSampler,
+    "average": lambda space, seed: CurveSampler(_Unscanned(space, seed), seed),
+    "baselines": lambda space, seed: CurveSampler(_Unscanned(space, seed), seed),
     "probe": lambda space, seed, scale: CurveSampler(space, seed, scale=scale),
 }
 PRUNERS: dict[str, Callable[[ScheduleSpace, BaseSampler], BasePruner]] = {

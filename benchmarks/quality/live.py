@@ -15,7 +15,8 @@ from optuna.trial import TrialState
 from lrsearch import CurveSampler
 from lrsearch.objectives import Measurement, TensorTask
 from lrsearch.objectives.lanes import Lanes
-from lrsearch.search.finals.baselines import first_schedules
+from lrsearch.search.finals.baselines import baselines, first_schedules
+from lrsearch.search.notes.trial import TrialNotes
 from lrsearch.search.sampling.scale import Scale, probe_rates, scale_of
 from lrsearch.search.trial.divergence import diverged
 from lrsearch.spaces import Schedule
@@ -74,13 +75,18 @@ class _Study:
         probed = probe_of(name, data_dir, weights) if contender.startswith("probe") else None
         self.study = make(contender, self.space, seed, probed[1] if probed else None)
         self.course = Course(seed, probed[0] if probed else 0)
-        for schedule in first_schedules(self.space, probed[1]) if probed else ():
-            self.study.enqueue_trial(self.space.params(schedule))
+        firsts = first_schedules(self.space, probed[1]) if probed else []
+        if contender.startswith("baselines"):
+            firsts = list(baselines(self.space).values())
+        for schedule in firsts:
+            notes = TrialNotes(schedule=schedule.to_dict())  # one whose family is not searched, too
+            self.study.enqueue_trial(self.space.params(schedule), user_attrs=notes.to_attrs())
         self.complete: dict[Schedule, float] = {}
 
     def ask(self) -> _Trial:
         trial = self.study.ask()
-        return _Trial(self, trial, self.space.suggest(trial))
+        noted = TrialNotes.read(trial.user_attrs).schedule
+        return _Trial(self, trial, Schedule.from_dict(noted) if noted else self.space.suggest(trial))
 
     def named(self) -> list[Schedule]:
         """The best trial's schedule, and the one that the surrogate holds for the best, if there is one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,6 +39,12 @@ class Table:
 
 @lru_cache
 def load(name: str) -> Table:
+    """A table by its task's name; ``name@LOW`` has its schedules from that base_lr on, as if the range began there."""
+    name, _, low = name.partition("@")
+    if low:
+        whole = load(name)
+        kept = [i for i, schedule in enumerate(whole.schedules) if schedule.base_lr >= float(low)]
+        return Table(name, tuple(whole.schedules[i] for i in kept), whole.losses[kept])
     if name == "lm124m":
         return _language_model()
     with np.load(FOLDER / f"{name}.npz") as found:
@@ -48,6 +54,10 @@ def load(name: str) -> Table:
 
 def space(name: str) -> ScheduleSpace:
     """The space that a table's schedules were drawn from."""
+    name, _, low = name.partition("@")
+    if low:
+        whole = space(name)
+        return replace(whole, base_lr=Range(float(low), whole.base_lr.high, log=True))
     schedules = load(name).schedules
     if name != "lm124m":
         adamw = name in ("fashion-overfit", "text-transformer", "digits-adamw", "mnist1d-cnn", "teacher")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import optuna
@@ -13,16 +13,17 @@ from optuna.trial import TrialState
 from scipy.spatial.distance import cdist
 
 from lrsearch import CurvePruner
-from lrsearch.search.finals.baselines import first_schedules
+from lrsearch.search.finals.baselines import baselines, first_schedules
 from lrsearch.search.sampling.curve_model import CurveModel
 from lrsearch.search.sampling.features import Features
 from lrsearch.search.sampling.gaussian_process import log_improvement
 from lrsearch.search.sampling.initial_design import next_design
 from lrsearch.search.sampling.scale import Scale
+from lrsearch.search.session.beginning import BASELINES_AFTER
 from lrsearch.spaces import Schedule, ScheduleSpace
 
 from . import record
-from .contenders import PRUNERS, SAMPLERS
+from .contenders import OURS, PRUNERS, SAMPLERS
 from .live import Course, probe_of
 
 
@@ -32,10 +33,12 @@ class TableModel(CurveModel):
     Args:
         table: The table.
         space: A space of its horizon.
+        scale: What a probe told.
+        scans: Whether it begins with a scan of base_lr, as `CurveModel` does.
     """
 
-    def __init__(self, table: record.Table, space: Any, scale: Scale | None = None) -> None:
-        self.table = table
+    def __init__(self, table: record.Table, space: Any, scale: Scale | None = None, *, scans: bool = True) -> None:
+        self.table, self.scans = table, scans
         self.__dict__["pool_rates"] = np.array([s.base_lr for s in table.schedules])
         self.__dict__["features"] = Features(table.schedules)
         self.__dict__["pool_features"] = self.features.whole(table.schedules)
@@ -45,6 +48,8 @@ class TableModel(CurveModel):
     def pick(self, study: optuna.Study, number: int, complete: set[int]) -> int:
         """The table's row to try next."""
         finished, _ = self._look(study, number)
+        if self.scans and (scanned := self._scan(study, number, finished)) is not None:
+            return int(cast(Any, scanned))
         fit = self._fitted(finished)
         if fit is None:
             near = self._near_scale()
@@ -54,10 +59,15 @@ class TableModel(CurveModel):
         gains[list(complete)] = -np.inf
         return int(np.argmax(gains))
 
-    def nearest(self, schedules: Sequence[Schedule]) -> list[int]:
+    def rows(self, schedules: Sequence[Schedule]) -> list[int]:
         """The rows whose curves are nearest to these, each once."""
         far = cdist(self.features.whole(schedules), self.pool_features)
         return list(dict.fromkeys(int(i) for i in far.argmin(1)))
+
+    def nearest(self, schedule: Schedule) -> tuple[Any, Schedule]:
+        """The row whose curve is nearest to a schedule, and its own schedule."""
+        (row,) = self.rows([schedule])
+        return row, self.table.schedules[row]
 
 
 def share_of(name: str, seed: int) -> record.Table:
@@ -74,19 +84,22 @@ def run(contender: str, name: str, seed: int, compute: float, data_dir: str) -> 
     horizon = table.losses.shape[1]
     sampler_name, pruner_name = contender.split("+")
     space = record.space(name)
-    probes = sampler_name == "probe"
+    probes, ours = sampler_name == "probe", sampler_name in OURS
     epochs, scale = probe_of(name, data_dir, seed) if probes else (0, None)
-    model = TableModel(table, space, scale)
-    first = model.nearest(first_schedules(space, scale)) if scale else []
-    sampler = SAMPLERS["random" if probes or sampler_name == "curve" else sampler_name](space, seed)
+    model = TableModel(table, space, scale, scans=sampler_name in ("curve", "later"))
+    first = model.rows(first_schedules(space, scale)) if scale else []
+    untuned = model.rows(list(baselines(space).values())) if sampler_name in ("baselines", "later") else []
+    sampler = SAMPLERS["random" if ours else sampler_name](space, seed)
     pruner = CurvePruner(model) if pruner_name == "curve" else PRUNERS[pruner_name](space, sampler)
     study = optuna.create_study(sampler=sampler, pruner=pruner)
     course, complete = Course(seed, epochs), set[int]()
     order = cycle(np.random.default_rng(seed).permutation(len(table.schedules)))
     while course.spent < compute * horizon and len(complete) < len(table.schedules):
+        if untuned and len(course.trials) >= (BASELINES_AFTER if sampler_name == "later" else 0):
+            first, untuned = [row for row in untuned if row not in complete], []
         if first:
             trial, row = study.ask(), first.pop(0)
-        elif sampler_name in ("random", "curve", "probe"):
+        elif ours or sampler_name == "random":
             trial = study.ask()
             row = next(order) if sampler_name == "random" else model.pick(study, trial.number, complete)
         else:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...spaces import Schedule, ScheduleSpace
 from ..sampling.scale import Scale
+from ..sampling.usual import usual
 
 BASELINES = {"constant": "constant", "linear": "linear to zero", "cosine": "cosine to zero"}
 OWN = "your own"
@@ -19,8 +20,8 @@ WARMUPS = (0.0, 0.25, 0.5)
 """Lengths of the warm-up that a baseline is tuned over, as places in the searched range."""
 
 
-FIRST_SHARES, FIRST_WARMUP = (1.0, 0.5, 2.0), 0.1
-"""Shares of a probe's rate that are tried first, and their warm-up as a share of the horizon."""
+FIRST_SHARES = (1.0, 0.5, 2.0)
+"""Shares of a probe's rate that are tried first."""
 
 
 def baselines(space: ScheduleSpace, own: Schedule | None = None) -> dict[str, Schedule]:
@@ -34,14 +35,8 @@ def baselines(space: ScheduleSpace, own: Schedule | None = None) -> dict[str, Sc
 
 
 def first_schedules(space: ScheduleSpace, scale: Scale) -> list[Schedule]:
-    """What a search tries first after a probe: cosine with a tenth of warm-up at shares of the rate that it found."""
-    assert space.warmup is not None
-    warmup = min(max(FIRST_WARMUP * space.horizon, space.warmup.low), space.warmup.high)
-    if space.interval == "epoch":
-        warmup = float(round(warmup))
-    rates = [min(max(share * scale.base_lr, space.base_lr.low), space.base_lr.high) for share in FIRST_SHARES]
-    digits = dict.fromkeys(float(f"{rate:.4g}") for rate in rates)
-    return [_plain(space, "cosine", rate, float(f"{warmup:.4g}")) for rate in digits]
+    """What a search tries first after a probe: the usual schedule at shares of the rate that it found."""
+    return list(dict.fromkeys(usual(space, share * scale.base_lr) for share in FIRST_SHARES))
 
 
 def tuned_baselines(

@@ -20,7 +20,7 @@ from ...spaces import Schedule, ScheduleSpace
 from ..notes.trial import TrialNotes
 from .features import Array, Features, warping
 from .gaussian_process import Kernel, Posterior, fit_kernel, log_improvement
-from .initial_design import next_design
+from .initial_design import next_design, scan
 from .observations import Curve, Params, Seen, curve_of, observations, observe
 from .scale import Scale
 
@@ -33,6 +33,8 @@ POOL = 1000
 """Random schedules that are always candidates."""
 DESIGN = 2
 """Trials placed by `next_design` before the surrogate proposes: it explores well by itself."""
+SCAN_WITHIN = 3
+"""A study that knows so many trials needs no scan of base_lr any more."""
 SURE = 1e-4
 """Variance of a pretended end, not 0 for the sake of numerics: with an observation's, equal trials would follow."""
 MAX_FIT, MAX_ROWS = 120, 400
@@ -112,11 +114,13 @@ class CurveModel:
 
     @_one_thread
     def propose(self, study: Study, number: int, rng: np.random.Generator) -> Params:
-        """Optuna parameters for the trial of that number: a design curve at first, then the most promising one."""
+        """Optuna parameters for the trial of that number: a scan of base_lr at first, then the most promising curve."""
         finished, running = self._look(study, number)
         trials = [*finished, *running]
         fit = self._fitted(finished)
         blind = _blind(study, number)
+        if not (running or blind) and (scanned := self._scan(study, number, finished)) is not None:
+            return scanned
         if fit is None or len(trials) < DESIGN:
             known = [t.curve.whole for t in trials]
             likely = self._near_scale()
@@ -140,6 +144,29 @@ class CurveModel:
             order = np.argsort(-gains)
             leaders = [candidates[i] for i in order[:LEADERS]]
         return leaders[min(blind, LEADERS - 1)]
+
+    def _scan(self, study: Study, number: int, finished: Sequence[Seen]) -> Params | None:
+        """The usual schedule at the next rate of the scan; None if it is over, or a probe has told more.
+
+        One trial at a time: of several at once, `next_design` spreads more than their rates.
+        """
+        if self.scale is not None or len(finished) >= SCAN_WITHIN:
+            return None
+        others = (t for t in study.get_trials(deepcopy=False) if t.number != number)
+        tried = [seen.curve.schedule for t in others if (seen := self._seen(study, t)) is not None]  # failed ones, too
+        values = {t.curve.schedule: t.values[-1] if t.complete else math.inf for t in finished}
+        first, second, below = (self.nearest(schedule) for schedule in scan(self.space))
+        ended = first[1] in values and second[1] in values
+        places = (first, second, below) if ended and values[second[1]] >= values[first[1]] else (first, second)
+        return next((params for params, schedule in places if schedule not in tried), None)
+
+    def nearest(self, schedule: Schedule) -> tuple[Params, Schedule]:
+        """A schedule's parameters and itself; if it does not lie in the space, of what is nearest to it in the pool."""
+        params = self.space.params(schedule)
+        if "family" not in params:
+            away = self.pool_features - self.features.whole([schedule])
+            params = self.pool[int((away**2).sum(1).argmin())]
+        return params, self.space.schedule(params)
 
     def _belief(self, rates: Array, trials: int) -> Array:
         """What the probe adds to candidates' logarithmic gain: less with every trial, so that trials win.

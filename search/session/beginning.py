@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Collection
 
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
@@ -13,7 +14,7 @@ from optuna.study import Study
 from ...options import notes
 from ...spaces import Schedule
 from ..engines.engine import Engine
-from ..finals.baselines import baselines, first_schedules
+from ..finals.baselines import BASELINES, OWN, baselines, first_schedules
 from ..notes.study import Limit, SessionNotes
 from ..notes.trial import TrialNotes
 from ..plan import Plan
@@ -25,7 +26,9 @@ from ..storage.whereabouts import note_whereabouts
 from .draws import skipped_numbers
 
 BASELINES_AFTER = 8
-"""After so many trials of a probed search its untuned baselines are trained."""
+"""After so many trials of a search its untuned baselines are trained, where they wait."""
+WAIT_FROM = 12.0
+"""Full trials of the smallest search whose baselines wait: in a smaller one they would come last and teach nothing."""
 
 
 def begin_study(storage: BaseStorage, plan: Plan, *, alone: bool) -> tuple[Study, int]:
@@ -70,14 +73,14 @@ def note_session(study: Study, plan: Plan, begun: float, deadline: float, engine
         study.set_user_attr(name, value)
 
 
-def queue_first(study: Study, plan: Plan, scale: Scale | None, *, alone: bool) -> None:
-    """Queue what is trained before the sampler proposes: what a probe suggests, and the baselines.
+def queue_first(study: Study, plan: Plan, scale: Scale | None, *, waits: bool) -> None:
+    """Queue what is trained before the sampler proposes: your own baseline, what a probe suggests, other baselines.
 
     Args:
         study: The search's study, with the sampler and pruner that know of the scale from now on.
         plan: The search's plan.
-        scale: What a probe told; None without one, and then the baselines come first.
-        alone: Whether nobody shares the search: after a probe the baselines are then queued later, by `Later`.
+        scale: What a probe told; None without one.
+        waits: Whether untuned baselines are left to `Later`.
     """
     if scale is not None:
         known = [TrialNotes.read(t.user_attrs).schedule for t in study.get_trials(deepcopy=False)]
@@ -85,12 +88,14 @@ def queue_first(study: Study, plan: Plan, scale: Scale | None, *, alone: bool) -
         for schedule in first_schedules(plan.space, scale) if not begun else ():
             if (noted := schedule.to_dict()) not in known:
                 study.enqueue_trial(plan.space.params(schedule), user_attrs=TrialNotes(schedule=noted).to_attrs())
-    if scale is None or not alone:
+    if waits:
+        queue_baselines(study, plan, only=(OWN,), first=True)
+    else:
         queue_baselines(study, plan, first=scale is None)
 
 
 class Later:
-    """Queues the untuned baselines of a probed search: they need not be its first trials, but they are all trained.
+    """Queues the untuned baselines: they need not be a search's first trials, but they are all trained.
 
     Args:
         study: The search's study.
@@ -118,13 +123,16 @@ def missing_baselines(study: Study, plan: Plan) -> dict[str, Schedule]:
     return {title: s for title, s in baselines(plan.space, plan.baseline).items() if title not in queued}
 
 
-def queue_baselines(study: Study, plan: Plan, *, first: bool = False) -> None:
-    """Queue the untuned baselines that are missing; if they are to come first, only before any other trial."""
+def queue_baselines(
+    study: Study, plan: Plan, *, first: bool = False, only: Collection[str] = (OWN, *BASELINES.values())
+) -> None:
+    """Queue those untuned baselines that are missing; if they are to come first, only before any other trial."""
     if first and None in _titles(study):
         return  # a kill may come between the first and the last of them
     for title, schedule in missing_baselines(study, plan).items():
-        noted = TrialNotes(schedule=schedule.to_dict(), baseline=title)
-        study.enqueue_trial(plan.space.params(schedule), user_attrs=noted.to_attrs())
+        if title in only:
+            noted = TrialNotes(schedule=schedule.to_dict(), baseline=title)
+            study.enqueue_trial(plan.space.params(schedule), user_attrs=noted.to_attrs())
 
 
 def _titles(study: Study) -> list[str | None]:

@@ -33,7 +33,7 @@ from ..storage.reading import load_result
 from ..storage.run_time import RunTime
 from ..storage.studies import CONFIRMATION, PROBE, note_study
 from ..trial.settings import Terms
-from .beginning import Later, begin_study, guide, note_session, queue_first
+from .beginning import WAIT_FROM, Later, begin_study, guide, note_session, queue_first
 from .books import Books, OwnBooks, Queued, Searching
 from .earlier import Earlier
 from .members import POLL_S, Alone, Members
@@ -140,7 +140,8 @@ class Session:
         self.terms = replace(self.terms, scale=scale)
         guide(study, self.plan, self.terms.skipped, scale)
         if self.members.leads():
-            queue_first(study, self.plan, scale, alone=isinstance(self.members, Alone))
+            large = scale is not None or self._trials_left(self._kept_back()) >= WAIT_FROM
+            queue_first(study, self.plan, scale, waits=large and self._may_wait)
 
     def _why_no_probe(self) -> str:
         """Why the search begins without a probe; empty if it begins with one."""
@@ -155,8 +156,8 @@ class Session:
     def _search(self, study: Study, books: Books) -> None:
         """Run trials of the search until its part of the budget is spent, also those that dead processes abandoned."""
         terms = books.terms(self.terms, queued=False)
-        later = Later(study, self.plan)
-        searching = Searching(books, self._kept_back, lambda: self._queue_due(later))
+        untuned = Later(study, self.plan)
+        searching = Searching(books, self._kept_back, lambda: self._queue_due(untuned))
         while not books.closed:
             self.runner.run(study, self.plan, terms, searching.reserve, partial(self._searched, books))
             while True:
@@ -167,11 +168,16 @@ class Session:
                     return
                 time.sleep(POLL_S)
 
-    def _queue_due(self, later: Later) -> None:
-        """Queue a probed search's baselines in time."""
-        if self.terms.scale is not None and isinstance(self.members, Alone):
+    @property
+    def _may_wait(self) -> bool:
+        """Whether baselines need not come first: the sampler has a better start, and nobody shares the search."""
+        return self.plan.sampler == "curve" and isinstance(self.members, Alone)
+
+    def _queue_due(self, untuned: Later) -> None:
+        """Queue baselines that wait in time."""
+        if self._may_wait:
             done = sum(self.tally.outcomes.get(outcome, 0) for outcome in COUNTED)
-            later.queue_due(done, self.ledger.full_trials(self.pace.seconds))
+            untuned.queue_due(done, self.ledger.full_trials(self.pace.seconds))
 
     def _confirm(self, study: Study, books: Books) -> None:
         """Judge the winner on fresh seeds."""

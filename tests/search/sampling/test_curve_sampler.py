@@ -104,6 +104,38 @@ def test_equal_seeds_give_equal_studies_and_a_resumed_one_goes_on_as_if_never_st
     assert run(0, 14) == run(0, 9, 5) != run(1, 14)
 
 
+@pytest.mark.parametrize(("best", "third_below"), [(0.02, True), (0.9, False)])
+def test_it_begins_with_a_scan_of_base_lr_and_turns_back_only_where_the_second_rate_is_no_better(
+    best: float, third_below: bool
+) -> None:
+    study = optuna.create_study(sampler=CurveSampler(SPACE, seed=0))
+    optimize(study, 3, lambda schedule: [math.log10(schedule.base_lr / best) ** 2] * EPOCHS)
+    rates = [trial.params["base_lr"] for trial in study.trials]
+    assert rates[:2] == [0.04467, 0.2512]
+    assert (rates[2] == 0.01122) == third_below
+    assert study.trials[0].params["family"] == "cosine"
+
+
+def test_a_failed_start_is_not_tried_again() -> None:
+    study = optuna.create_study(sampler=CurveSampler(SPACE, seed=0))
+    first = study.ask()
+    SPACE.suggest(first)
+    study.tell(first, state=TrialState.FAIL)
+    assert SPACE.suggest(study.ask()).base_lr == 0.2512
+
+
+def test_a_space_without_the_usual_schedule_begins_with_its_nearest_ones() -> None:
+    space = ScheduleSpace(("step",), EPOCHS, SPACE.base_lr)
+    study = optuna.create_study(sampler=CurveSampler(space, seed=0))
+    found = []
+    for _ in range(2):
+        trial = study.ask()
+        found.append(space.suggest(trial))
+        study.tell(trial, 1.0)
+    assert {s.family for s in found} == {"step"}
+    assert found[0].curve(10).mean() < found[1].curve(10).mean()
+
+
 def test_trials_under_way_are_not_proposed_again() -> None:
     study = optuna.create_study(sampler=CurveSampler(SPACE), pruner=NopPruner())
     optimize(study, 6)

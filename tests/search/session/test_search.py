@@ -91,9 +91,30 @@ def test_the_sampler_finds_a_known_optimum_and_learns_the_wall(make_plan: MakePl
     assert sum(t.outcome == "diverged" for t in late) <= 2
 
 
-def test_the_baselines_come_first(make_plan: MakePlan) -> None:
+def test_a_search_begins_with_a_scan_of_the_rate_and_trains_its_baselines_later(make_plan: MakePlan) -> None:
+    result = search(make_plan("12"))
+    first, second, third = [t.schedule for t in result.trials[:3] if t.schedule]
+    assert (first.family, second.family) == ("cosine", "cosine")
+    assert (first.base_lr, second.base_lr) == (0.04467, 0.2512)
+    assert third.base_lr not in (first.base_lr, second.base_lr)
+    assert [t.baseline for t in result.trials[:8]] == [None] * 8
+    assert [t.baseline for t in result.trials[8:11]] == ["constant", "linear to zero", "cosine to zero"]
+
+
+def test_your_own_baseline_comes_first(make_plan: MakePlan) -> None:
+    result = search(make_plan("12", baseline=Schedule("cosine", 0.02, 5)))
+    assert [t.baseline for t in result.trials[:8]] == ["your own"] + [None] * 7
+    assert [t.schedule.base_lr for t in result.trials[1:3] if t.schedule] == [0.04467, 0.2512]
+
+
+def test_the_baselines_come_first_in_a_small_search(make_plan: MakePlan) -> None:
     result = search(make_plan("5"))
     assert [t.baseline for t in result.trials] == ["constant", "linear to zero", "cosine to zero", None, None]
+
+
+def test_the_baselines_come_first_for_another_sampler(make_plan: MakePlan) -> None:
+    result = search(make_plan("14", sampler="random"))
+    assert [t.baseline for t in result.trials[:4]] == ["constant", "linear to zero", "cosine to zero", None]
     assert [t.schedule.family for t in result.baselines if t.schedule] == ["constant", "linear", "cosine"]
 
 
