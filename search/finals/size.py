@@ -29,7 +29,7 @@ class Shape:
         return self.baselines + choosing + (2 + own) * judging
 
 
-SHAPES = {Shape(3, 3): 9, Shape(2, 2): 7, Shape(1, 1): 3}
+SHAPES = {Shape(3, 3): 9, Shape(2, 2): 7, Shape(1, 2): 5, Shape(1, 1): 3}
 """Shapes by the least seeds to judge on that they are worth it with, the largest first."""
 
 

@@ -45,6 +45,13 @@ def test_the_least_budget_is_the_first_that_something_is_held_back_of(own: int) 
     assert held_back(least - 1, 9, own) == 0 < held_back(least, 9, own)
 
 
+@pytest.mark.parametrize(("budget", "baselines"), [(18, 1), (29, 1), (30, 2), (40, 2), (60, 2), (100, 3)])
+def test_a_budget_of_thirty_trials_has_more_than_one_baseline_tuned(budget: int, baselines: int) -> None:
+    shape = shape_for(held_back(budget, 9, 0), 0)  # of one alone, the surrogate may have chosen a poor one
+    assert shape is not None
+    assert shape.baselines == baselines
+
+
 def test_nothing_is_held_back_without_confirmation() -> None:
     assert held_back(60, 0, 0) == 0
     assert held_back(1000, 9, 0) == next(iter(SHAPES)).runs(9, 0)
