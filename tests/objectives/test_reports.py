@@ -16,7 +16,7 @@ from rates import assert_follows, recorded_rates
 from lrsearch.errors import InputError, ObjectiveError, StudyError
 from lrsearch.objectives import Measurement, Run, UserObjective, train
 from lrsearch.search import Plan, search
-from lrsearch.spaces import Schedule, default_space
+from lrsearch.spaces import Schedule
 
 MakePlan = Callable[..., Plan]
 
@@ -79,7 +79,7 @@ def trials(plan: Plan) -> list[Any]:
 @pytest.mark.parametrize("push", [pushes, counts_from_one_and_never_ends])
 def test_both_forms_give_the_same_trials(make_plan: MakePlan, push: Any) -> None:
     found = [
-        trials(make_plan("12", objective=UserObjective(job, epochs=6), space=default_space("sgd", 6), study=name))
+        trials(make_plan("12", objective=UserObjective(job, epochs=6), study=name, sampler="random", pruner="median"))
         for name, job in (("pull", yields), ("push", push))
     ]
     assert found[0] == found[1]
@@ -175,7 +175,7 @@ def test_an_error_after_the_last_report_is_told_once_and_its_trials_count(make_p
 def test_a_job_that_raises_to_end_where_it_is_told_to_is_no_fault(make_plan: MakePlan) -> None:
     progress = StopAfter(999)
     job = UserObjective(raises_to_stop, "sgd", epochs=6)
-    found = search(make_plan("12", objective=job, space=default_space("sgd", 6)), progress)
+    found = search(make_plan("12", objective=job, sampler="random", pruner="median"), progress)
     assert {t.outcome for t in found.trials} == {"complete", "pruned"}
     assert not [note for note in progress.notes if "after its last report" in note]
 
