@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests should not fight over a small machine's cores
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,11 @@ from lrsearch.search import Budget, Plan, SearchResult, search
 from lrsearch.spaces import default_space
 
 __all__ = ["browser", "digits_run", "make_plan", "postgres_server", "postgres_url", "show"]
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # so in what a shell starts with &; tests' processes would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")

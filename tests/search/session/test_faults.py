@@ -122,9 +122,9 @@ def test_nothing_but_json_reaches_standard_output(tmp_path: Path, engine: str) -
     job = f"{Path(__file__).parents[2] / 'faults.py'}:prints"
     words = ["run", job, "--budget", "3", "--epochs", "3", "--out", str(tmp_path), "--json", "--engine", engine]
     done = subprocess.run([sys.executable, "-m", "lrsearch", *words], capture_output=True, text=True, check=True)
-    assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == [
-        "start", "note", "note", "trial", "trial", "trial", "note", "result"
-    ]  # fmt: skip
+    events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
+    assert [event for event in events if event != "note"] == ["start", "trial", "trial", "trial", "result"]
+    assert "note" in events
     assert all(text in done.stderr for text in ("{}" * 1000, "straight to the file", "from a child"))
 
 
