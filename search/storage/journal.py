@@ -46,9 +46,9 @@ class JournalFile(JournalFileBackend):
         """What the lines from that number on say, which is counted from 0; a torn last line is left out.
 
         Raises:
-            StudyError: A line is damaged, or a study or trial has too many attributes.
+            StudyError: A line is damaged, a study or trial has too many attributes, or the file cannot be read.
         """
-        with open(self._file_path, "rb") as file:
+        with self._failures("read"), open(self._file_path, "rb") as file:
             if log_number_from != self.line:  # Optuna asks for everything, or for what is new
                 self._begin()
             file.seek(self._offset)
@@ -74,10 +74,15 @@ class JournalFile(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append and flush to the disk; raises `StudyError` if it is full, leaving the journal as it was."""
+        with self._failures("written"), self._locked() as file:
+            self._mend(file)
+            _append(file, written(logs, _last_line(file, file.seek(0, os.SEEK_END))[1]))
+
+    @contextmanager
+    def _failures(self, done: str) -> Iterator[None]:
+        """Turn what the system refuses into a `StudyError`."""
         try:
-            with self._locked() as file:
-                self._mend(file)
-                _append(file, written(logs, _last_line(file, file.seek(0, os.SEEK_END))[1]))
+            yield
         except FileNotFoundError:
             raise StudyError(
                 f"the journal {self._file_path!r} is gone: it was removed while it was used, and what it held is lost, "
@@ -85,7 +90,7 @@ class JournalFile(JournalFileBackend):
             ) from None
         except OSError as error:
             raise StudyError(
-                f"the journal {self._file_path!r} cannot be written ({error.strerror}): what it holds is whole; "
+                f"the journal {self._file_path!r} cannot be {done} ({error.strerror}): what it holds is whole; "
                 "once that is mended, the same command goes on."
             ) from error
 

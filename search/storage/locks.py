@@ -38,8 +38,10 @@ class FlockLock(JournalFileOpenLock):
 
     def release(self) -> None:
         """Give it back."""
-        fcntl.flock(self._file, fcntl.LOCK_UN)  # closing is not enough while a forked child has the file open
-        os.close(self._file)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_UN)  # closing is not enough while a forked child has the file open
+        finally:
+            os.close(self._file)
 
 
 def held(path: str | os.PathLike[str]) -> bool:

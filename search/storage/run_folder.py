@@ -55,10 +55,14 @@ def _make(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(
-            f"the run folder {str(folder)!r} cannot be written ({error.strerror}): "
-            "pass --out DIR with a folder that can."
-        ) from None
+        raise unwritable(folder, error) from None
+
+
+def unwritable(folder: Path, error: OSError) -> InputError:
+    """What to tell a person whose run folder cannot be written."""
+    return InputError(
+        f"the run folder {str(folder)!r} cannot be written ({error.strerror}): pass --out DIR with a folder that can."
+    )
 
 
 def put_aside(folder: Path) -> Path | None:
@@ -99,7 +103,11 @@ def only_one(folder: Path) -> Iterator[None]:
         raise _no_locks(folder, getattr(error, "strerror", "") or str(error)) from None
     with lock:
         lock.release()  # the context manager holds it once more
-        if not held(folder / LOCK):
+        try:
+            alone = held(folder / LOCK)
+        except OSError as error:
+            raise _no_locks(folder, str(error.strerror)) from None
+        if not alone:
             raise _no_locks(folder, "two processes can hold one at a time")
         yield
 

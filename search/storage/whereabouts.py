@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .passwords import HIDDEN, redact
+from .run_folder import unwritable
 
 WHEREABOUTS = "storage.json"
 _SQLITE = "sqlite:///"
@@ -30,12 +31,19 @@ class Whereabouts(NamedTuple):
 
 
 def note_whereabouts(folder: Path, storage: str | None, study: str) -> None:
-    """Note in a run folder where its study lies; None is for its own journal."""
-    if storage is None:
-        (folder / WHEREABOUTS).unlink(missing_ok=True)
-        return
-    found = Whereabouts(redact(_anywhere(storage)), study)
-    (folder / WHEREABOUTS).write_text(json.dumps(found._asdict(), indent=1), encoding="utf-8")
+    """Note in a run folder where its study lies; None is for its own journal.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    try:
+        if storage is None:
+            (folder / WHEREABOUTS).unlink(missing_ok=True)
+            return
+        found = Whereabouts(redact(_anywhere(storage)), study)
+        (folder / WHEREABOUTS).write_text(json.dumps(found._asdict(), indent=1), encoding="utf-8")
+    except OSError as error:
+        raise unwritable(folder, error) from None
 
 
 def whereabouts(folder: Path) -> Whereabouts | None:
