@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -80,9 +81,13 @@ def _reported(trial: FrozenTrial) -> dict[int, float]:
     values = trial.values or []
     numbers = (*trial.intermediate_values, *trial.intermediate_values.values(), *values)
     good = len(values) < 2 and all(isinstance(n, (int, float)) for n in numbers)
-    if not (good and all(isinstance(v, (str, int, float)) for v in trial.params.values())):
+    if not (good and all(_fits(v, trial.distributions[name]) for name, v in trial.params.items())):
         raise StudyError(f"trial {trial.number} holds values that are no numbers: another program has changed it.")
     return trial.intermediate_values
+
+
+def _fits(value: object, distribution: BaseDistribution) -> bool:
+    return isinstance(value, (int, float) + (str,) * isinstance(distribution, CategoricalDistribution))
 
 
 def outcome_of(trial: FrozenTrial) -> Outcome:

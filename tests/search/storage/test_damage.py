@@ -25,7 +25,7 @@ from optuna.trial import TrialState
 from lrsearch.cli import main
 from lrsearch.errors import StudyError
 from lrsearch.objectives import Measurement
-from lrsearch.search import Plan, open_storage, search
+from lrsearch.search import Plan, load_result, open_storage, search
 from lrsearch.search.storage.journal import JournalFile
 from lrsearch.search.storage.leases import LEASE_S, let_go, recover, take
 from lrsearch.search.storage.owners import _ticks
@@ -222,3 +222,19 @@ def test_a_disk_without_locks_is_refused_with_a_remedy(
     with pytest.raises(StudyError, match=r"cannot be locked .*: pass --out DIR .*--storage URL"):
         search(plan)
     assert not os.path.exists(plan.where)
+
+
+def test_a_text_where_a_parameter_is_a_number_is_refused(run: tuple[Plan, list[bytes]]) -> None:
+    plan, lines = run
+    for at, line in enumerate(lines):
+        log = json.loads(line)
+        if log.get("param_name") == "base_lr" and log["trial_id"] == 4:
+            lines[at] = json.dumps({**log, "param_value_internal": "text"}).encode() + b"\n"
+    Path(plan.where).write_bytes(b"".join(json.dumps(_plain(line)).encode() + b"\n" for line in lines))
+    with pytest.raises(StudyError, match="trial 4 holds values that are no numbers"):
+        load_result(open_storage(plan.where), plan.study)
+
+
+def _plain(line: bytes) -> dict[str, Any]:
+    """A line as a plain script writes it, which follows no other."""
+    return {name: value for name, value in json.loads(line).items() if name != "after"}
