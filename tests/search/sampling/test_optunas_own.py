@@ -10,7 +10,10 @@ from optuna.testing.pytest_samplers import BasicSamplerTestCase, RelativeSampler
 
 from lrsearch.search.sampling.samplers import Repeatable
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),  # filters are shared by threads
+]
 
 
 @pytest.mark.parametrize("name", ["random", "tpe", "gp", "qmc"])

@@ -199,7 +199,7 @@ def fill(disk: Path) -> None:
 @pytest.mark.parametrize("phase", ["search", "confirmation"])
 def test_a_disk_that_fills_while_trials_run(make_plan: MakePlan, tmp_path: Path, phase: str) -> None:
     with small_disk(tmp_path / "disk") as disk:
-        trials = 6 if phase == "search" else 20
+        trials = 6 if phase == "search" else 22
         plan = make_plan(
             "30", out=str(disk), confirm=9, sampler="random", pruner="none", objective=Then(trials, lambda: fill(disk))
         )
