@@ -230,6 +230,15 @@ class ScheduleSpace:
             family, base_lr, self.horizon, params or {}, warmup, *how, unit=self.counting.unit, beside=self.usual
         )
 
+    def warmup_near(self, length: float) -> float:
+        """The warm-up of the space's range and grid that is nearest to a length, in the space's unit."""
+        assert self.warmup is not None
+        span = self.warmup
+        length = min(max(length, span.low), span.high)
+        if span.step:
+            length = span.low + span.step * round((length - span.low) / span.step)
+        return self._length(length)
+
     def _length(self, epochs: float) -> float:
         if self.interval == "step" and self.counting.unit == "epoch":
             return _digits(epochs, 4)

@@ -68,9 +68,5 @@ def _rates(space: ScheduleSpace) -> list[float]:
 
 def _warmups(space: ScheduleSpace) -> list[float]:
     assert space.warmup is not None
-    low, high, step = space.warmup.low, space.warmup.high, space.warmup.step
-    lengths = [low + place * (high - low) for place in WARMUPS]
-    if step:
-        lengths = [low + step * round((length - low) / step) for length in lengths]
-    whole = space.interval == "epoch" or space.counting.unit == "step"
-    return sorted({float(round(length)) if whole else float(f"{length:.4g}") for length in lengths})
+    low, high = space.warmup.low, space.warmup.high
+    return sorted({space.warmup_near(low + place * (high - low)) for place in WARMUPS})

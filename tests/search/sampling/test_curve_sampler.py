@@ -21,8 +21,9 @@ from lrsearch import CurvePruner, CurveSampler, Schedule
 from lrsearch.search.sampling.curve_model import MAX_ROWS, CurveModel
 from lrsearch.search.sampling.features import Features, warping
 from lrsearch.search.sampling.gaussian_process import Kernel, Posterior, fit_kernel, log_improvement, misfit
+from lrsearch.search.sampling.initial_design import scan
 from lrsearch.search.sampling.observations import observations
-from lrsearch.spaces import ScheduleSpace, default_space
+from lrsearch.spaces import Counting, ScheduleSpace, default_space
 
 EPOCHS = 8
 SPACE = default_space("sgd", EPOCHS)
@@ -102,6 +103,13 @@ def test_equal_seeds_give_equal_studies_and_a_resumed_one_goes_on_as_if_never_st
         return schedules(study)
 
     assert run(0, 14) == run(0, 9, 5) != run(1, 14)
+
+
+@pytest.mark.parametrize(
+    "space", [SPACE, default_space("sgd", 1234), default_space("sgd", 45, counting=Counting("step", 5))]
+)
+def test_the_scan_lies_in_the_space_whatever_grid_warm_ups_have(space: ScheduleSpace) -> None:
+    assert all(space.contains(schedule) for schedule in scan(space))
 
 
 @pytest.mark.parametrize(("best", "third_below"), [(0.02, True), (0.9, False)])
