@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
 from ..spaces import Schedule
+from ..spaces.families import PLATEAU_ARGUMENTS
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -31,7 +32,7 @@ class Reaction:
         from torch.optim import SGD
         from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-        told: dict[str, Any] = {p: schedule.value(p) for p in _ARGUMENTS}
+        told: dict[str, Any] = {p: schedule.value(p) for p in PLATEAU_ARGUMENTS}
         self.metric = str(schedule.value("metric")) or USUAL
         self.plain = replace(schedule, family="constant", params={})
         self._stand_in = SGD([torch.zeros(1)], lr=schedule.base_lr)  # no optimizer is at hand where lanes train
@@ -70,6 +71,3 @@ def lower(optimizer: Optimizer, share: float) -> None:
     """Multiply every group's rate; the schedulers of a constant rate keep what they find."""
     for group in optimizer.param_groups:
         group["lr"] = group["lr"] * share
-
-
-_ARGUMENTS = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "min_lr")

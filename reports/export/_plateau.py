@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 
+from ...spaces.families import PLATEAU_ARGUMENTS
 from ._python import call, title
 from ._source import Source
 from ._torch import RATES, RATIO, SHARED_FLOOR, constants, optimizer_call
-
-_ARGUMENTS = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "min_lr")
 
 
 def render_plateau(source: Source) -> str:
@@ -30,7 +29,7 @@ It follows the metric: step it once an epoch, with what the epoch gave.
         {step}
 """'''
     floor = [SHARED_FLOOR] if schedule.value("min_lr") else []
-    arguments = [f"{name}={_literal(schedule.value(name))}" for name in _ARGUMENTS]
+    arguments = [f"{name}={_literal(schedule.value(name))}" for name in PLATEAU_ARGUMENTS]
     groups = "    groups = [g for optimizer in optimizers for g in optimizer.param_groups]" if many else ""
     rates = RATES.replace("optimizer.param_groups", "groups") if many else RATES
     signature = "optimizers: list[Optimizer]" if many else "optimizer: Optimizer"

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 
 from ._family import Array, Choice, Expr, Family, Param, Range, Stage, above, lambda_lr, number
-from ._plateau import NOT_KNOWN_BEFOREHAND, PLATEAU
+from ._plateau import NOT_KNOWN_BEFOREHAND, PLATEAU, PLATEAU_ARGUMENTS
 from ._registry import (
     BUILT_IN,
     DEFAULT_FAMILIES,
@@ -30,6 +30,7 @@ __all__ = [
     "FAMILIES",
     "NOT_KNOWN_BEFOREHAND",
     "PLATEAU",
+    "PLATEAU_ARGUMENTS",
     "Array",
     "Choice",
     "Expr",

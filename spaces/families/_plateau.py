@@ -54,3 +54,5 @@ PLATEAU = Family(
     used_by="whoever would rather not choose a length beforehand",
 )
 """PyTorch's own words and usual values; its ``eps`` stays at 1e-8."""
+PLATEAU_ARGUMENTS = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "min_lr")
+"""The parameters that PyTorch's class takes, in its order."""
