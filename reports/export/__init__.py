@@ -17,8 +17,8 @@ from ._source import Format, InexpressibleError, Source, make_source
 __all__ = ["FORMATS", "Format", "export", "expressible", "read_best", "write_best"]
 
 FORMATS: dict[str, Format] = {
-    format.name: format
-    for format in (_torch.FORMAT, _lightning.FORMAT, _transformers.FORMAT, _timm.FORMAT, _data.JSON, _data.YAML)
+    made.name: made
+    for made in (_torch.FORMAT, _lightning.FORMAT, _transformers.FORMAT, _timm.FORMAT, _data.JSON, _data.YAML)
 }
 
 

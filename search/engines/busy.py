@@ -1,8 +1,8 @@
 """What other programs leave of the processors, and PyTorch's threads on no more than that.
 
 The threads that work on one operation wait for each other actively. Where another program holds a processor, each
-operation waits until the system gives that back: with two threads on two taken cores an epoch of a small model took 20
-to 80 times as long as with one.
+operation waits until the system gives that back: with two threads on two taken cores an epoch of a small model took 7
+to 31 times as long as with one (`benchmarks/RESULTS.md`, "On a busy machine").
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def baselines(space: ScheduleSpace, own: Schedule | None = None) -> dict[str, Sc
     The user's own schedule stays as it is, stretched to the horizon.
     """
     base_lr = float(f"{space.base_lr.middle:.4g}")
-    found = {title: _plain(space, family, base_lr) for family, title in BASELINES.items()}
+    found = {title: space.plain(family, base_lr) for family, title in BASELINES.items()}
     return found if own is None else {OWN: own.stretched(space.horizon), **found}
 
 
@@ -50,15 +50,11 @@ def tuned_baselines(
     """
     found = []
     for family, title in BASELINES.items():
-        variants = [_plain(space, family, rate, length) for length in _warmups(space) for rate in _rates(space)]
+        variants = [space.plain(family, rate, length) for length in _warmups(space) for rate in _rates(space)]
         values = expected(variants)
         best = len(variants) // 2 if values is None else int(np.argmin(values))
         found.append((0.0 if values is None else values[best], f"{title}, tuned", variants[best]))
     return [(title, schedule) for _, title, schedule in sorted(found, key=lambda f: f[0])]
-
-
-def _plain(space: ScheduleSpace, family: str, base_lr: float, warmup: float = 0.0) -> Schedule:
-    return space.plain(family, base_lr, warmup)
 
 
 def _rates(space: ScheduleSpace) -> list[float]:

@@ -50,11 +50,11 @@ class Lines:
 
 def written(logs: list[dict[str, Any]], last: bytes) -> bytes:
     """Lines to append after the line `last`, which is empty for none."""
-    last_lines = b""
+    lines = b""
     for log in logs:
         last = _line({**log, AFTER: crc32(last)})
-        last_lines += last
-    return last_lines
+        lines += last
+    return lines
 
 
 def _line(log: Mapping[str, Any]) -> bytes:

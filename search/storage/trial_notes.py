@@ -87,7 +87,9 @@ def _reported(trial: FrozenTrial) -> dict[int, float]:
 
 
 def _fits(value: object, distribution: BaseDistribution) -> bool:
-    return isinstance(value, (int, float) + (str,) * isinstance(distribution, CategoricalDistribution))
+    """Whether a value is a number, or a word where words are chosen from."""
+    kinds = (int, float, str) if isinstance(distribution, CategoricalDistribution) else (int, float)
+    return isinstance(value, kinds)
 
 
 def outcome_of(trial: FrozenTrial) -> Outcome:
