@@ -15,8 +15,13 @@ from typing import Any
 
 import pytest
 
+import lrsearch
+
 BY_PATH = ("replace", "rename", "unlink", "mkdir")
-HERE = __file__
+PACKAGE = os.path.dirname(str(lrsearch.__file__)) + os.sep
+DEPTH = 4
+"""How many of the lines that a call is made through tell it from others."""
+TESTS = os.path.dirname(__file__) + os.sep
 
 
 class Calls:
@@ -27,12 +32,12 @@ class Calls:
         fails: Which call fails, from 0; None for none.
 
     Attributes:
-        sites: Of each call, what it was and which line of code made it.
+        sites: Of each call, what it was and which lines of lrsearch made it, the innermost first.
     """
 
     def __init__(self, folder: Path, fails: int | None) -> None:
         self.folder, self.fails = os.path.realpath(folder), fails
-        self.sites: list[tuple[str, str]] = []
+        self.sites: list[tuple[str, ...]] = []
 
     def count(self, kind: str, where: Any) -> bool:
         """Count a call on a path or an open file; whether it fails."""
@@ -41,9 +46,12 @@ class Calls:
         if not os.path.abspath(os.fspath(where)).startswith(self.folder):
             return False
         frame: Any = sys._getframe(1)
-        while frame.f_code.co_filename == HERE:
-            frame = frame.f_back
-        self.sites.append((kind, f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"))
+        ours = []
+        while frame := frame.f_back:
+            name = frame.f_code.co_filename
+            if name.startswith(PACKAGE) and not name.startswith((TESTS, f"{PACKAGE}.venv")):
+                ours.append(f"{os.path.basename(name)}:{frame.f_lineno}")
+        self.sites.append((kind, *ours[:DEPTH]))
         return len(self.sites) - 1 == self.fails
 
     def check(self, kind: str, where: Any) -> None:

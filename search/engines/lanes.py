@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from optuna.study import Study
 
@@ -10,6 +11,7 @@ from ...errors import StudyError
 from ...objectives import TensorObjective
 from ..budget.ledger import Allowance
 from ..results.trial import TrialRecord
+from ..storage.leases import lease
 from ..trial.running import RunningTrial, begin_trial
 from ..trial.settings import Terms
 from .engine import Ended, Engine
@@ -46,5 +48,8 @@ def run_lanes(
         reason = str(error).strip().splitlines()[0]
         raise StudyError(f"training in lanes failed ({reason}): try --engine single.") from error
     finally:
-        for trial in running.values():
-            trial.interrupt("stopped with the other lanes")
+        with ExitStack() as leases:
+            for trial in running.values():
+                leases.enter_context(lease(study, trial.trial))
+            for trial in running.values():
+                trial.interrupt("stopped with the other lanes")

@@ -21,7 +21,7 @@ from ..budget.shared import member_of
 from ..notes.study import StudyNotes
 from ..notes.trial import TrialNotes
 from ..storage.ending import end
-from ..storage.leases import let_go, recover, take
+from ..storage.leases import lease, recover, take
 from ..storage.studies import TEAM, note_study
 
 POLL_S = 1.0
@@ -87,8 +87,8 @@ class Members:
         return self
 
     def __exit__(self, *error: object) -> None:
-        end(self._members, self._trial, "withdrawn", "left")
-        let_go(self._members, self._trial)
+        with lease(self._members, self._trial):
+            end(self._members, self._trial, "withdrawn", "left")
 
     def at_work(self) -> int:
         """How many members take part now, without those whose process is dead."""
@@ -123,7 +123,9 @@ class Members:
 
     def fail(self, reason: str) -> None:
         """Tell the other members why this process cannot take part."""
-        end(self._members, take(self._members), "failed", reason)
+        trial = take(self._members)
+        with lease(self._members, trial):
+            end(self._members, trial, "failed", reason)
 
     def busy_elsewhere(self, study: Study) -> bool:
         """Whether other members run trials of a study; abandoned trials are recovered first."""

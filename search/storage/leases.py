@@ -60,6 +60,9 @@ def take(study: Study, member: str | None = None) -> Trial:
             end(study, trial, "withdrawn", "another process had queued it again, too")
         except UpdateFinishedTrialError:  # another process recovered it before it was signed
             pass
+        except BaseException:  # the storage fails: nobody runs it
+            let_go(study, trial)
+            raise
         let_go(study, trial)
 
 

@@ -21,7 +21,7 @@ from ..budget.shared import Withdrawn
 from ..notes.trial import TrialLog, TrialNotes
 from ..results.trial import TrialRecord
 from ..storage.ending import end, end_interrupted
-from ..storage.leases import let_go, take
+from ..storage.leases import lease, let_go, take
 from ..storage.studies import CONFIRMATION, TRANSFER
 from ..storage.trial_notes import note_trial, to_record
 from .divergence import diverged
@@ -174,6 +174,21 @@ def begin_trial(
     """
     allowance, trial = allowance or Allowance(terms.epochs), take(study, terms.quota.member if terms.quota else None)
     try:
+        if (ready := _admitted(study, trial, terms, allowance)) is None:
+            return _left(study, trial, terms.metric)
+    except BaseException as error:  # the user stops it, or the storage fails
+        with lease(study, trial):
+            if isinstance(error, KeyboardInterrupt):
+                end_interrupted(study, trial, "stopped by the user")
+        raise
+    worker = os.getpid() if worker is None else worker
+    schedule, allowance = ready
+    return RunningTrial(study, trial, objective, schedule, terms, allowance, stop, worker)
+
+
+def _admitted(study: Study, trial: Trial, terms: Terms, allowance: Allowance) -> tuple[Schedule, Allowance] | None:
+    """The schedule of a trial and what it may use; None if it is not to be run and has ended."""
+    try:
         if terms.quota:
             allowance = terms.quota.admit(study, trial, allowance)
         schedule = _schedule(trial, terms.space)
@@ -181,15 +196,10 @@ def begin_trial(
     except Withdrawn as why:
         _give_back(study, trial, str(why))
         time.sleep(random.uniform(*BACKOFF_S))
-        return _left(study, trial, terms.metric)
+        return None
     except UpdateFinishedTrialError:  # SQLite may give a queued trial to two at once, and one has ended it
-        return _left(study, trial, terms.metric)
-    except KeyboardInterrupt:
-        end_interrupted(study, trial, "stopped by the user")
-        let_go(study, trial)
-        raise
-    worker = os.getpid() if worker is None else worker
-    return RunningTrial(study, trial, objective, schedule, terms, allowance, stop, worker)
+        return None
+    return schedule, allowance
 
 
 def _give_back(study: Study, trial: Trial, reason: str) -> None:

@@ -1,6 +1,6 @@
 """Every call that touches a file fails once: nothing that had ended is lost, a line says why, and the search goes on.
 
-By default, of each line of code that makes such calls, the first, the middle and the last one fail;
+By default, of the calls that are made in one way, through the same lines of lrsearch, the last one fails;
 ``LRSEARCH_IO_FAULTS=all`` lets each fail, and says how many there were.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,14 +43,9 @@ def facts(result: SearchResult) -> list[Any]:
     return sorted((str(t.schedule), t.value, t.outcome) for t in result.trials if t.outcome != "interrupted")
 
 
-def chosen(sites: list[tuple[str, str]]) -> list[int]:
+def chosen(sites: list[tuple[str, ...]]) -> list[int]:
     """Which calls fail."""
-    if ALL:
-        return list(range(len(sites)))
-    by_site: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for number, site in enumerate(sites):
-        by_site[site].append(number)
-    return sorted({calls[i] for calls in by_site.values() for i in (0, len(calls) // 2, -1)})
+    return list(range(len(sites))) if ALL else sorted({site: number for number, site in enumerate(sites)}.values())
 
 
 def test_a_file_that_fails_loses_nothing_and_the_search_goes_on(make_plan: MakePlan, tmp_path: Path) -> None:

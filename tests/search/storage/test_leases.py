@@ -17,10 +17,29 @@ import pytest
 from bowl import Bowl, StopAfter
 from optuna.trial import TrialState
 
-from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
+from lrsearch.objectives import TaskObjective, get_task
+from lrsearch.search import Budget, Plan, SearchResult, load_result, open_storage, search
+from lrsearch.search.budget.kinds import kind_of
+from lrsearch.search.budget.ledger import Allowance
+from lrsearch.search.budget.shared import Quota
+from lrsearch.search.engines.engine import Engine
+from lrsearch.search.engines.lanes import run_lanes
+from lrsearch.search.session.members import Members
 from lrsearch.search.storage.ending import end, end_interrupted, queue_interrupted
-from lrsearch.search.storage.leases import LEASE_S, SKEW_S, clear_unsigned, end_abandoned, let_go, recover, take
+from lrsearch.search.storage.leases import (
+    LEASE_S,
+    SKEW_S,
+    _Heart,
+    clear_unsigned,
+    end_abandoned,
+    held_trials,
+    let_go,
+    recover,
+    take,
+)
 from lrsearch.search.storage.owners import _ticks, this_process
+from lrsearch.search.trial.running import begin_trial
+from lrsearch.search.trial.settings import Terms
 from lrsearch.spaces import default_space
 
 MakePlan = Callable[..., Plan]
@@ -130,6 +149,44 @@ def test_a_process_knows_which_trials_it_runs_itself(study: optuna.Study) -> Non
     assert recover(study) == []
     let_go(study, trial)
     assert recover(study) == [trial.number]
+
+
+class Full(OSError):
+    """What a storage raises on a disk that is full."""
+
+
+@pytest.mark.parametrize(
+    ("note", "what"),
+    [("owner", "trial"), ("schedule", "trial"), ("outcome", "no budget"), ("outcome", "member"), ("outcome", "lanes")],
+)
+def test_what_the_storage_refuses_to_note_is_not_held_for_ever(
+    study: optuna.Study, make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch, note: str, what: str
+) -> None:
+    """Or nobody would run it again as long as this process lives."""
+    quota = Quota(kind_of(Budget.parse("1"), 5), 0.0, "me") if what == "no budget" else None
+    terms = Terms(make_plan().space, "val_loss", False, 5, 0, "cpu", quota=quota)
+    set_note = type(study._storage).set_trial_user_attr
+
+    def refuse(storage: Any, trial: int, key: str, value: Any) -> None:
+        if key == note:
+            raise Full
+        set_note(storage, trial, key, value)
+
+    def act() -> None:
+        if what == "member":
+            with Members(study._storage, study.study_name):
+                pass
+        elif what == "lanes":
+            allowances = [None, Allowance(5), Allowance(5)]
+            list(run_lanes(study, TaskObjective(get_task("digits")), terms, Engine("lanes", 2, ""), allowances.pop))
+        else:
+            begin_trial(study, Bowl(), terms)
+
+    monkeypatch.setattr("lrsearch.search.storage.leases._HEART", _Heart())
+    monkeypatch.setattr(type(study._storage), "set_trial_user_attr", refuse)
+    with pytest.raises(Full):
+        act()
+    assert held_trials() == []
 
 
 def test_leases_are_renewed_while_an_epoch_lasts(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
