@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...search import SearchResult
-from ...search.results.response import Response, response
+from ...search.notes.at_end import Response
+from ...search.results.response import response
 from ..facts.edges import edges
 from ..facts.marks import lowest_in_search, recommended, word
 from ..facts.tables import finite

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from ...search import SearchResult
-from ...search.results.response import Response, response
+from ...search.notes.at_end import Response
+from ...search.results.response import response
 from ..facts.marks import lowest_in_search, recommended, word
 from ..facts.numbers import num
 from ..facts.tables import finite

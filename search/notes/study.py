@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple
 from uuid import uuid4
 
-from ...errors import StudyError
 from .contest import Contest
 from .fields import Notes
 
@@ -24,6 +23,7 @@ class StudyNotes(Notes):
         probe: What its probe told, or why there was none; None if that is still to be seen.
         draws: Pairs of a trial's number and how far, from it on, trials' numbers are ahead of the sampler's draws.
         importance: How much each parameter mattered when the search ended, see `Shares`.
+        response: What the model expects of the best schedule at other rates, see `NotedResponse`.
         accepted: Fingerprints of changed code that the search may go on with, though no session has trained with it.
         closed: Whether the search is over, so that what is left of a shared budget is for confirmation.
         stop: Whether whoever leads the search has told all other processes to leave.
@@ -35,6 +35,7 @@ class StudyNotes(Notes):
     probe: ProbeNotes | None = None
     draws: tuple[tuple[int, ...], ...] = ()
     importance: Any = None
+    response: Any = None
     accepted: Mapping[str, str] | None = None
     closed: bool | None = None
     stop: bool | None = None
@@ -138,24 +139,3 @@ class SessionNotes(Notes):
     def stored(attrs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """The sessions among a study's attributes, as they are stored."""
         return [value for name, value in attrs.items() if name.startswith(_SESSION)]
-
-
-@dataclass(frozen=True)
-class Shares(Notes):
-    """How much each parameter mattered in a search.
-
-    Attributes:
-        complete: Of how many complete trials that was computed.
-        shares: By parameter, from 0 to 1.
-    """
-
-    complete: int
-    shares: Mapping[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def kept(cls, noted: Any) -> Shares | None:
-        """The shares that were noted; None without any, or if it is something else, since they can be computed."""
-        try:
-            return cls.read(noted) if isinstance(noted, Mapping) else None
-        except StudyError:
-            return None

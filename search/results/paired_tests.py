@@ -21,6 +21,7 @@ import numpy as np
 
 from ...options import FEWEST_SEEDS
 from ..notes.contest import Look
+from .student_t import upper_quantile
 
 ALPHA = 0.05
 """The level of all confirmations of a study together, for "better" and for "worse" each."""
@@ -162,8 +163,6 @@ def interval(differences: Sequence[float], level: float) -> tuple[float, float]:
 
     Equal differences, as from an objective that ignores its seed, give an interval of no width.
     """
-    from scipy.special import stdtrit  # takes a third of a second, and many commands need no test
-
     mean, spread = float(np.mean(differences)), float(np.std(differences, ddof=1))
-    reach = -float(stdtrit(len(differences) - 1, level)) * spread / math.sqrt(len(differences))
+    reach = upper_quantile(len(differences) - 1, level) * spread / math.sqrt(len(differences))
     return mean - reach, mean + reach

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ...spaces import Schedule, ScheduleSpace
+from ..notes.at_end import NotedResponse, Response
 from .search import SearchResult
 
 Array = NDArray[np.float64]
@@ -23,33 +24,14 @@ WIDE = 10.0
 CLOSE = 0.05
 
 
-@dataclass(frozen=True)
-class Response:
-    """What the surrogate expects of a schedule at other rates, ``POINTS`` values each, in the metric's unit.
-
-    Attributes:
-        base_lr: The rates, rising.
-        mean: The expected value.
-        low: One standard deviation below.
-        high: One standard deviation above.
-        limit: Where the surrogate stops telling values apart: all that are worse look alike to it.
-        good: Lowest and highest rate, around the best one, that is expected within `CLOSE` of the best.
-    """
-
-    base_lr: tuple[float, ...]
-    mean: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    limit: float
-    good: tuple[float, float]
-
-
 def response(result: SearchResult, schedule: Schedule) -> Response | None:
     """What the complete and diverged trials say of `schedule` at other values of base_lr, all else being equal.
 
     The model is the sampler's own: a Gaussian process over features of the curve. None with fewer than `MIN_TRIALS`
-    complete trials, or if they all have about the same rate.
+    complete trials, or if they all have about the same rate. What was noted of the same schedule and trials is taken.
     """
+    if (noted := result.noted_response) and noted.curve.sound and noted == _noted(result, schedule, noted.curve):
+        return noted.curve
     trials = _chosen(result)
     tried = [t.base_lr for t, v in trials if math.isfinite(v)]
     if len(tried) < MIN_TRIALS:
@@ -61,6 +43,19 @@ def response(result: SearchResult, schedule: Schedule) -> Response | None:
     with threadpool_limits(limits=1, user_api="blas"):  # matrices this small gain nothing from threads
         limit, bounds = _predict(trials, [replace(schedule, base_lr=rate) for rate in rates], result.space)
     return _response(rates, bounds, limit, result.maximize)
+
+
+def noted_response(result: SearchResult) -> NotedResponse | None:
+    """The `response` of the best schedule, to be noted when the search ends; None without one."""
+    if not result.ranking or (schedule := result.best.schedule) is None:
+        return None
+    curve = response(result, schedule)
+    return _noted(result, schedule, curve) if curve and curve.sound else None
+
+
+def _noted(result: SearchResult, schedule: Schedule, curve: Response) -> NotedResponse:
+    diverged = sum(t.outcome == "diverged" for t in result.trials)
+    return NotedResponse(schedule.to_dict(), len(result.ranking), diverged, curve)
 
 
 def _predict(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ...errors import MissingPartError, StudyError
 from ...spaces import IN_EPOCHS, Counting, ScheduleSpace, space_from_dict
-from ..notes.study import Shares
+from ..notes.at_end import NotedResponse, Shares
 from .confirmation import Confirmation
 from .probe import Probe
 from .trial import TrialRecord
@@ -28,9 +28,10 @@ class SearchResult:
         folder: The run folder, if the search has one.
         confirmation: What runs on fresh seeds say of the winner, if there are any.
         transfer: Runs over longer horizons, if there are any.
-        noted_shares: What `importance` found when the search ended; None if nothing.
+        noted_shares: What `importance` told when the search ended; None if nothing.
         accepted: Fingerprints of changed code that the search may go on with, though it has not trained with it.
         probe: What short runs told of base_lr's scale before the first trial; None if the study knows of no probe.
+        noted_response: What `response` told of the best schedule when the search ended; None if nothing.
     """
 
     name: str
@@ -43,6 +44,7 @@ class SearchResult:
     noted_shares: Shares | None = None
     accepted: Mapping[str, str] | None = None
     probe: Probe | None = None
+    noted_response: NotedResponse | None = None
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {outcome}" for outcome, n in self.counts().items()) or "no trials"

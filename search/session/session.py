@@ -20,10 +20,9 @@ from ..budget.pace import Pace
 from ..finals.baselines import baselines
 from ..finals.confirm import Confirmer, needs_confirmation
 from ..finals.size import SHARE, held_back, too_small
-from ..notes.study import Shares, StudyNotes
+from ..notes.study import StudyNotes
 from ..plan import Plan
 from ..progress import Progress, Tally
-from ..results.importance import NOTED_FROM, importance
 from ..results.probe import PROBE_EPOCHS, Probe
 from ..results.search import SearchResult
 from ..results.trial import COUNTED, TrialRecord
@@ -36,6 +35,7 @@ from ..trial.settings import Terms
 from .beginning import WAIT_FROM, Later, begin_study, guide, note_session, queue_first
 from .books import Books, OwnBooks, Queued, Searching
 from .earlier import Earlier
+from .ending import note_at_end
 from .members import POLL_S, Alone, Members
 from .probing import Prober, probe_schedules, why_not
 from .runner import Runner
@@ -96,11 +96,7 @@ class Session:
         elif self.plan.accept_changes and not self.plan.joins:
             note_study(study, StudyNotes(accepted=self.plan.sources))
         result = self._result()
-        if not self.plan.joins and len(result.ranking) >= NOTED_FROM:
-            shares = Shares(len(result.ranking), importance(result))
-            note_study(study, StudyNotes(importance=shares))
-            return replace(result, noted_shares=shares)
-        return result
+        return result if self.plan.joins else note_at_end(study, result)
 
     def probe(self) -> Probe:
         """Learn the scale of base_lr, and no more."""

@@ -10,7 +10,8 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 
 from ...errors import StudyError
-from ..notes.study import SessionNotes, Settings, Shares, StudyNotes
+from ..notes.at_end import NotedResponse, Shares
+from ..notes.study import SessionNotes, Settings, StudyNotes
 from ..results.confirmation import Confirmation
 from ..results.probe import Probe
 from ..results.search import SearchResult
@@ -53,10 +54,18 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
             optuna.load_study(study_name=name + CONFIRMATION, storage=storage), metric, records
         )
     sessions = sorted(SessionNotes.stored(attrs), key=lambda session: SessionNotes.read(session).started or 0.0)
-    shares = Shares.kept(notes.importance)
-    settings = notes.settings.to_attrs()
     return SearchResult(
-        name, settings, sessions, records, folder, confirmation, transfer, shares, notes.accepted, probe
+        name,
+        notes.settings.to_attrs(),
+        sessions,
+        records,
+        folder,
+        confirmation,
+        transfer,
+        noted_shares=Shares.kept(notes.importance),
+        accepted=notes.accepted,
+        probe=probe,
+        noted_response=NotedResponse.kept(notes.response),
     )
 
 

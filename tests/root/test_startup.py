@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
+
+from lrsearch.search import load_result, open_storage
+from lrsearch.search.session.ending import note_at_end
 
 HEAVY = {
     *(
@@ -25,7 +29,7 @@ HEAVY = {
     ),
     *("sqlalchemy", "optuna_dashboard", "joblib", "jinja2", "numpy", "rich", "optuna.importance"),
 }
-READING = {"optuna", "numpy", "scipy"}
+READING = {"optuna", "numpy"}
 GOLDEN = Path(__file__).parents[1] / "golden"
 CODE = """
 import json, sys
@@ -49,11 +53,15 @@ def imported(*words: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A finished run's folder."""
+    """A finished run's folder, with what a search notes when it ends."""
     folder = tmp_path_factory.mktemp("runs") / "golden"
     folder.mkdir()
     (folder / "journal.log").write_bytes(gzip.decompress((GOLDEN / "journal.log.gz").read_bytes()))
     (folder / "best.json").write_bytes((GOLDEN / "best.json").read_bytes())
+    storage = open_storage(str(folder / "journal.log"))
+    result = note_at_end(optuna.load_study(study_name="golden", storage=storage), load_result(storage, "golden"))
+    assert result.noted_response
+    assert result.confirmation
     return str(folder)
 
 

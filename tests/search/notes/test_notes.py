@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from lrsearch.cli import main
 from lrsearch.errors import StudyError
+from lrsearch.search.notes.at_end import NotedResponse, Response, Shares
 from lrsearch.search.notes.contest import Contest, Look
 from lrsearch.search.notes.fields import Notes
-from lrsearch.search.notes.study import Limit, SessionNotes, Settings, Shares, StudyNotes
+from lrsearch.search.notes.study import Limit, SessionNotes, Settings, StudyNotes
 from lrsearch.search.notes.trial import Signature, TrialLog, TrialNotes
 
 ROOT = Path(__file__).parents[3]
@@ -59,6 +60,7 @@ study_settings = st.builds(
     space=attributes,
     job=rest("metric", "maximize", "epochs", "seed", "space"),
 )
+numbers = st.lists(number, min_size=1, max_size=4).map(tuple)
 NOTES = st.one_of(
     st.builds(
         TrialNotes,
@@ -92,6 +94,7 @@ NOTES = st.one_of(
         settings=st.none() | study_settings,
         draws=st.lists(st.tuples(whole, whole), max_size=3).map(tuple),
         importance=st.none() | attributes,
+        response=st.none() | attributes,
         closed=st.none() | st.booleans(),
         stop=st.none() | st.booleans(),
         contests=st.lists(contests, max_size=2).map(tuple),
@@ -111,6 +114,9 @@ NOTES = st.one_of(
         asked=st.fixed_dictionaries({"command": text, "versions": st.dictionaries(text, text, max_size=3)}),
     ),
     st.builds(Shares, whole, st.dictionaries(text, number, max_size=4)),
+    st.builds(
+        NotedResponse, attributes.filter(bool), whole, whole, st.builds(Response, *[numbers] * 4, number, numbers)
+    ),
     contests,
 )
 

@@ -18,8 +18,9 @@ from results import made_result
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import Measurement, Run, TaskObjective, UserObjective, get_task
 from lrsearch.search import PRUNERS, SAMPLERS, Plan, SearchResult, load_result, open_storage, search
-from lrsearch.search.notes.study import Shares
+from lrsearch.search.notes.at_end import Shares
 from lrsearch.search.results.importance import NOTED_FROM, importance
+from lrsearch.search.results.response import response
 from lrsearch.spaces import Schedule, ScheduleSpace, default_space
 from lrsearch.spaces.space import TrialLike
 
@@ -360,7 +361,7 @@ def test_the_trials_are_real_optuna_trials(make_plan: MakePlan) -> None:
     assert all(len(t.intermediate_values) == 5 for t in finite)
 
 
-def test_a_search_notes_which_parameters_mattered_and_reading_takes_the_note(
+def test_a_search_notes_which_parameters_mattered_and_how_much_base_lr_does_and_reading_takes_the_notes(
     make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = make_plan("40", sampler="random", pruner="none", confirm=0)
@@ -371,6 +372,12 @@ def test_a_search_notes_which_parameters_mattered_and_reading_takes_the_note(
     assert reload(plan).noted_shares == Shares(len(result.ranking), computed)
     monkeypatch.setitem(sys.modules, "optuna.importance", None)  # importing it would raise
     assert importance(reload(plan)) == computed
+    schedule = result.best.schedule
+    assert schedule is not None
+    expected = response(replace(result, noted_response=None), schedule)
+    assert expected
+    monkeypatch.setitem(sys.modules, "lrsearch.search.sampling.gaussian_process", None)
+    assert response(reload(plan), schedule) == expected
 
 
 @pytest.mark.parametrize(
