@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -18,10 +17,11 @@ from threadpoolctl import ThreadpoolController
 
 from ...spaces import Schedule, ScheduleSpace
 from ..notes.trial import TrialNotes
-from .features import Array, Features, warping
-from .gaussian_process import Kernel, Posterior, fit_kernel, log_improvement
+from .curve_fit import Fit, best_of, fit_to, kernel_of, milestone, with_pending
+from .features import Array, Features
+from .gaussian_process import Kernel, log_improvement
 from .initial_design import next_design, scan
-from .observations import Curve, Params, Seen, curve_of, observations, observe
+from .observations import Curve, Params, Seen, curve_of, observe
 from .scale import Scale
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,10 +35,6 @@ DESIGN = 2
 """Trials placed by `next_design` before the surrogate proposes: it explores well by itself."""
 SCAN_WITHIN = 3
 """A study that knows so many trials needs no scan of base_lr any more."""
-SURE = 1e-4
-"""Variance of a pretended end, not 0 for the sake of numerics: with an observation's, equal trials would follow."""
-MAX_FIT, MAX_ROWS = 120, 400
-"""Observations for fitting hyperparameters, and for predicting: time grows with the square and more of them."""
 MAX_KNOWN = 3000
 """Trials of a study that are taken in when it is opened: a curve's features take a third of a millisecond."""
 MAX_BLIND = 16
@@ -47,23 +43,6 @@ BELIEF = 3.0
 """Weight of the probe's scale among the candidates: the logarithm of its density counts this often over the trials."""
 LEADERS, NUDGES, SCALES = 4, 12, (0.03, 0.12, 0.03)
 """Neighbours of the best that become candidates: of how many, how many of each, how far (in widths of the ranges)."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """The surrogate after some finished trials.
-
-    Attributes:
-        posterior: Given all they showed.
-        warp: Maps values to what the posterior predicts.
-        best: The lowest mean at the whole curve of a complete trial: its value without the luck.
-        record: The best (warped) value of a complete trial.
-    """
-
-    posterior: Posterior
-    warp: Callable[[Array], Array]
-    best: float
-    record: float
 
 
 class CurveModel:
@@ -124,13 +103,13 @@ class CurveModel:
         if fit is None or len(trials) < DESIGN:
             known = [t.curve.whole for t in trials]
             likely = self._near_scale()
-            found = next_design(self.pool_features[likely], known, blind, alone=not (running or blind))
-            return self.pool[int(likely[found])]
-        posterior, best = _with_pending(fit, running)
+            place = next_design(self.pool_features[likely], known, blind, alone=not (running or blind))
+            return self.pool[int(likely[place])]
+        posterior, best = with_pending(fit, running)
         gains = log_improvement(*posterior.predict(self.pool_features), best)
         gains += self._belief(self.pool_rates, len(trials))
         leaders: list[Params] = [self.pool[i] for i in np.argsort(-gains)[:LEADERS]]
-        inside = [t.curve for t in _best(finished) if t.curve.params]
+        inside = [t.curve for t in best_of(finished) if t.curve.params]
         if inside:
             order = np.argsort(posterior.predict(np.stack([c.whole for c in inside]))[0])
             leaders += [inside[i].params for i in order[:LEADERS]]
@@ -227,19 +206,12 @@ class CurveModel:
         return self._fit[1]
 
     def _fit_to(self, finished: Sequence[Seen]) -> Fit:
-        count = _milestone(len(finished))
+        count = milestone(len(finished))
         fitted, kernel = self._kernel
         if kernel is None or fitted != count:
-            x, y = observations(finished[:count], MAX_FIT)
-            kernel = fit_kernel(x, warping(y)(y))
+            kernel = kernel_of(finished[:count])
             self._kernel = count, kernel
-        x, y = observations(finished, MAX_ROWS)
-        warp = warping(y)
-        posterior = Posterior.observe(kernel, x, warp(y))
-        complete = _best([t for t in finished if t.complete])
-        best = float(posterior.predict(np.stack([t.curve.whole for t in complete]))[0].min())
-        record = complete[0].values[-1]
-        return Fit(posterior, warp, best, float(warp(np.array(record))))
+        return fit_to(finished, kernel)
 
     def _seen(self, study: Study, trial: FrozenTrial) -> Seen | None:
         """What a trial has shown; None if its schedule is not known (yet)."""
@@ -266,32 +238,3 @@ def _blind(study: Study, number: int) -> int:
     unknown = [t for t in running if not t.params and TrialNotes.read(t.user_attrs).schedule is None]
     blind = sum(t.number < number for t in unknown)
     return min(blind, MAX_BLIND)
-
-
-def _with_pending(fit: Fit, running: Sequence[Seen]) -> tuple[Posterior, float]:
-    """Take in what running trials have shown, and pretend that each ends as expected.
-
-    Returns:
-        The posterior, and what the next trial has to beat: the pretended ends, too.
-    """
-    posterior, best = fit.posterior, fit.best
-    if shown := [t for t in running if t.epochs]:
-        posterior = posterior.given(*observations(shown, MAX_ROWS, fit.warp))
-    if running:
-        whole = np.stack([t.curve.whole for t in running])
-        ends = posterior.predict(whole)[0]
-        posterior, best = posterior.given(whole, ends, SURE), min(best, float(ends.min()))
-    return posterior, best
-
-
-def _best(trials: Sequence[Seen]) -> list[Seen]:
-    """The trials with the lowest last values, `MAX_ROWS` at most: none of the others matters any more."""
-    return heapq.nsmallest(MAX_ROWS, trials, key=lambda t: t.values[-1])
-
-
-def _milestone(trials: int) -> int:
-    """The largest of 2, 3, 4, 5, 6, 8, 10, 12, 15, ... (each a fifth more) that is not above `trials`."""
-    found = 2
-    while (following := max(found + 1, int(1.2 * found))) <= trials:
-        found = following
-    return found

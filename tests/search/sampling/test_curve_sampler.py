@@ -18,7 +18,8 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.gaussian_process.kernels import Kernel as SklearnKernel
 
 from lrsearch import CurvePruner, CurveSampler, Schedule
-from lrsearch.search.sampling.curve_model import MAX_ROWS, CurveModel
+from lrsearch.search.sampling.curve_fit import MAX_ROWS
+from lrsearch.search.sampling.curve_model import CurveModel
 from lrsearch.search.sampling.features import Features, warping
 from lrsearch.search.sampling.gaussian_process import Kernel, Posterior, fit_kernel, log_improvement, misfit
 from lrsearch.search.sampling.initial_design import scan
