@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,20 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, ObjectiveError
+from ...errors import ObjectiveError
 from ...redaction import hide, redact_words, secrets_in
 from ...spaces import IN_EPOCHS, Counting, Range, Schedule, ScheduleSpace
 from ..objective import Measurement
 from ..optimizer import TrainedOptimizer, range_name
+from .environment import environment, short_folder, visible
+from .program import checked_words, name_of
 from .sources import Source
 from .template import Library, Template, Values
 from .training import LEAVE_S, Report, Training
-from .wire import SCHEDULE_FILE, TRIAL, Card
-
-LONGEST_SOCKET = 80
-"""Characters of a folder that a socket may lie in; systems allow about 100 for the whole path."""
-_NOT_FOR_IT = ("LRSEARCH_STORAGE", "LRSEARCH_SCHEDULE")
-"""Environment variables of the search that are not the command's business."""
+from .wire import SCHEDULE_FILE, Card
 
 
 class Command:
@@ -71,9 +67,9 @@ class Command:
         libraries: Mapping[str, Library] | None = None,
         counting: Counting = IN_EPOCHS,
     ) -> None:
-        self.template = Template(_checked(command), libraries)
+        self.template = Template(checked_words(command), libraries)
         self.counting = counting
-        self.name, self.epochs, self.source = _name(command), epochs, source
+        self.name, self.epochs, self.source = name_of(command), epochs, source
         self.steps_per_epoch, self._given_steps = steps_per_epoch, steps_per_epoch
         self.logs = None if logs is None else Path(logs)
         self.trained_optimizer: TrainedOptimizer | None = None
@@ -146,7 +142,7 @@ class Command:
     @contextmanager
     def _started(self, schedule: Schedule, card: Card) -> Iterator[Training]:
         """The command, started for a trial with a folder of its own."""
-        with tempfile.TemporaryDirectory(prefix="lrsearch-", dir=_short_folder(), ignore_cleanup_errors=True) as made:
+        with tempfile.TemporaryDirectory(prefix="lrsearch-", dir=short_folder(), ignore_cleanup_errors=True) as made:
             folder, name = Path(made), self._trial or f"check-{os.getpid()}"
             (folder / "own").mkdir()
             values = Values(
@@ -166,8 +162,8 @@ class Command:
             secrets = secrets_in(words, os.environ)
             yield Training(
                 words,
-                _environment(folder, card.device),
-                replace(card, device=_visible(card.device)),
+                environment(folder, card.device),
+                replace(card, device=visible(card.device)),
                 folder,
                 log,
                 self.source.reader(log, values.into) if self.source else None,
@@ -266,45 +262,3 @@ def _lengths(card: Card, counting: Counting) -> dict[str, int]:
     if counting.unit == "epoch":
         return {"epochs": card.epochs}
     return {"steps": counting.at(card.epochs), "every": counting.every}
-
-
-def _checked(command: Sequence[str]) -> list[str]:
-    """The command's words; raises `InputError` if there is no such program."""
-    words = [str(word) for word in command]
-    if not words or not words[0].strip():
-        raise InputError("a command begins with a program, as python train.py; it is empty.")
-    if words[0].startswith("-"):
-        raise InputError(
-            f"a command begins with a program, as python train.py, got {words[0]!r}; arguments for an objective's "
-            "script follow the objective, as lrsearch run train.py:objective -- --wd 0.1."
-        )
-    if shutil.which(words[0]) is None:
-        raise InputError(f"there is no program {words[0]!r} here: give a path, or activate the environment it is in.")
-    return words
-
-
-def _name(command: Sequence[str]) -> str:
-    """The script's name without its ending, else the program's."""
-    scripts = [word for word in command if word.endswith((".py", ".sh")) and not word.startswith("-")]
-    return Path(scripts[0] if scripts else command[0]).stem or "command"
-
-
-def _environment(folder: Path, device: str) -> dict[str, str]:
-    """What the command finds in its environment; output comes line by line, so that it can be read at once."""
-    variables = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_IT}
-    variables |= {TRIAL: str(folder), "PYTHONUNBUFFERED": "1"}
-    if device.startswith("cuda:"):
-        visible = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d]
-        number = int(device.removeprefix("cuda:"))
-        variables["CUDA_VISIBLE_DEVICES"] = visible[number] if number < len(visible) else str(number)
-    return variables
-
-
-def _visible(device: str) -> str:
-    """What a device is called where it is the only one that is visible."""
-    return "cuda:0" if device.startswith("cuda:") else device
-
-
-def _short_folder() -> str | None:
-    """Where a trial's folder may lie so that its socket's path is not too long; None for the usual place."""
-    return None if len(tempfile.gettempdir()) <= LONGEST_SOCKET else "/tmp"
