@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -26,19 +25,8 @@ from .families import (
     unpack,
 )
 from .schedule import Interval, Schedule
-from .warmup import WARMUP_START, WarmupShape, check_warmup_shape
-
-
-class TrialLike(Protocol):
-    """The part of ``optuna.Trial`` that a space needs."""
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        """Propose a number."""
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """Propose one of the choices."""
+from .values import TrialLike, check_range, draw, inside, nudge, rounded, rounded_factor, suggest, to_digits
+from .warmup import WARMUP_START, WarmupShape, check_warmup_shape, default_warmup
 
 
 @dataclass(frozen=True)
@@ -105,12 +93,12 @@ class ScheduleSpace:
             )
         object.__setattr__(self, "warmup", warmup)
         ranges = {
-            key: self.ranges.get(key) or _rounded(p, p.search(self.horizon), self.counting)
+            key: self.ranges.get(key) or rounded(p, p.search(self.horizon), self.counting)
             for key, p in known.items()
             if key in self.ranges or not p.opt_in
         }
         for key, values in ranges.items():
-            _check_range(key, known[key], values)
+            check_range(key, known[key], values)
         object.__setattr__(self, "ranges", ranges)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -129,12 +117,12 @@ class ScheduleSpace:
         trained is exactly what is exported.
         """
         family = trial.suggest_categorical("family", list(self.families))
-        return self._schedule(family, lambda name, r: _suggest(trial, name, r))
+        return self._schedule(family, lambda name, r: suggest(trial, name, r))
 
     def suggest_shared(self, trial: TrialLike) -> None:
         """Ask a trial for the parameters that every family has: ``base_lr``, ``warmup``, and those beside."""
         for name in ("base_lr", "warmup", *map(optuna_name, self.beside)):
-            _suggest(trial, name, self.range_of(name))
+            suggest(trial, name, self.range_of(name))
 
     def schedule(self, params: Mapping[str, Any]) -> Schedule:
         """The schedule that `suggest` makes of these Optuna parameters; raises `InputError` if one is missing."""
@@ -150,14 +138,14 @@ class ScheduleSpace:
     def sample_params(self, rng: np.random.Generator, n: int) -> list[dict[str, float | str]]:
         """The Optuna parameters of `n` schedules drawn uniformly on each range's own scale."""
         families = [self.families[i] for i in rng.choice(len(self.families), size=n)]
-        return [{"family": f, **{name: _draw(rng, self.range_of(name)) for name in self.names(f)}} for f in families]
+        return [{"family": f, **{name: draw(rng, self.range_of(name)) for name in self.names(f)}} for f in families]
 
     def nudged(
         self, params: Mapping[str, float | str], rng: np.random.Generator, scale: float
     ) -> dict[str, float | str]:
         """A neighbour of Optuna parameters: numbers move by a normal step of `scale` times their range's width."""
         names = self.names(str(params["family"]))
-        return {"family": params["family"], **{n: _nudge(rng, self.range_of(n), params[n], scale) for n in names}}
+        return {"family": params["family"], **{n: nudge(rng, self.range_of(n), params[n], scale) for n in names}}
 
     def names(self, family: str) -> list[str]:
         """The Optuna parameters of a family's schedules, without ``family`` itself."""
@@ -175,14 +163,14 @@ class ScheduleSpace:
         if self.beside.keys() != schedule.beside.keys():
             return {}
         shared |= {optuna_name(n): to_optuna(self.beside[n], value) for n, value in schedule.beside.items()}
-        if not all(_inside(value, self.range_of(name)) for name, value in shared.items()):
+        if not all(inside(value, self.range_of(name)) for name, value in shared.items()):
             return {}
         if schedule.family not in self.families:
             return shared
         own = {f"{schedule.family}.{p.name}": _to_search(p, schedule) for p in get_family(schedule.family).params}
         held = {f"{schedule.family}.{name}" for name in schedule.params} - set(self.ranges)
         own = {name: value for name, value in own.items() if name in self.ranges}
-        if held or not all(_inside(value, self.range_of(name)) for name, value in own.items()):
+        if held or not all(inside(value, self.range_of(name)) for name, value in own.items()):
             return shared
         return {"family": schedule.family, **shared, **own}
 
@@ -197,7 +185,7 @@ class ScheduleSpace:
         return {"base_lr": self.base_lr, "warmup": self.warmup, **self.ranges, **beside}[name]
 
     def _schedule(self, family: str, pick: Any) -> Schedule:
-        base_lr = _digits(pick("base_lr", self.base_lr), 4)
+        base_lr = to_digits(pick("base_lr", self.base_lr), 4)
         warmup = self._length(pick("warmup", self.warmup))
         if warmup >= self.horizon:  # rounded up to whole epochs
             warmup = float(np.ceil(self.horizon)) - 1
@@ -212,11 +200,11 @@ class ScheduleSpace:
             if p.unit == "epochs":
                 value = max(self._length(value), 1.0) if self.interval == "epoch" else self._length(value)
             elif p.unit == "lr":
-                value = _digits(value * base_lr, 4)
+                value = to_digits(value * base_lr, 4)
             elif p.unit == "per epoch":
-                value = _factor(value, 6, self.counting)
+                value = rounded_factor(value, 6, self.counting)
             elif p.unit != "choice":
-                value = _digits(value, 4)
+                value = to_digits(value, 4)
             params[p.name] = value
         beside = {n: from_optuna(span, pick(optuna_name(n), span)) for n, span in self.beside.items()}
         return replace(self.plain(family, base_lr, warmup, params), beside=beside)
@@ -241,7 +229,7 @@ class ScheduleSpace:
 
     def _length(self, epochs: float) -> float:
         if self.interval == "step" and self.counting.unit == "epoch":
-            return _digits(epochs, 4)
+            return to_digits(epochs, 4)
         return float(round(epochs))
 
 
@@ -249,15 +237,6 @@ def _again(cls: type[ScheduleSpace], values: Mapping[str, Any], families: bytes 
     """Unpickle a space, after its families."""
     unpack(families)
     return cls(**values)
-
-
-def default_warmup(horizon: float, counting: Counting = IN_EPOCHS) -> Range:
-    """Zero to a fifth of the horizon, in tenths of that, so that no warm-up is among the proposals."""
-    step = _digits(horizon / 50, 3)
-    if counting.unit == "step":
-        step = max(1.0, round(step))
-        return Range(0.0, min(10 * step, horizon - 1), step=step) if horizon > step else Range(0.0, 0.0)
-    return Range(0.0, _digits(10 * step, 6), step=step)
 
 
 def default_space(
@@ -276,74 +255,6 @@ def default_space(
     return ScheduleSpace(families, horizon, base_lr, interval=interval, counting=counting)
 
 
-def _check_range(key: str, param: Param, values: Range | Choice) -> None:
-    if isinstance(values, Choice) != isinstance(param.valid, Choice):
-        wanted = "a list of names" if isinstance(param.valid, Choice) else "low and high"
-        raise InputError(f"{key} takes {wanted}, got {values}.")
-    valid = Range(0.0, 1.0) if param.unit == "lr" else param.valid
-    ends = values.options if isinstance(values, Choice) else (values.low, values.high)
-    for end in ends:
-        if not _inside(end, valid):
-            of = " as a fraction of base_lr" if param.unit == "lr" else ""
-            shown = valid.options if isinstance(valid, Choice) else f"{valid.low:g} to {valid.high:g}"
-            raise InputError(f"{key} must stay within {shown}{of}, got {end!r}.")
-
-
-def _inside(value: float | str, valid: Range | Choice) -> bool:
-    if isinstance(valid, Choice):
-        return value in valid.options
-    if not isinstance(value, (int, float)) or not valid.low <= value <= valid.high:
-        return False
-    steps = (value - valid.low) / valid.step if valid.step else 0.0
-    return abs(steps - round(steps)) < 1e-6
-
-
-def _suggest(trial: TrialLike, name: str, values: Range | Choice) -> float | str:
-    if isinstance(values, Choice):
-        return str(trial.suggest_categorical(name, list(values.options)))
-    return trial.suggest_float(name, values.low, values.high, log=values.log, step=values.step)
-
-
-def _draw(rng: np.random.Generator, values: Range | Choice) -> float | str:
-    if isinstance(values, Choice):
-        return values.options[rng.integers(len(values.options))]
-    if values.step is not None:
-        return values.low + values.step * float(rng.integers(int((values.high - values.low) / values.step + 1.5)))
-    if values.log:
-        return float(np.exp(rng.uniform(np.log(values.low), np.log(values.high))))
-    return float(rng.uniform(values.low, values.high))
-
-
-def _nudge(rng: np.random.Generator, values: Range | Choice, value: float | str, scale: float) -> float | str:
-    if isinstance(values, Choice):
-        return value if rng.random() >= scale else _draw(rng, values)
-    ends = (values.low, values.high, float(value))
-    low, high, now = map(math.log, ends) if values.log else ends
-    moved = min(max(now + scale * (high - low) * rng.standard_normal(), low), high)
-    if values.step is not None:
-        return values.low + values.step * round((moved - values.low) / values.step)
-    return min(max(math.exp(moved), values.low), values.high) if values.log else moved
-
-
 def _to_search(param: Param, schedule: Schedule) -> float | str:
     value = schedule.value(param.name)
     return float(value) / schedule.base_lr if param.unit == "lr" else value
-
-
-def _rounded(param: Param, values: Range | Choice, counting: Counting) -> Range | Choice:
-    if isinstance(values, Choice):
-        return values
-    if param.unit == "per epoch":
-        return Range(_factor(values.low, 4, counting), _factor(values.high, 4, counting), values.log, values.step)
-    return Range(_digits(values.low, 4), _digits(values.high, 4), values.log, values.step)
-
-
-def _factor(value: float, n: int, counting: Counting) -> float:
-    """A factor per epoch in `n` digits; one per step is next to 1, where the distance to 1 gets them."""
-    if counting.unit == "epoch" or value <= 0.5:
-        return _digits(value, n)
-    return round(1 - _digits(1 - value, 4), 12)
-
-
-def _digits(value: float, n: int) -> float:
-    return float(f"{value:.{n}g}")

@@ -8,8 +8,9 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..errors import InputError
-from .counting import Unit
-from .families import Array, Expr, Stage, above, lambda_lr, number
+from .counting import IN_EPOCHS, Counting, Unit
+from .families import Array, Expr, Range, Stage, above, lambda_lr, number
+from .values import to_digits
 
 WarmupShape = Literal["linear", "cosine", "exponential"]
 WARMUP_START = 0.01
@@ -52,3 +53,12 @@ def warmup_stage(length: Expr, start: float, shape: WarmupShape) -> Stage:
     else:
         stage = lambda_lr("progress", length=length)
     return replace(stage, length=length)
+
+
+def default_warmup(horizon: float, counting: Counting = IN_EPOCHS) -> Range:
+    """Zero to a fifth of the horizon, in tenths of that, so that no warm-up is among the proposals."""
+    step = to_digits(horizon / 50, 3)
+    if counting.unit == "step":
+        step = max(1.0, round(step))
+        return Range(0.0, min(10 * step, horizon - 1), step=step) if horizon > step else Range(0.0, 0.0)
+    return Range(0.0, to_digits(10 * step, 6), step=step)

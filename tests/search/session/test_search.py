@@ -22,7 +22,7 @@ from lrsearch.search.notes.at_end import Shares
 from lrsearch.search.results.importance import NOTED_FROM, importance
 from lrsearch.search.results.response import response
 from lrsearch.spaces import Schedule, ScheduleSpace, default_space
-from lrsearch.spaces.space import TrialLike
+from lrsearch.spaces.values import TrialLike
 
 MakePlan = Callable[..., Plan]
 
