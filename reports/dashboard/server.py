@@ -185,8 +185,9 @@ def _add_files(study: DashboardNotes, result: SearchResult, records: Sequence[Tr
     """Write the trials' curves into the artifact folder; a trial's files keep their names, so they are replaced."""
     for record in records:
         for title, mimetype, text in _files(record, result.counting):
-            key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{result.name}/{record.number}/{title}"))
-            store.write(key, BytesIO(text.encode("utf-8")))
+            name = f"{result.name}/{record.number}/{title}".encode("utf-8", "backslashreplace").decode()
+            key = str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+            store.write(key, BytesIO(text.encode("utf-8", "backslashreplace")))
             study.file(record.number, key, title, mimetype)
 
 

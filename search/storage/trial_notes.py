@@ -78,9 +78,9 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
 
 def _reported(trial: FrozenTrial) -> dict[int, float]:
     """What it has reported by epoch; raises `StudyError` if that, its value or its parameters are no numbers."""
-    values = trial.values or []
-    numbers = (*trial.intermediate_values, *trial.intermediate_values.values(), *values)
-    good = len(values) < 2 and all(isinstance(n, (int, float)) for n in numbers)
+    values = trial.values
+    numbers = (*trial.intermediate_values, *trial.intermediate_values.values(), *(values or ()))
+    good = (values is None or len(values) == 1) and all(isinstance(n, (int, float)) for n in numbers)
     if not (good and all(_fits(v, trial.distributions[name]) for name, v in trial.params.items())):
         raise StudyError(f"trial {trial.number} holds values that are no numbers: another program has changed it.")
     return trial.intermediate_values

@@ -171,6 +171,20 @@ def test_what_a_stranger_may_not_write_is_known(tmp_path: Path) -> None:
         look_at_all([json.loads(line) for line in lines(name)], range(len(READERS)))
 
 
+@pytest.mark.parametrize("old", ["golden", "val_loss"])
+def test_a_name_that_is_no_text_in_utf_8_breaks_no_reader(old: str) -> None:
+    logs = [json.loads(line) for line in lines("begun")]
+    look_at_all(renamed(logs, old, f"{MARK}\ud800"), range(len(READERS)))
+
+
+def test_a_finished_trial_without_a_value_is_refused(tmp_path: Path) -> None:
+    logs = [json.loads(line) for line in lines("begun")]
+    next(log for log in logs if log.get("values"))["values"] = []
+    (tmp_path / "journal.log").write_text("".join(json.dumps(log) + "\n" for log in logs))
+    with pytest.raises(StudyError, match="values that are no numbers"):
+        load(tmp_path)
+
+
 @pytest.mark.slow
 @settings(
     max_examples=CASES,
