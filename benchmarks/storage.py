@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import re
 import statistics
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from lrsearch.objectives import Measurement
 from lrsearch.run_folder import write_report
 from lrsearch.search import load_result, make_pruner, make_sampler, open_storage
 from lrsearch.search.notes.study import Settings
+from lrsearch.search.storage.lines import written
 from lrsearch.search.storage.studies import open_study
 from lrsearch.search.trial.run import run_trial
 from lrsearch.search.trial.settings import Terms
@@ -167,14 +167,17 @@ def fill(where: str, trials: int) -> None:
 
 
 def _copy_lines(journal: Path, times: int) -> None:
-    lines = [line for line in journal.read_text().splitlines() if json.loads(line)["op_code"] >= 4]
-    with journal.open("a") as file:
+    last = journal.read_bytes().splitlines(keepends=True)[-1]
+    logs = [log for log in map(json.loads, journal.read_text().splitlines()) if log["op_code"] >= 4]
+    with journal.open("ab") as file:
         for n in range(1, times):
-            file.writelines(f"{_moved(line, n * TEMPLATE)}\n" for line in lines)
+            lines = written([_moved(log, n * TEMPLATE) for log in logs], last)
+            last = lines.splitlines(keepends=True)[-1]
+            file.write(lines)
 
 
-def _moved(line: str, by: int) -> str:
-    return re.sub(r'"trial_id":(\d+)', lambda found: f'"trial_id":{int(found[1]) + by}', line)
+def _moved(log: dict[str, Any], by: int) -> dict[str, Any]:
+    return {**log, "trial_id": log["trial_id"] + by} if "trial_id" in log else log
 
 
 def _copy_rows(where: str, times: int) -> None:
