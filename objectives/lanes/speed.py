@@ -21,9 +21,9 @@ MEMORY_SHARE = 0.8
 """How much of the free memory lanes may take; the rest is for fragments and evaluation."""
 FEWEST_EPOCHS = 3
 """Epochs of a measurement at least, besides one to warm up; the median of their seconds counts."""
-EPOCH_S = 0.02
+EPOCH_S = 0.01
 """Seconds of a measured epoch, about."""
-ENOUGH_S = 0.1
+ENOUGH_S = 0.05
 """Seconds after which a measurement ends, if it has so many epochs."""
 MOST_S = 5.0
 """Seconds that one measurement may take; what needs longer keeps the device busy with fewer lanes."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages.journal._storage import JournalOperation
 
 from ...errors import StudyError
 from .attributes import MOST, Attributes
@@ -23,6 +25,15 @@ from .locks import journal_lock
 JOURNAL = "journal.log"
 _BEGINS = b'{"op_code":'
 _BLOCK = 1 << 13
+SYNC_S = 1.0
+"""Seconds for which what a trial under way tells may stay in the system's memory, see `append_logs`."""
+_UNDER_WAY = {
+    JournalOperation.SET_TRIAL_PARAM,
+    JournalOperation.SET_TRIAL_INTERMEDIATE_VALUE,
+    JournalOperation.SET_TRIAL_USER_ATTR,
+    JournalOperation.SET_TRIAL_SYSTEM_ATTR,
+}
+"""What is told of trials that have not ended: Optuna refuses to change others."""
 
 
 class JournalFile(JournalFileBackend):
@@ -34,6 +45,7 @@ class JournalFile(JournalFileBackend):
 
     def __init__(self, file_path: str) -> None:
         super().__init__(file_path, journal_lock(file_path))
+        self._synced = -SYNC_S
         self._begin()
 
     def _begin(self) -> None:
@@ -73,10 +85,18 @@ class JournalFile(JournalFileBackend):
                     yield log
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append and flush to the disk; raises `StudyError` if it is full, leaving the journal as it was."""
+        """Append whole lines or nothing; raises `StudyError` if the disk is full.
+
+        All is on the disk when this returns, but for parameters, reports and notes of trials under way, which are
+        flushed once in `SYNC_S`: a kill takes nothing from them, and after a power cut their trial begins anew. The end
+        of a trial flushes whatever was written before.
+        """
+        sync = any(log["op_code"] not in _UNDER_WAY for log in logs) or time.monotonic() - self._synced > SYNC_S
         with self._failures("written"), self._locked() as file:
             self._mend(file)
-            _append(file, written(logs, _last_line(file, file.seek(0, os.SEEK_END))[1]))
+            _append(file, written(logs, _last_line(file, file.seek(0, os.SEEK_END))[1]), sync=sync)
+        if sync:
+            self._synced = time.monotonic()
 
     @contextmanager
     def _failures(self, done: str) -> Iterator[None]:
@@ -169,12 +189,13 @@ def _is_journal(where: str) -> bool:
     return "://" not in where and os.path.isfile(where)
 
 
-def _append(file: IO[bytes], data: bytes) -> None:
+def _append(file: IO[bytes], data: bytes, *, sync: bool) -> None:
     before, rest = file.seek(0, os.SEEK_END), memoryview(data)
     try:
         while rest:
             rest = rest[file.write(rest) :]
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
     except OSError:
         if file.seek(0, os.SEEK_END) == before + len(data) - len(rest):  # nobody else has written meanwhile
             file.truncate(before)
