@@ -6,12 +6,14 @@ Usage: uv run python benchmarks/overhead.py [--trials 1000]
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,18 +28,32 @@ SPACE = default_space("sgd", 20)
 COUNT = 30
 
 
-def startup(words: list[str], times: int = 7) -> list[float]:
-    """Seconds of the whole process, sorted."""
-    found = []
+class Times(NamedTuple):
+    """Seconds of whole processes, sorted: on the clock, and of the processor, which other programs lengthen less."""
+
+    wall: list[float]
+    cpu: list[float]
+
+
+def startup(words: list[str], times: int = 7) -> Times:
+    """Run a command so many times; NUMBER in it stands for which one it is."""
+    wall, cpu = [], []
     for number in range(times):
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), _of_children()
         subprocess.run(
             [sys.executable, *(w.replace("NUMBER", str(number)) for w in words)],
             check=True,
             capture_output=True,
         )
-        found.append(time.perf_counter() - begun)
-    return sorted(found)
+        wall.append(time.perf_counter() - begun)
+        cpu.append(_of_children() - used)
+    return Times(sorted(wall), sorted(cpu))
+
+
+def _of_children() -> float:
+    """Seconds of the processor that all children so far have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def books(sampler: str, trials: int, folder: Path) -> dict[str, list[float]]:
@@ -45,7 +61,7 @@ def books(sampler: str, trials: int, folder: Path) -> dict[str, list[float]]:
     settings = Settings(metric="val_loss", maximize=False, epochs=20, seed=0, space=space_to_dict(SPACE))
     storage = open_storage(str(folder / f"{sampler}.log"))
     study = open_study(storage, sampler, settings, make_sampler("random", 0, SPACE), make_pruner("median", SPACE))
-    found: dict[str, list[float]] = {"ask": [], "report": [], "tell": []}
+    times: dict[str, list[float]] = {"ask": [], "report": [], "tell": []}
     for number in range(trials + COUNT):
         if number == trials:
             study.sampler = make_sampler(sampler, 0, SPACE)
@@ -60,13 +76,14 @@ def books(sampler: str, trials: int, folder: Path) -> dict[str, list[float]]:
         end(study, trial, "complete", value=value)
         told = time.perf_counter()
         if number > trials:  # the first one fills the sampler's caches
-            for name, seconds in zip(found, (asked - begun, reported - asked, told - reported), strict=True):
-                found[name].append(1e3 * seconds)
-    return found
+            for name, seconds in zip(times, (asked - begun, reported - asked, told - reported), strict=True):
+                times[name].append(1e3 * seconds)
+    return times
 
 
-def _line(what: str, times: list[float]) -> str:
-    return f"{what:<20} median {statistics.median(times):.2f} s, {times[0]:.2f} to {times[-1]:.2f}, n={len(times)}"
+def _line(what: str, times: Times) -> str:
+    shown = (f"{statistics.median(t):.2f} s, {t[0]:.2f} to {t[-1]:.2f}" for t in times)
+    return f"{what:<20} median {', processor '.join(shown)}, n={len(times.wall)}"
 
 
 def main() -> None:
@@ -84,9 +101,9 @@ def main() -> None:
         for words in (["--help"], ["preview", "--family", "exp"], ["tasks"], *reading, one):
             print(_line(words[0], startup(["-m", "lrsearch", *words])))
         for sampler in args.samplers.split(","):
-            found = books(sampler, args.trials, Path(name))
-            shown = ", ".join(f"{k} {statistics.median(v):.1f}" for k, v in found.items())
-            total = statistics.median(map(sum, zip(*found.values(), strict=True)))
+            times = books(sampler, args.trials, Path(name))
+            shown = ", ".join(f"{k} {statistics.median(v):.1f}" for k, v in times.items())
+            total = statistics.median(map(sum, zip(*times.values(), strict=True)))
             print(f"{sampler:<8} {args.trials} trials: {shown}; together {total:.1f} ms (medians, n={COUNT - 1})")
 
 
