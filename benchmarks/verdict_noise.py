@@ -20,61 +20,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from functools import cache
-from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
-from scipy.stats import rankdata
+from verdict_parts import ways
+from verdict_parts.noises import NOISES, Array
+from verdict_parts.ways import Test
 
 from lrsearch.search.notes.contest import Look
 from lrsearch.search.results.paired_tests import ALPHA, contest_level, duel, planned_looks
 from lrsearch.search.results.transfer import extrapolated
 
-Array = NDArray[np.float64]
-Draw = Callable[[np.random.Generator, tuple[int, int]], tuple[Array, Array]]
-Test = Callable[[Array, Array], Array]
-"""p-values, one a confirmation, of "the winner's mean is not lower than the rival's"."""
 GAP = 2.0
 BEFORE = ((0.45, 0.1), (0.7, 0.2), (1.0, 0.7))
 """The looks until this was measured, as shares of the seeds and of a level of 5 %."""
-SPIKE = 0.1
-
-
-def _lognormal(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """Mean 0, standard deviation 2.16."""
-    return np.asarray(np.exp(rng.standard_normal(shape)) - np.exp(0.5))
-
-
-def _spiked(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """One unit lower in nine runs of ten and nine units higher in the tenth."""
-    return np.where(rng.random(shape) < SPIKE, 9.0, -1.0) + rng.standard_normal(shape)
-
-
-def _diverging(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
-    return np.where(rng.random(shape) < SPIKE, np.inf, rng.standard_normal(shape))
-
-
-def _by_seed(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Array, Array]:
-    spread = np.exp(0.7 * rng.standard_normal(shape))
-    return spread * rng.standard_normal(shape), spread * rng.standard_normal(shape)
-
-
-NOISES: dict[str, Draw] = {
-    "normal": lambda g, n: (g.standard_normal(n), g.standard_normal(n)),
-    "t, 3 degrees": lambda g, n: (g.standard_t(3, n) / 3**0.5, g.standard_t(3, n) / 3**0.5),
-    "log-normal, both": lambda g, n: (_lognormal(g, n) / 2.16, _lognormal(g, n) / 2.16),
-    "spread by seed": _by_seed,
-    "accuracies of 100 samples": lambda g, n: (-g.binomial(100, 0.9, n) / 3.0, -g.binomial(100, 0.9, n) / 3.0),
-    "winner 5 times noisier": lambda g, n: (5 * g.standard_normal(n), g.standard_normal(n)),
-    "winner skewed": lambda g, n: (g.exponential(size=n) - 1, g.standard_normal(n)),
-    "winner skewed, 3 times as strong": lambda g, n: (3 * (g.exponential(size=n) - 1), g.standard_normal(n)),
-    "winner log-normal": lambda g, n: (_lognormal(g, n), g.standard_normal(n)),
-    "both diverge in 1 run of 10": lambda g, n: (_diverging(g, n), _diverging(g, n)),
-    "winner spikes in 1 run of 10": lambda g, n: (_spiked(g, n), g.standard_normal(n)),
-}
 
 
 def finite_pairs(winner: Array, rival: Array) -> tuple[Array, Array]:
@@ -84,103 +44,26 @@ def finite_pairs(winner: Array, rival: Array) -> tuple[Array, Array]:
     return winner, np.where(np.isfinite(rival), rival, worst)
 
 
-def _t(differences: Array) -> Array:
-    """p-values of Student's t; 1 where a difference is infinite."""
-    bad = np.asarray(~np.isfinite(differences).all(axis=1))
-    d = np.where(bad[:, None], np.arange(1.0, differences.shape[1] + 1), differences)
-    error = np.asarray(d.std(axis=1, ddof=1) / d.shape[1] ** 0.5)
-    mean = d.mean(axis=1)
-    t = np.divide(mean, error, out=np.copysign(np.inf, mean), where=error > 1e-12)
-    return np.where(bad, 1.0, stdtr(d.shape[1] - 1, t))
-
-
-@cache
-def _signs(seeds: int) -> Array:
-    return np.array(list(product((1.0, -1.0), repeat=seeds)))
-
-
-def _flips(d: Array) -> Array:
-    """Exact p-values of the sum under all changes of sign."""
-    d = np.where(np.isinf(d), np.sign(d) * 1e9, d)
-    chunks = np.array_split(d, max(1, len(d) // 2000))
-    return np.concatenate([(np.abs(c) @ _signs(d.shape[1]).T <= c.sum(1)[:, None] + 1e-9).mean(1) for c in chunks])
-
-
-def _signed_ranks(d: Array) -> Array:
-    return _flips(np.sign(d) * rankdata(np.abs(d), axis=1))
-
-
-def _trimmed(d: Array) -> Array:
-    """Yuen's t of the mean without the largest and the smallest difference."""
-    seeds = d.shape[1]
-    if seeds < 5:
-        return _t(d)
-    inner = np.sort(np.where(np.isinf(d), 1e9, d), axis=1)[:, 1:-1]
-    winsorised = np.concatenate([inner[:, :1], inner, inner[:, -1:]], axis=1).std(axis=1, ddof=1)
-    error = winsorised * ((seeds - 1) / ((seeds - 2) * (seeds - 3))) ** 0.5
-    mean = inner.mean(axis=1)
-    t = np.divide(mean, error, out=np.copysign(np.inf, mean), where=error > 1e-12)
-    return np.asarray(stdtr(seeds - 3, t))
-
-
-def _clipped(d: Array) -> Array:
-    """t of differences that are clipped at 3 robust standard deviations around their median."""
-    middle: Array = np.median(d, axis=1, keepdims=True)
-    reach: Array = 3 * 1.4826 * np.median(np.abs(d - middle), axis=1, keepdims=True)
-    return _t(np.clip(d, middle - reach, middle + reach))
-
-
-def _johnson(d: Array) -> Array:
-    """Johnson's t, corrected for the skew that is seen (Johnson, JASA 73, 1978)."""
-    seeds = d.shape[1]
-    fine = np.where(np.isfinite(d).all(axis=1, keepdims=True), d, np.arange(1.0, seeds + 1))
-    mean, spread = fine.mean(axis=1), fine.std(axis=1, ddof=1) + 1e-12
-    third = ((fine - mean[:, None]) ** 3).sum(axis=1) * seeds / ((seeds - 1) * (seeds - 2))
-    t = (mean + third / (6 * spread**2 * seeds) + third * mean**2 / (3 * spread**4)) / (spread / seeds**0.5)
-    return np.where(np.isfinite(d).all(axis=1), stdtr(seeds - 1, t), 1.0)
-
-
-def _logs(winner: Array, rival: Array) -> Array:
-    """t of the differences of logarithms; the losses lie 5 units above zero."""
-    with np.errstate(invalid="ignore"):
-        return _t(np.log(np.maximum(winner + 5, 0.05)) - np.log(np.maximum(rival + 5, 0.05)))
-
-
-def _imagined(winner: Array, rival: Array) -> Array:
-    """t with one more pair, imagined: as far behind as the median pair is ahead."""
-    d = winner - rival
-    return _t(np.concatenate([d, np.abs(np.median(d, axis=1, keepdims=True))], axis=1))
-
-
-def _cautious(winner: Array, rival: Array) -> Array:
-    return np.maximum(_t(winner - rival), _signed_ranks(winner - rival))
-
-
-def student(winner: Array, rival: Array) -> Array:
-    """The paired t-test."""
-    return _t(winner - rival)
-
-
 def looks_before(seeds: int) -> list[Look]:
     """The looks until this was measured."""
-    found: dict[int, float] = {}
+    levels: dict[int, float] = {}
     for share, spent in BEFORE:
         count = max(3, round(share * seeds))
-        found[count] = found.get(count, 0.0) + spent * ALPHA
-    return [Look(*look) for look in found.items()]
+        levels[count] = levels.get(count, 0.0) + spent * ALPHA
+    return [Look(*look) for look in levels.items()]
 
 
 CANDIDATES: dict[str, tuple[Test, Callable[[int], Sequence[Look]]]] = {
-    "t, 5 % in three looks (before)": (student, looks_before),
-    "exact sign flips": (lambda w, r: _flips(w - r), looks_before),
-    "signed ranks": (lambda w, r: _signed_ranks(w - r), looks_before),
-    "t and signed ranks": (_cautious, looks_before),
-    "trimmed t (Yuen)": (lambda w, r: _trimmed(w - r), looks_before),
-    "t, clipped at 3 deviations": (lambda w, r: _clipped(w - r), looks_before),
-    "t of logarithms": (_logs, looks_before),
-    "Johnson's t": (lambda w, r: _johnson(w - r), looks_before),
-    "t with an imagined bad pair": (_imagined, looks_before),
-    "t, 1.25 % in two looks (chosen)": (student, lambda n: planned_looks(n, contest_level([]))),
+    "t, 5 % in three looks (before)": (ways.student, looks_before),
+    "exact sign flips": (lambda w, r: ways.flips(w - r), looks_before),
+    "signed ranks": (lambda w, r: ways.signed_ranks(w - r), looks_before),
+    "t and signed ranks": (ways.cautious, looks_before),
+    "trimmed t (Yuen)": (lambda w, r: ways.trimmed(w - r), looks_before),
+    "t, clipped at 3 deviations": (lambda w, r: ways.clipped(w - r), looks_before),
+    "t of logarithms": (ways.logs, looks_before),
+    "Johnson's t": (lambda w, r: ways.johnson(w - r), looks_before),
+    "t with an imagined bad pair": (ways.imagined, looks_before),
+    "t, 1.25 % in two looks (chosen)": (ways.student, lambda n: planned_looks(n, contest_level([]))),
 }
 
 
@@ -196,12 +79,12 @@ def said(test: Test, looks: Sequence[Look], winner: Array, rival: Array) -> NDAr
 
 def rates(test: Test, looks: Sequence[Look], seeds: int, times: int) -> dict[str, tuple[float, float]]:
     """By noise, how often "better" is said: of equal schedules, and of one that is `GAP` better."""
-    found = {}
+    shares = {}
     for name, draw in NOISES.items():
         winner, rival = draw(np.random.default_rng([seeds, len(name)]), (times, seeds))
         wrong, right = (said(test, looks, winner - gap, rival).mean() for gap in (0.0, GAP))
-        found[name] = (float(wrong), float(right))
-    return found
+        shares[name] = (float(wrong), float(right))
+    return shares
 
 
 def _table(rows: dict[str, dict[str, tuple[float, float]]], what: str) -> None:
@@ -222,7 +105,7 @@ def chosen(args: argparse.Namespace) -> None:
     for seeds in counts:
         _agrees(seeds)
     level = contest_level([])
-    rows = {f"{n} seeds": rates(student, planned_looks(n, level), n, args.times) for n in counts}
+    rows = {f"{n} seeds": rates(ways.student, planned_looks(n, level), n, args.times) for n in counts}
     _table(rows, f"{args.times:,} confirmations")
     _worse(args.times)
 
@@ -233,7 +116,7 @@ def _agrees(seeds: int) -> None:
     for name, draw in NOISES.items():
         for gap in (0.0, GAP):
             winner, rival = draw(np.random.default_rng(seeds), (100, seeds))
-            mine = said(student, looks, winner - gap, rival)
+            mine = said(ways.student, looks, winner - gap, rival)
             theirs = [r == "better" for r in _duels(winner - gap, rival, looks)]
             if list(mine) != theirs:
                 raise SystemExit(f"the project's own verdict differs: {name}, {seeds} seeds, gap {gap:g}.")
@@ -269,8 +152,8 @@ def contests(args: argparse.Namespace) -> None:
         shown: list[Any] = []
         for contest in range(1, 11):
             winner, rival = NOISES[name](rng, (args.times, seeds))
-            before |= said(student, looks_before(seeds), winner, rival)
-            now |= said(student, planned_looks(seeds, contest_level(spent)), winner, rival)
+            before |= said(ways.student, looks_before(seeds), winner, rival)
+            now |= said(ways.student, planned_looks(seeds, contest_level(spent)), winner, rival)
             spent.append(contest_level(spent))
             if contest in (1, 2, 5, 10):
                 shown.append(f"{contest}: {100 * before.mean():.1f} -> {100 * now.mean():.1f}")

@@ -1,0 +1,1 @@
+"""The parts of `verdict_noise.py`: noises that losses may have, and ways to test a difference."""
