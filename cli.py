@@ -1,4 +1,4 @@
-"""The command line: wires and prints. What a command does is in the layers below; its options in `commands`."""
+"""The command line: wires and prints, here the commands that train. Their options are in `commands`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import commands
+from .cli_reading import (
+    draw_preview,
+    export_trial,
+    list_families,
+    list_runs,
+    list_tasks,
+    make_report,
+    open_in_browser,
+    serve_dashboard,
+    write_text,
+)
 from .errors import InputError, Interrupted, LrsearchError
 from .keywords import FindOptions, RunOptions, TransferOptions, WorkOptions
 from .options import STORAGE, keywords
 from .parser import parse
-
-if TYPE_CHECKING:
-    from .search import SearchResult
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 _begun = [time.monotonic()]
@@ -82,7 +90,7 @@ def _run(args: commands.Run) -> int:
     else:
         print_summary(result, Console())
     if args.open:
-        _open(Path(str(result.folder)) / "report.html")
+        open_in_browser(Path(str(result.folder)) / "report.html")
     return OK if result.ranking else FAILED
 
 
@@ -104,7 +112,7 @@ def _find(args: commands.Find) -> int:
     if args.toml:
         if not toml:
             raise InputError("no range was found, so there is none to write: try other rates with --low and --high.")
-        _write(Path(args.toml), toml)
+        write_text(Path(args.toml), toml)
     if args.html:
         print(f"Plot: {write_finder(probe, args.metric, Path(args.html), title=str(args.objective), toml=toml)}")
     return OK if probe.scale else FAILED
@@ -123,50 +131,6 @@ def _shown_if_interrupted(args: commands.Run) -> Iterator[None]:
 
             print_summary(stop.result, Console())
         raise
-
-
-def _report(args: commands.Report) -> int:
-    from .reports.terminal.plain import plain
-    from .run_folder import write_report
-
-    result = _load(args)
-    path = write_report(result, Path(args.output) if args.output else _default_report(result, args))
-    print(f"Report: {plain(path)}")
-    for kind in ("png", "svg"):
-        if target := getattr(args, kind):
-            from .reports.images import write_image
-
-            print(f"Image: {plain(write_image(result, Path(target), kind))}")
-    if args.open:
-        _open(path)
-    return OK
-
-
-def _default_report(result: SearchResult, args: commands.Report) -> Path:
-    from .search import folder_name
-
-    return Path(result.folder or f"runs/{folder_name(result.name)}") / "report.html"
-
-
-def _export(args: commands.Export) -> int:
-    from .reports.export import export
-
-    result = _load(args)
-    text = export(
-        result.best if args.trial is None else result.trial(args.trial),
-        result,
-        args.format,
-        epochs=args.epochs,
-        steps=args.steps,
-        steps_per_epoch=args.steps_per_epoch,
-        base_lr=args.base_lr,
-        keep_warmup=args.keep_warmup,
-    )
-    if args.output is None:
-        print(text, end="")
-    else:
-        _write(Path(args.output), text)
-    return OK
 
 
 def _transfer(args: commands.Transfer) -> int:
@@ -207,116 +171,16 @@ def _work(args: commands.Worker) -> int:
     return OK
 
 
-def _dashboard(args: commands.Dashboard) -> int:
-    from .reports.dashboard.server import serve
-    from .run_folder import locate
-
-    result = _load(args)
-    serve(result, locate(args.run, args.storage), host=args.host, port=args.port)
-    return OK
-
-
-def _preview(args: commands.Preview) -> int:
-    from rich.console import Console
-
-    from .families import choose_families
-    from .reports.preview import GALLERY, variants, write_preview
-    from .reports.terminal.braille import lr_plot
-
-    values = dict(args.values)
-    wanted: Sequence[tuple[str, dict[str, Any]]] = GALLERY
-    if args.family:
-        wanted = [(name, values) for name in choose_families([args.family])]
-    elif values:
-        raise InputError(f"--{next(iter(values)).replace('_', '-')} needs --family: say which one to draw.")
-    groups = {
-        family if "warmup" not in given else f"{family} with warm-up": variants(
-            family, given, horizon=args.epochs, interval=args.interval
-        )
-        for family, given in wanted
-    }
-    console = Console()
-    for title, schedules in groups.items():
-        console.print(title, style="bold")
-        console.print(lr_plot(list(schedules.values()), list(schedules), console))
-    if args.html:
-        print(f"Plot: {write_preview(groups, Path(args.html))}")
-    return OK
-
-
-def _families(args: commands.Families) -> int:
-    from .families import choose_families
-    from .spaces import DEFAULT_FAMILIES, IN_EPOCHS, Counting, default_space, space_to_toml
-
-    if args.toml:
-        chosen = choose_families(args.families or DEFAULT_FAMILIES)
-        counting = Counting("step") if args.steps else IN_EPOCHS
-        space = default_space(args.optimizer, args.steps or args.epochs, chosen, counting=counting)
-        print(space_to_toml(space, offers=True), end="")
-        return OK
-    from .reports.terminal.family_list import family_lines
-
-    for name in choose_families(args.families or ["all"]):
-        print("\n".join(family_lines(name)))
-    return OK
-
-
-def _tasks(args: commands.Tasks) -> int:
-    from .objectives import TASKS
-
-    for name, task in TASKS.items():
-        print(f"{name:<14} {task.summary}; {task.epochs} epochs")
-    print(f"{'FILE.py:NAME':<14} your own generator function; see the README")
-    return OK
-
-
-def _runs(args: commands.Runs) -> int:
-    from rich.console import Console
-
-    from .reports.terminal.run_list import print_runs, run_rows
-    from .run_folder import load
-
-    if rows := run_rows(Path(args.folder), load):
-        print_runs(rows, Console())
-    else:
-        print(f"no runs in {args.folder!r}; start one with: lrsearch run")
-    return OK
-
-
-def _load(args: commands.OfAStudy) -> SearchResult:
-    from .run_folder import load
-    from .search import SearchResult
-
-    result = load(args.run, args.study, args.storage)
-    if not isinstance(result, SearchResult):
-        raise InputError(f"{args.run} is one trial: give the run folder it lies in.")
-    return result
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be written ({error.strerror}): choose another place.") from None
-    print(f"Written: {path}", file=sys.stderr)
-
-
-def _open(path: Path) -> None:
-    import webbrowser
-
-    webbrowser.open(path.resolve().as_uri())
-
-
 COMMANDS: dict[str, Callable[[Any], int]] = {
     "run": _run,
     "find": _find,
-    "report": _report,
-    "export": _export,
+    "report": make_report,
+    "export": export_trial,
     "transfer": _transfer,
     "worker": _work,
-    "dashboard": _dashboard,
-    "preview": _preview,
-    "families": _families,
-    "tasks": _tasks,
-    "runs": _runs,
+    "dashboard": serve_dashboard,
+    "preview": draw_preview,
+    "families": list_families,
+    "tasks": list_tasks,
+    "runs": list_runs,
 }

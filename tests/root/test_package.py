@@ -21,6 +21,7 @@ FOLDERS = ("options", "spaces", "objectives", "search", "reports")
 FRONT = [
     "lrsearch.api",
     "lrsearch.cli",
+    "lrsearch.cli_reading",
     "lrsearch.commands",
     "lrsearch.keywords",
     "lrsearch.parser",
