@@ -40,6 +40,7 @@ from .spaces import (
     schedule_from_line,
     steps_counting,
 )
+from .spaces.beside import for_job, multipliers
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -73,8 +74,10 @@ def make_plan(asked: RunOptions) -> Plan:
         )
     horizon = counting.at(epochs or objective.epochs)
     space = make_space(asked.space, asked.families, horizon, asked.interval, objective.optimizer, counting)
-    if space.beside and not isinstance(objective, UserObjective):
+    if for_job(space.beside) and not isinstance(objective, UserObjective):
         raise InputError(f"{objective.name} takes no [params]: they are for your own job, which reads run.params.")
+    if multipliers(space.usual) and not isinstance(objective, UserObjective):
+        raise InputError(f"{objective.name} takes no [groups]: they are for your own job, which calls run.scheduler.")
     name = asked.study or objective.name
     if not name.strip() or len(name) > 200:
         raise InputError(f"a study's name has 1 to 200 characters, got {name!r}.")

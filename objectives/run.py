@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ObjectiveError
 from ..spaces import IN_EPOCHS, Counting, Schedule
-from ..spaces.beside import Value
-from ..spaces.groups import as_optimizers
+from ..spaces.beside import Value, for_job, multiplier_name
+from ..spaces.groups import as_optimizers, group_names, group_ratios, unnamed
 from .following import Follower, Place, check_accumulation
-from .optimizer import TrainedOptimizer
+from .optimizer import TrainedOptimizer, unwrapped
 from .reacting import reaction_of
 from .reports import Reports
 
@@ -82,7 +83,8 @@ class Run:
         self.optimizer: TrainedOptimizer | None = None
         self._followers: list[Follower] = []
         self._took_schedule = False
-        self.params = Params(schedule.beside)
+        self._groups: set[str] = set()
+        self.params = Params(for_job(schedule.beside))
         self._again = False
         self._reports: Reports | None = None
         self._lrs: tuple[float, Any] | None = None
@@ -149,15 +151,25 @@ class Run:
             )
         made = TrainedOptimizer.of(*optimizers)
         self.optimizer = self.optimizer or made
-        scheduler = self._plain.scheduler(optimizers, steps_per_epoch)
+        ratios, plain = self._shares(optimizers)
+        scheduler = plain.scheduler(optimizers, steps_per_epoch)
         if steps_per_epoch is not None:
             self.steps_per_epoch = max(steps_per_epoch, self.steps_per_epoch or 0)
         self._again = self._again or any(f.steps for f in self._followers)
         self._followers = [f for f in self._followers if not any(f.yields_to(o) for o in optimizers)]
         between = steps_per_epoch or self._counting.every
-        for one, facts in zip(optimizers, (made, *made.others), strict=True):
-            self._followers.append(Follower(self._plain, one, scheduler, between, facts.ratios))
+        for one, of_one in zip(optimizers, ratios, strict=True):
+            self._followers.append(Follower(self._plain, one, scheduler, between, of_one))
         return scheduler
+
+    def _shares(self, optimizers: Sequence[Optimizer]) -> tuple[list[list[float]], Schedule]:
+        """Every group's share of base_lr, and the schedule without the multipliers of other optimizers' groups."""
+        made = [unwrapped(optimizer) for optimizer in optimizers]
+        names, multipliers = group_names(*made), self._plain.multipliers
+        self._groups.update(names)
+        absent = {multiplier_name(group) for group in multipliers if group not in names}
+        beside = {name: value for name, value in self._plain.beside.items() if name not in absent}
+        return group_ratios(*made, multipliers=multipliers), replace(self._plain, beside=beside)
 
     def report(self, epoch: int, **metrics: Any) -> bool:
         """Tell how an epoch went, where the objective is a plain function in which somebody else owns the loop.
@@ -230,6 +242,13 @@ class Run:
                 f"{name} never took run.params[{unread[0]!r}], which is searched: train with it, or leave it out of "
                 "[params]."
             )
+        if self._plain.multipliers and not self._followers:
+            raise ObjectiveError(
+                f"{name} sets its rates itself, and would pass over the multipliers of [groups]: make its scheduler "
+                "with run.scheduler(optimizer, steps_per_epoch)."
+            )
+        if wrong := unnamed(sorted(self._groups), self._plain.multipliers):
+            raise ObjectiveError(f"{name}: {wrong}")
         check_accumulation(self._followers, name, place)
         for follower in self._followers:
             follower.check(name, place)

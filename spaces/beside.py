@@ -1,8 +1,9 @@
-"""Other hyperparameters that are searched beside the schedule: weight decay, batch size, whatever a job takes."""
+"""What is searched beside the schedule: whatever a job takes, as weight decay, and multipliers of param groups."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,13 +13,47 @@ from ..errors import InputError
 from .families import Array, Choice, Range
 
 PREFIX = "params."
-"""Begins the Optuna names of these parameters."""
+"""Begins the Optuna names of what the job takes."""
+MULTIPLIER = re.compile(r"groups\.([\w-]{1,100})\.multiplier", re.ASCII)
+"""The name of a param group's multiplier, of which the first group is the param group's name."""
+MULTIPLIERS = Range(1e-6, 1e6)
+"""The smallest and the largest multiplier."""
 Value = float | int | str
 
 
 def optuna_name(name: str) -> str:
-    """The Optuna name of a parameter, e.g. ``"params.weight_decay"``."""
-    return PREFIX + name
+    """The Optuna name of a parameter, e.g. ``"params.weight_decay"``; that of a multiplier is its own."""
+    return name if MULTIPLIER.fullmatch(name) else PREFIX + name
+
+
+def multiplier_name(group: str) -> str:
+    """The name of a param group's multiplier."""
+    return f"groups.{group}.multiplier"
+
+
+def for_job(beside: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the parameters that the job takes by itself, as ``run.params``."""
+    return {name: value for name, value in beside.items() if not MULTIPLIER.fullmatch(name)}
+
+
+def for_groups(beside: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the parameters that are multipliers of param groups."""
+    return {name: value for name, value in beside.items() if MULTIPLIER.fullmatch(name)}
+
+
+def multipliers(beside: Mapping[str, Value]) -> dict[str, float]:
+    """The multipliers of param groups by the group's name; raises `InputError` for one out of `MULTIPLIERS`."""
+    found = {match[1]: value for name, value in beside.items() if (match := MULTIPLIER.fullmatch(name))}
+    for group, value in found.items():
+        _check_multiplier(group, value)
+    return {group: float(value) for group, value in found.items()}
+
+
+def _check_multiplier(group: str, value: Any) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not MULTIPLIERS.low <= value <= MULTIPLIERS.high:
+        bounds = f"{MULTIPLIERS.low:g} to {MULTIPLIERS.high:g}"
+        raise InputError(f"{multiplier_name(group)} must be a number from {bounds}, got {value!r}.")
 
 
 def check_beside(beside: Mapping[str, Range | Choice], usual: Mapping[str, Value]) -> dict[str, Value]:
@@ -28,11 +63,15 @@ def check_beside(beside: Mapping[str, Range | Choice], usual: Mapping[str, Value
         InputError: A name is no name, or a usual value is not among those that are searched.
     """
     for name in (*beside, *usual):
-        if not name.isidentifier():
+        if not (name.isidentifier() or MULTIPLIER.fullmatch(name)):
             raise InputError(f"a parameter in [params] has a name as in Python, got {name!r}.")
     if strange := [name for name in usual if name not in beside]:
         raise InputError(f"[params] has a default for {strange[0]!r}, which is not searched.")
-    checked = {name: usual.get(name, _middle(span)) for name, span in beside.items()}
+    for name, span in beside.items():
+        if match := MULTIPLIER.fullmatch(name):
+            for end in (span,) if isinstance(span, Choice) else (span.low, span.high):
+                _check_multiplier(match[1], end)
+    checked = {name: usual.get(name, _usual(name, span)) for name, span in beside.items()}
     for name, value in checked.items():
         if not contains(beside[name], value):
             raise InputError(f"the default of params.{name} must be among what is searched, got {value!r}.")
@@ -96,6 +135,11 @@ def _columns(span: Range | Choice, values: Sequence[Value]) -> list[list[float]]
 def _spread(place: float) -> float:
     """A place in [0, 1] as a coordinate of unit variance."""
     return (place - 0.5) * float(np.sqrt(12))
+
+
+def _usual(name: str, span: Range | Choice) -> Value:
+    """1 for a multiplier, if it is among what is searched; else the middle of a range, or the first choice."""
+    return 1.0 if MULTIPLIER.fullmatch(name) and contains(span, 1.0) else _middle(span)
 
 
 def _middle(span: Range | Choice) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
@@ -27,19 +27,44 @@ def leading(optimizers: Sequence[Optimizer]) -> Optimizer:
     return max(zip(group_ratios(*optimizers), optimizers, strict=True), key=lambda pair: max(pair[0], default=0.0))[1]
 
 
-def group_ratios(*optimizers: Optimizer) -> list[list[float]]:
-    """Every parameter group's rate as a fraction of the highest one, an inner list for each optimizer.
+def group_ratios(*optimizers: Optimizer, multipliers: Mapping[str, float] | None = None) -> list[list[float]]:
+    """Every parameter group's rate as a fraction of base_lr, an inner list for each optimizer.
 
     base_lr is the highest rate of any group; the others keep their ratio to it, at every step. A group's rate is
     its ``lr`` (``initial_lr`` once it has a scheduler), times its ``lr_scale`` where timm has set one. All are 1 if no
     group has a rate above 0.
 
+    Args:
+        *optimizers: The optimizers.
+        multipliers: Shares of base_lr by the ``name`` of a group, which take the place of its own ratio; the highest
+            rate is then that of the other groups.
+
     Raises:
         InputError: A group has no rate, since the optimizer makes its own.
     """
     rates = [[_rate(optimizer, group) for group in optimizer.param_groups] for optimizer in optimizers]
-    top = max((rate for of_one in rates for rate in of_one), default=0.0)
-    return [[rate / top if top else 1.0 for rate in of_one] for of_one in rates]
+    given = [[(multipliers or {}).get(name) for name in group_names(optimizer)] for optimizer in optimizers]
+    both = [list(zip(*of_one, strict=True)) for of_one in zip(rates, given, strict=True)]
+    top = max((rate for of_one in both for rate, share in of_one if share is None), default=0.0)
+    return [[share if share is not None else rate / top if top else 1.0 for rate, share in of_one] for of_one in both]
+
+
+def group_names(*optimizers: Optimizer) -> list[str]:
+    """The ``name`` of every parameter group, in order; empty where it has none."""
+    return [str(group.get("name", "")) for optimizer in optimizers for group in optimizer.param_groups]
+
+
+def unnamed(names: Sequence[str], multipliers: Mapping[str, float]) -> str:
+    """That a multiplier is for a param group which is not among these names, in words; else empty."""
+    missing = [name for name in multipliers if name not in names]
+    if not missing:
+        return ""
+    have = ", ".join(sorted(set(filter(None, names))))
+    return (
+        f"there is a multiplier for the param group {missing[0]!r}, and "
+        f"{f'the groups with a name are {have}' if have else 'no group of the optimizer has a name'}: "
+        f'give it one, as {{"params": ..., "name": "{missing[0]}"}}.'
+    )
 
 
 def set_rates(optimizer: Optimizer, base_lr: float, ratios: Sequence[float]) -> None:

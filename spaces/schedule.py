@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..errors import InputError
-from .beside import Value
+from .beside import Value, multipliers
 from .counting import HORIZONS, Unit, brief, check_unit
 from .families import (
     BUILT_IN,
@@ -30,7 +30,7 @@ from .families import (
     record,
     unpack,
 )
-from .groups import as_optimizers, group_ratios, keep_scale, set_rates
+from .groups import as_optimizers, group_names, group_ratios, keep_scale, set_rates, unnamed
 from .params import complete, filled, in_steps, only, scaled
 from .warmup import WARMUP_START, WarmupShape, check_warmup, check_warmup_shape, warmed, warmup_stage
 
@@ -67,7 +67,7 @@ class Schedule:
         unit: ``"step"``: every length here is in optimizer steps, not in epochs, and ``gamma`` of ``exp`` is per step;
             for trainings that have no epochs.
         beside: What else is searched and the training takes, by name, e.g. ``{"weight_decay": 0.01}``; no part of the
-            rate.
+            rate, but for `multipliers`.
         course: Of one that follows the metric (see `reacts`) and has trained: the share of base_lr in every epoch. It
             is what one training was, no part of the schedule: it is neither stored with it nor compared.
 
@@ -114,6 +114,7 @@ class Schedule:
                     f"the family {self.family!r} is your own: load it with --families FILE.py:{self.family}."
                 )
             object.__setattr__(self, "params", complete(family, self.params, self.horizon - self.warmup))
+        multipliers(self.beside)
         if float(self.params.get("eta_min", 0.0)) > self.base_lr:
             raise InputError(f"eta_min must not exceed base_lr={self.base_lr:g}, got {self.params['eta_min']!r}.")
 
@@ -128,6 +129,14 @@ class Schedule:
     def reacts(self) -> bool:
         """Whether it follows the metric, as `plateau` does: its rates are known once it has trained (see `ran`)."""
         return self.family == PLATEAU.name and not self.points
+
+    @property
+    def multipliers(self) -> dict[str, float]:
+        """Shares of base_lr by the name of a param group, from ``{"groups.head.multiplier": 3.0}`` in `beside`.
+
+        A share takes the place of the group's own ratio, at every step.
+        """
+        return multipliers(self.beside)
 
     def ran(self, rates: Sequence[float]) -> Schedule:
         """The same with the rate that a training had in every epoch, if it is one that follows the metric.
@@ -180,7 +189,7 @@ class Schedule:
         """PyTorch's own scheduler for `optimizer`: step it after every optimizer step (or epoch, see `interval`).
 
         The parameter groups' rates are set first: base_lr is the rate of the group that has the highest one, and
-        the others keep their ratio to it at every step (see `group_ratios`).
+        the others keep their ratio to it at every step, or their multiplier of it (see `group_ratios`).
 
         Args:
             optimizer: Any optimizer, or several that share one base_lr: the highest rate of any of them. A scheduler
@@ -188,12 +197,15 @@ class Schedule:
             steps_per_epoch: Optimizer steps in an epoch, >= 1; of no account for a schedule in steps.
 
         Raises:
-            InputError: An optimizer has no rate, or steps_per_epoch is missing; or the schedule `reacts`.
+            InputError: An optimizer has no rate, steps_per_epoch is missing, or there is no group of a name that has a
+                multiplier; or the schedule `reacts`.
         """
         if self.reacts:
             raise InputError(f"{NOT_KNOWN_BEFOREHAND}; train with PyTorch's ReduceLROnPlateau, as best.py does.")
         optimizers = as_optimizers(optimizer)
-        ratios = group_ratios(*optimizers)
+        if wrong := unnamed(group_names(*optimizers), self.multipliers):
+            raise InputError(wrong)
+        ratios = group_ratios(*optimizers, multipliers=self.multipliers)
         scaled = any(ratio != 1 for of_one in ratios for ratio in of_one)
         made = [self._built(o, steps_per_epoch, r, scaled=scaled) for o, r in zip(optimizers, ratios, strict=True)]
         if len(made) == 1:

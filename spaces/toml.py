@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .beside import Value
+from .beside import MULTIPLIER, Value, for_groups, for_job, multiplier_name
 from .counting import IN_EPOCHS, Counting
 from .families import FAMILIES, Choice, Range, get_family, record
 from .space import ScheduleSpace
@@ -24,7 +24,18 @@ else:
 
 Chosen = Callable[[Sequence[str]], Iterable[str]]
 
-_TOP = {"families", "epochs", "steps", "interval", "base_lr", "warmup", "warmup_start", "warmup_shape", "params"}
+_TOP = {
+    "families",
+    "epochs",
+    "steps",
+    "interval",
+    "base_lr",
+    "warmup",
+    "warmup_start",
+    "warmup_shape",
+    "params",
+    "groups",
+}
 
 
 def _read_beside(table: Any) -> tuple[dict[str, Range | Choice], dict[str, Value]]:
@@ -47,6 +58,25 @@ def _read_beside(table: Any) -> tuple[dict[str, Range | Choice], dict[str, Value
         else:
             raise InputError(f"{key} is {{ low, high }} or {{ choices = [...] }}, got {value!r}.")
     return beside, usual
+
+
+def _read_groups(tables: Any) -> tuple[dict[str, Range | Choice], dict[str, Value]]:
+    """The ranges and the usual values of the multipliers of ``[groups.NAME]``; raises `InputError`."""
+    if not isinstance(tables, dict):
+        raise InputError(f"groups has a table for each param group, as [groups.head], got {tables!r}.")
+    ranges: dict[str, Range | Choice] = {}
+    usual: dict[str, Value] = {}
+    for group, table in tables.items():
+        key = multiplier_name(group)
+        if not MULTIPLIER.fullmatch(key):
+            raise InputError(f"a param group's name here has letters, digits, _ and - alone, got {group!r}.")
+        if not isinstance(table, dict) or set(table) != {"multiplier"}:
+            raise InputError(f"[groups.{group}] has a multiplier of base_lr, and nothing else; got {table!r}.")
+        value = dict(table["multiplier"]) if isinstance(table["multiplier"], dict) else table["multiplier"]
+        if isinstance(value, dict) and "default" in value:
+            usual[key] = _number(f"{key}.default", value.pop("default"), None)
+        ranges[key] = _range(key, value, None)
+    return ranges, usual
 
 
 def _plain_value(key: str, value: Any) -> Value:
@@ -73,7 +103,10 @@ def space_from_toml(text: str, base: ScheduleSpace, chosen: Chosen = list) -> Sc
     _check_length(data, base)
     families = tuple(chosen(_names("families", data["families"]))) if "families" in data else base.families
     known = {f: {p.name: p for p in get_family(f).params} for f in families}
-    beside, usual = _read_beside(data["params"]) if "params" in data else (base.beside, base.usual)
+    beside, usual = _read_beside(data["params"]) if "params" in data else (for_job(base.beside), for_job(base.usual))
+    shares, usual_shares = for_groups(base.beside), for_groups(base.usual)
+    if "groups" in data:
+        shares, usual_shares = _read_groups(data["groups"])
     if strange := [k for k in data if k not in _TOP and k not in known]:
         raise InputError(
             f"unknown key {strange[0]!r} in the space; choose from: {', '.join(sorted(_TOP | set(known)))}."
@@ -104,8 +137,8 @@ def space_from_toml(text: str, base: ScheduleSpace, chosen: Chosen = list) -> Sc
         interval=data.get("interval", base.interval),
         warmup_start=_number("warmup_start", data.get("warmup_start", base.warmup_start), None),
         warmup_shape=data.get("warmup_shape", base.warmup_shape),
-        beside=beside,
-        usual=usual,
+        beside={**beside, **shares},
+        usual={**usual, **usual_shares},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import get_args
 
-from .beside import from_optuna
+from .beside import for_job, from_optuna, multiplier_name, multipliers
 from .counting import in_unit
 from .families import Choice, Range, get_family
 from .space import ScheduleSpace
@@ -15,6 +15,14 @@ _HEAD = """\
 # lrsearch search space, made for {horizon}. Edit, then: lrsearch run --space FILE
 # A range is {{ low, high }}, with log = true for a logarithmic scale or step for a grid; a plain value is fixed.
 # Lengths are in {unit}s (or text like "50%" of the horizon); warm-up and decay share the horizon.
+"""
+_BESIDE = """
+# [params]
+# weight_decay = { low = 1e-6, high = 0.1, log = true, default = 0.01 }  # as run.params
+# batch_size = { choices = [32, 64, 128] }
+
+# [groups.head]  # the param group of that name: {"params": ..., "name": "head"}
+# multiplier = { low = 0.1, high = 10, log = true }  # of base_lr, in place of the group's own ratio
 """
 _UNITS = {
     "epochs": "{unit}s",
@@ -64,10 +72,12 @@ def space_to_toml(space: ScheduleSpace, *, offers: bool = False) -> str:
 def _beside(space: ScheduleSpace, offers: bool) -> list[str]:
     """What is searched beside the schedule, if anything is."""
     if not space.beside:
-        example = "# weight_decay = { low = 1e-6, high = 0.1, log = true, default = 0.01 }  # as run.params"
-        return ["", "# [params]", example, "# batch_size = { choices = [32, 64, 128] }"] if offers else []
-    lines = ["", "[params]  # what else the training takes, as run.params; default: its value in baselines"]
-    for name, span in space.beside.items():
+        return _BESIDE.splitlines() if offers else []
+    lines: list[str] = []
+    searched = for_job(space.beside)
+    if searched:
+        lines += ["", "[params]  # what else the training takes, as run.params; default: its value in baselines"]
+    for name, span in searched.items():
         usual = f", default = {json.dumps(space.usual[name])} }}"
         if isinstance(span, Choice):
             options = json.dumps([from_optuna(span, option) for option in span.options])
@@ -75,6 +85,11 @@ def _beside(space: ScheduleSpace, offers: bool) -> list[str]:
         else:
             more = ", log = true" if span.log else f", step = {span.step!r}" if span.step else ""
             lines.append(f"{name} = {{ low = {float(span.low)!r}, high = {float(span.high)!r}{more}{usual}")
+    for group, value in multipliers(space.usual).items():
+        span = space.beside[multiplier_name(group)]
+        dumped = _dump(span)
+        ranged = f"{dumped.removesuffix(' }')}, default = {value!r} }}" if dumped.endswith("}") else dumped
+        lines += ["", f"[groups.{group}]  # the param group of that name", f"multiplier = {ranged}  # of base_lr"]
     return lines
 
 

@@ -30,7 +30,7 @@ def changes(before: ScheduleSpace, after: ScheduleSpace) -> Changes:
         if there != now:
             refused.append(f"{name} {now} differs from {there}")
     if missing := [name for name in after.beside if name not in before.beside]:
-        refused.append(f"params.{missing[0]} was not searched")
+        refused.append(f"{optuna_name(missing[0])} was not searched")
     for name, old in _ranges(before).items():
         new = _ranges(after).get(name)
         if new is None:

@@ -7,7 +7,7 @@ import json
 from ...spaces.families import PLATEAU_ARGUMENTS
 from ._python import call, title
 from ._source import Source
-from ._torch import RATES, RATIO, SHARED_FLOOR, constants, optimizer_call
+from ._torch import SHARED_FLOOR, constants, optimizer_call, rates_of
 
 
 def render_plateau(source: Source) -> str:
@@ -31,7 +31,7 @@ It follows the metric: step it once an epoch, with what the epoch gave.
     floor = [SHARED_FLOOR] if schedule.value("min_lr") else []
     arguments = [f"{name}={_literal(schedule.value(name))}" for name in PLATEAU_ARGUMENTS]
     groups = "    groups = [g for optimizer in optimizers for g in optimizer.param_groups]" if many else ""
-    rates = RATES.replace("optimizer.param_groups", "groups") if many else RATES
+    rates, ratio = rates_of(schedule, "groups" if many else "optimizer.param_groups")
     signature = "optimizers: list[Optimizer]" if many else "optimizer: Optimizer"
     made = "list[ReduceLROnPlateau]" if many else "ReduceLROnPlateau"
     lines = [
@@ -39,7 +39,7 @@ It follows the metric: step it once an epoch, with what the epoch gave.
         '    """Set the rates; step what it gives after every epoch, with the metric."""',
         *([groups] if many else []),
         rates,
-        f'        group["lr"] = BASE_LR * ({RATIO})',
+        f'        group["lr"] = BASE_LR * ({ratio})',
         *floor,
         *(
             [

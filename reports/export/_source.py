@@ -35,8 +35,9 @@ class Source:
 
     @property
     def grouped(self) -> bool:
-        """Whether the trial's optimizer had parameter groups of different rates."""
-        return self.record.optimizer is not None and self.record.optimizer.grouped
+        """Whether the trial's optimizer had parameter groups of different rates, or the schedule has multipliers."""
+        own = self.record.optimizer is not None and self.record.optimizer.grouped
+        return own or bool(self.schedule.multipliers)
 
     @property
     def several(self) -> int:

@@ -14,14 +14,14 @@ from ...spaces import get_family
 from ...spaces.families import Expr, number
 from ._python import title
 from ._source import Format, InexpressibleError, Lengths, Source, lengths, no_curve, only_one
-from ._torch import RATES, RATIO, constants, optimizer_call
+from ._torch import constants, optimizer_call, rates_of
 
-_BUILD = f'''
+_BUILD = '''
 def build_scheduler(optimizer: Optimizer, steps_per_epoch: int) -> Scheduler:
     """Set the rates; step the scheduler as shown above."""
-{RATES}
+RATES
         group["lr"] = BASE_LR
-        group["lr_scale"] = {RATIO}
+        group["lr_scale"] = RATIO
     scheduler, _ = create_scheduler_v2(
         optimizer,
 ARGUMENTS
@@ -40,7 +40,8 @@ def render(source: Source) -> str:
     doc = f'"""{title(source, "for timm")}\n\n{_usage(source)}\n"""'
     given = arguments(source, lengths(source)).items()
     lines = "\n".join(f'        {k}="{v}",' if isinstance(v, str) else f"        {k}={v!r}," for k, v in given)
-    build = _BUILD.replace("ARGUMENTS", lines)
+    rates, ratio = rates_of(source.schedule)
+    build = _BUILD.replace("ARGUMENTS", lines).replace("RATES", rates).replace("RATIO", ratio)
     if source.schedule.unit == "step":
         build = build.replace(", steps_per_epoch: int", "").replace(
             "updates_per_epoch=steps_per_epoch,", "updates_per_epoch=1,  # lengths are in updates"

@@ -9,6 +9,7 @@ from itertools import accumulate
 
 from ...objectives import TrainedOptimizer
 from ...spaces import Schedule
+from ...spaces.beside import for_job
 from ._python import names, provenance, tidy, title
 from ._source import Format, Source
 from ._stages import (
@@ -32,9 +33,27 @@ RATES = """\
     for group, rate in zip(optimizer.param_groups, rates, strict=True):"""
 """The beginning of a loop over the groups, each with the rate that it has of its own."""
 RATIO = "rate / max(rates) if any(rates) else 1.0"
+_NAMED_RATES = """\
+    if missing := MULTIPLIERS.keys() - {g.get("name") for g in optimizer.param_groups}:
+        raise ValueError(f"there is no param group with the name of {missing}")
+    # BASE_LR is the highest rate of any group without a multiplier; the others keep
+    # their ratio to it.
+    rates = [
+        0.0 if g.get("name") in MULTIPLIERS else g["lr"] * g.get("lr_scale", 1.0)
+        for g in optimizer.param_groups
+    ]
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        own = rate / max(rates) if any(rates) else 1.0"""
 SHARED_FLOOR = """\
     if len(set(rates)) > 1:
         raise ValueError("the smallest rate would be the same for every group")"""
+
+
+def rates_of(schedule: Schedule, groups: str = "optimizer.param_groups") -> tuple[str, str]:
+    """The beginning of a loop over `groups`, and the share of BASE_LR that a ``group`` gets in it."""
+    if not schedule.multipliers:
+        return RATES.replace("optimizer.param_groups", groups), RATIO
+    return _NAMED_RATES.replace("optimizer.param_groups", groups), 'MULTIPLIERS.get(group.get("name"), own)'
 
 
 @dataclass(frozen=True)
@@ -63,7 +82,10 @@ def render(source: Source) -> str:
 
 def constants(source: Source) -> str:
     """``BASE_LR``, under a comment on where it comes from, and what else was searched."""
-    others = f"\nPARAMS = {dict(source.schedule.beside)!r}  # train with these, too" if source.schedule.beside else ""
+    params, multipliers = for_job(source.schedule.beside), source.schedule.multipliers
+    others = f"\nPARAMS = {params!r}  # train with these, too" if params else ""
+    if multipliers:
+        others += f"\nMULTIPLIERS = {multipliers!r}  # of BASE_LR, by the group's name"
     return f"{provenance(source)}\nBASE_LR = {source.schedule.base_lr!r}{others}"
 
 
@@ -115,20 +137,20 @@ def make_builder(
     opening = _opening(schedule, uses_steps=uses_steps, shared_floor=shared_floor)
     text = "\n".join([*definitions, *opening, *body])
     if several:
-        text = _for_several(definitions, opening[0], body, uses_steps=uses_steps)
+        text = _for_several(schedule, definitions, opening[0], body, uses_steps=uses_steps)
     return Builder(first_imports(imports), torch_imports(stages, imports), text, uses_steps)
 
 
-def _for_several(definitions: Sequence[str], signature: str, body: Sequence[str], *, uses_steps: bool) -> str:
+def _for_several(
+    schedule: Schedule, definitions: Sequence[str], signature: str, body: Sequence[str], *, uses_steps: bool
+) -> str:
     """One function that sets the rates of all optimizers, and one that makes the scheduler of each."""
     one = signature.replace("build_scheduler", "one_scheduler")
     both = signature.replace("optimizer: Optimizer", "optimizers: list[Optimizer]").replace(
         "-> LRScheduler", "-> list[LRScheduler]"
     )
     steps = ", steps_per_epoch" if uses_steps else ""
-    rates = RATES.replace("for g in optimizer.param_groups", "for g in groups").replace(
-        "zip(optimizer.param_groups,", "zip(groups,"
-    )
+    rates, ratio = rates_of(schedule, "groups")
     return "\n".join(
         [
             *definitions,
@@ -141,7 +163,7 @@ def _for_several(definitions: Sequence[str], signature: str, body: Sequence[str]
             '    """Set the rates; step every scheduler after every step."""',
             "    groups = [g for optimizer in optimizers for g in optimizer.param_groups]",
             rates,
-            f'        group["lr"] = BASE_LR * ({RATIO})',
+            f'        group["lr"] = BASE_LR * ({ratio})',
             f"    return [one_scheduler(optimizer{steps}) for optimizer in optimizers]",
         ]
     )
@@ -193,11 +215,12 @@ def _opening(schedule: Schedule, *, uses_steps: bool, shared_floor: bool) -> lis
     steps = ", steps_per_epoch: int" if uses_steps else ", steps_per_epoch: int = 1"
     if no_epochs := schedule.unit == "step":
         steps = ""
+    rates, ratio = rates_of(schedule)
     return [
         f"def build_scheduler(optimizer: Optimizer{steps}) -> LRScheduler:",
         *([f'{doc}"""'] if uses_steps or no_epochs else [doc, *unused]),
-        RATES,
-        f'        group["lr"] = BASE_LR * ({RATIO})',
+        rates,
+        f'        group["lr"] = BASE_LR * ({ratio})',
         *([SHARED_FLOOR] if shared_floor else []),
     ]
 

@@ -42,7 +42,10 @@ class Phase(NamedTuple):
 
 
 class TrialCurves(NamedTuple):
-    """One trial's lr and loss curves; `role` is the mark that matters most, or "top": among the best of the search."""
+    """One trial's lr and loss curves; `role` is the mark that matters most, or "top": among the best of the search.
+
+    `groups` are the rates of param groups that have a multiplier.
+    """
 
     number: int
     role: Role
@@ -51,6 +54,7 @@ class TrialCurves(NamedTuple):
     lr: Line
     losses: tuple[Line, ...]
     score: Line | None
+    groups: tuple[Line, ...]
 
 
 class RankedCurves(NamedTuple):
@@ -181,14 +185,17 @@ def _trial_curves(result: SearchResult, trial: TrialRecord, role: Role) -> Trial
     name = f"trial {trial.number}" if role == "top" else f"{word(role, result)}, trial {trial.number}"
     label = f"baseline: {trial.baseline}" if role == "baseline" else name
     scored = result.metric in trial.metrics and "loss" not in result.metric.lower()
+    lr = lr_line(trial.schedule, trial.steps_per_epoch, 3 * POINTS if role == "recommended" else POINTS)
+    shares = trial.schedule.multipliers.items()
     return TrialCurves(
         trial.number,
         role,
         label,
         trial.schedule.family,
-        lr_line(trial.schedule, trial.steps_per_epoch, 3 * POINTS if role == "recommended" else POINTS),
+        lr,
         tuple(_metric_line(trial, name, every) for name in names),
         _metric_line(trial, result.metric, every) if scored else None,
+        tuple(Line(f"lr of {group}", lr.x, tuple(_digits(share * np.array(lr.y)))) for group, share in shares),
     )
 
 

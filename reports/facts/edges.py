@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from ...search import SearchResult, TrialRecord
 from ...spaces import Choice, Range, ScheduleSpace, get_family
-from ...spaces.beside import PREFIX
+from ...spaces.beside import MULTIPLIER, MULTIPLIERS, PREFIX, optuna_name
 from .marks import finalist, recommended, title
 from .numbers import param
 
@@ -67,7 +67,7 @@ def wider_space(result: SearchResult) -> ScheduleSpace | None:
         return None
     space = result.space
     ranges = {name: wide.get(name, span) for name, span in space.ranges.items()}
-    beside = {name: wide.get(PREFIX + name, span) for name, span in space.beside.items()}
+    beside = {name: wide.get(optuna_name(name), span) for name, span in space.beside.items()}
     base_lr, warmup = wide.get("base_lr", space.base_lr), wide.get("warmup", space.warmup)
     return replace(space, base_lr=base_lr, warmup=warmup, ranges=ranges, beside=beside)
 
@@ -113,6 +113,8 @@ def domain(result: SearchResult, name: str) -> Range:
         return Range(0.0, 1e9)
     if name == "warmup":
         return Range(0.0, LONGEST_WARMUP * result.space.horizon)
+    if MULTIPLIER.fullmatch(name):
+        return MULTIPLIERS
     if name.startswith(PREFIX):
         span = result.space.range_of(name)
         return Range(0.0 if isinstance(span, Choice) or span.low >= 0 else -1e9, 1e9)

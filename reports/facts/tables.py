@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord
 from ...spaces import WARMUP_START, Schedule, get_family, in_unit
+from ...spaces.beside import for_job, multiplier_name
 from .marks import lowest_in_search, recommended
 from .numbers import num as num
 from .numbers import param
@@ -78,7 +79,9 @@ def settings(schedule: Schedule) -> tuple[Setting, ...]:
     if schedule.warmup and (schedule.warmup_start, schedule.warmup_shape) != (WARMUP_START, "linear"):
         start = f"first rate as a fraction of base_lr, then {schedule.warmup_shape}"
         rows.append(Setting("warmup_start", num(schedule.warmup_start), start))
-    for name, value in schedule.beside.items():
+    for group, share in schedule.multipliers.items():
+        rows.append(Setting(multiplier_name(group), param(share), f"of base_lr, the rate of the param group {group}"))
+    for name, value in for_job(schedule.beside).items():
         rows.append(Setting(name, value if isinstance(value, str) else param(value), "searched beside the schedule"))
     return tuple(rows)
 

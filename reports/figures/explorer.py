@@ -68,6 +68,8 @@ def _traces(c: TrialCurves, rows: list[str], result: SearchResult) -> list[Figur
     metric, unit = result.metric, result.counting.unit
     quiet = {} if group == "recommended" else {"hoverinfo": "skip", "hovertemplate": None}
     traces = [{**_curve(c, c.lr, "y", group, f"{c.label} lr", unit), **quiet}]
+    for line in c.groups:
+        traces.append({**_curve(c, line, "y", group, f"{c.label} {line.name}", unit), **quiet})
     for line in c.losses:
         train = c.role == "recommended" and "train" in line.name.lower()
         shown = _curve(c, line, "y2", "train" if train else group, f"{c.label} {line.name}", unit)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ...search import SearchResult
 from ...spaces import Choice, Counting, get_family
-from ...spaces.beside import PREFIX, optuna_name
+from ...spaces.beside import MULTIPLIER, PREFIX, optuna_name
 from ..facts.edges import Edge, edges
 from ..facts.marks import recommended, word
 from ..facts.tables import families
@@ -99,7 +99,7 @@ def _unit(name: str, counting: Counting) -> str:
     """What an axis says about the parameter; empty if it is a plain number."""
     if name in ("base_lr", "warmup"):
         return counting.units if name == "warmup" else ""
-    if name.startswith(PREFIX):
+    if name.startswith(PREFIX) or MULTIPLIER.fullmatch(name):
         return ""
     family, _, short = name.partition(".")
     units = {"epochs": counting.units, "per epoch": f"factor per {counting.unit}", "lr": "fraction of base_lr"}
