@@ -100,7 +100,7 @@ def seconds(job: Train, steps: int, adapted: bool) -> float:
     if adapted:
         schedule = Schedule("cosine", 0.01, 1)
         objective = UserObjective(lambda run: job(steps, run), "sgd", epochs=1)
-        train(objective, schedule, lambda found: True, epochs=1, seed=0, device="cpu")
+        train(objective, schedule, lambda _: True, epochs=1, seed=0, device="cpu")
     else:
         job(steps, None)
     return time.process_time() - begun

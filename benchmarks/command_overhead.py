@@ -55,9 +55,9 @@ def main() -> None:
 
         pairs = []
         for turn in range(runs + 1):
-            found = cost(lambda: subprocess.run(by_hand, check=True)), cost(trial)
+            pair = cost(lambda: subprocess.run(by_hand, check=True)), cost(trial)
             if turn:  # the first one reads files that are not in memory yet
-                pairs.append(found)
+                pairs.append(pair)
     for name, kind in (("wall time", 0), ("processor time", 1)):
         alone, within = (median(pair[who][kind] for pair in pairs) for who in (0, 1))
         more = median(within[kind] - alone[kind] for alone, within in pairs)

@@ -74,8 +74,8 @@ def simulate(gap: float, noise: str, seed: int, budget: int) -> tuple[str, int]:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as out:
         objective = Simulated(gap, noise)
         space = default_space("sgd", objective.epochs)
-        found = search(Plan(objective, space, Budget.parse(budget), "s", out, jobs=1, seed=1000 * seed)).confirmation
-    return (found.word, len(found.every)) if found else ("none", 0)
+        contest = search(Plan(objective, space, Budget.parse(budget), "s", out, jobs=1, seed=1000 * seed)).confirmation
+    return (contest.word, len(contest.every)) if contest else ("none", 0)
 
 
 def simulated(args: argparse.Namespace) -> None:
@@ -97,15 +97,15 @@ def further(task: str, options: TaskOptions, schedules: list[Schedule], seeds: r
     job = TaskObjective(get_task(task), options)
     pairs = [(s, seed) for s in schedules for seed in seeds]
     lanes = Lanes(job.recipe(), job.data("cpu"), "cpu", 16)
-    found: dict[int, float] = {}
+    losses: dict[int, float] = {}
     waiting = list(enumerate(pairs))
     while waiting or len(lanes):
         while lanes.room and waiting:
             number, (schedule, seed) = waiting.pop(0)
             lanes.put(number, schedule, seed=seed, epochs=int(schedule.horizon))
         for number, m in lanes.run_epoch().items():
-            found[number] = m.metrics["val_loss"]
-    return [[found[i * len(seeds) + j] for j in range(len(seeds))] for i in range(len(schedules))]
+            losses[number] = m.metrics["val_loss"]
+    return [[losses[i * len(seeds) + j] for j in range(len(seeds))] for i in range(len(schedules))]
 
 
 def real(args: argparse.Namespace) -> None:

@@ -79,11 +79,11 @@ def crowd(where: str, workers: int, trials: int) -> str:
         process.join()
     seconds = time.perf_counter() - begun
     failed = sum(process.exitcode != 0 for process in processes)
-    found = load_result(open_storage(where), "dummy").trials
+    trials_run = load_result(open_storage(where), "dummy").trials
     study = optuna.load_study(study_name="dummy", storage=open_storage(where))
-    withdrawn = len(study.trials) - len(found)
-    beyond = [(t.ended - t.started).total_seconds() - Sleeper.seconds for t in found if t.ended and t.started]
-    kept = f"{sum(t.outcome == 'complete' for t in found)} of {trials}"
+    withdrawn = len(study.trials) - len(trials_run)
+    beyond = [(t.ended - t.started).total_seconds() - Sleeper.seconds for t in trials_run if t.ended and t.started]
+    kept = f"{sum(t.outcome == 'complete' for t in trials_run)} of {trials}"
     ideal = workers / Sleeper.seconds
     return (
         f"| {workers} | {connections} | {trials / seconds:.1f} of {ideal:.1f} | {statistics.median(beyond):.2f} "
@@ -95,11 +95,11 @@ def connected(where: str) -> int:
     """How many connections the server has, without the one that asks."""
     engine = sa.create_engine(where)
     with engine.connect() as connection:
-        found = connection.scalar(
+        clients = connection.scalar(
             sa.text("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
         )
     engine.dispose()
-    return int(found or 0) - 1
+    return int(clients or 0) - 1
 
 
 def main() -> None:

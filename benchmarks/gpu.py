@@ -60,9 +60,9 @@ def make_importable(links: Path) -> None:
     """Make the checkout importable as ``lrsearch``, here and in every process that is started from here."""
     root = Path(__file__).resolve().parent.parent
     (links / "lrsearch").symlink_to(root, target_is_directory=True)
-    found = [str(links), str(root / "benchmarks")]
-    sys.path[:0] = found
-    os.environ["PYTHONPATH"] = os.pathsep.join([*found, *filter(None, [os.environ.get("PYTHONPATH")])])
+    places = [str(links), str(root / "benchmarks")]
+    sys.path[:0] = places
+    os.environ["PYTHONPATH"] = os.pathsep.join([*places, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def run_parts(args: argparse.Namespace, out: Path) -> int:
@@ -72,19 +72,19 @@ def run_parts(args: argparse.Namespace, out: Path) -> int:
     preload()
     slices = QUICK if args.quick else SLICES | {name: search[0] for name, search in SEARCHES.items()}
     names = args.parts.split(",") if args.parts else list(slices)
-    found: dict[str, dict[str, Any]] = {}
+    parts: dict[str, dict[str, Any]] = {}
     for name in names:
         begun = time.time()
         state, rows = run_part(name, args, slices[name])
-        found[name] = {"state": state, "seconds": time.time() - begun, "rows": rows}
-        (out / "results.json").write_text(json.dumps(found, indent=1))
-        (out / "results.md").write_text(markdown(found))
+        parts[name] = {"state": state, "seconds": time.time() - begun, "rows": rows}
+        (out / "results.json").write_text(json.dumps(parts, indent=1))
+        (out / "results.md").write_text(markdown(parts))
         print(f"{name}: {state}, {len(rows)} rows, {time.time() - begun:.0f} s", flush=True)
         if name == "machine" and not rows:
             return 1
     print((out / "results.md").read_text())
-    failed = [row for part in found.values() for row in part["rows"] if row.get("state") == "FAILED"]
-    return int(bool(failed) or any(part["state"].startswith("broke") for part in found.values()))
+    failed = [row for part in parts.values() for row in part["rows"] if row.get("state") == "FAILED"]
+    return int(bool(failed) or any(part["state"].startswith("broke") for part in parts.values()))
 
 
 def preload() -> None:

@@ -86,9 +86,9 @@ def main() -> None:
             folder = Path(runs) / "dummy"
             folder.mkdir()
             storage.fill(str(folder / JOURNAL), trials)
-            found = costs(folder)
+            times = costs(folder)
         if trials > 30:
-            print(f"| {trials:,} |", " | ".join(f"{found[name]:.1f}" for name in STEPS), "|", flush=True)
+            print(f"| {trials:,} |", " | ".join(f"{times[name]:.1f}" for name in STEPS), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def range_test(task: TensorTask, low: float, high: float, seed: int) -> float:
     recipe, data = task.recipe(), task.data("cpu")
     model = recipe.model()
     optimizer, order = recipe.optimizer(model), torch.Generator().manual_seed(seed)
-    rates, average, best, found = np.geomspace(low, high, STEPS), 0.0, np.inf, low
+    rates, average, best, rate_of_best = np.geomspace(low, high, STEPS), 0.0, np.inf, low
     for step, rate in enumerate(rates):
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -58,8 +58,8 @@ def range_test(task: TensorTask, low: float, high: float, seed: int) -> float:
         if not np.isfinite(average):
             break
         if step >= SKIPPED and average < best:
-            best, found = average, rate
-    return float(found)
+            best, rate_of_best = average, rate
+    return float(rate_of_best)
 
 
 def measure(name: str, data_dir: str) -> None:

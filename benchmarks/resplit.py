@@ -16,11 +16,11 @@ from lrsearch.spaces import Schedule
 
 
 def losses(objective: TensorObjective, schedule: Schedule, seeds: int) -> list[float]:
-    found = []
+    losses = []
     for seed in range(1, seeds + 1):
         *_, last = objective.run(schedule, epochs=objective.epochs, seed=seed, device="cpu", test=True)
-        found.append(last.metrics["val_loss"])
-    return found
+        losses.append(last.metrics["val_loss"])
+    return losses
 
 
 def main() -> None:

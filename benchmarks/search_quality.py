@@ -62,12 +62,12 @@ def compare(task: str, contender: str, table: dict[int, list[float]], first: dic
 def measure_live(args: argparse.Namespace, task: str, contender: str) -> dict[int, list[float]]:
     begun = time.perf_counter()
     groups = [list(range(args.seeds)[i :: args.jobs]) for i in range(args.jobs)]
-    found = Parallel(n_jobs=args.jobs)(
+    by_process = Parallel(n_jobs=args.jobs)(
         delayed(live.run)(contender, task, seeds, args.compute, args.data_dir, args.at_once, args.own_weights)
         for seeds in groups
         if seeds
     )
-    courses = sorted((c for group in found for c in group), key=lambda c: c.seed)
+    courses = sorted((c for group in by_process for c in group), key=lambda c: c.seed)
     table = {n: [best_at(c, n) for c in courses] for n in AT if n <= args.compute}
     worth = np.array([c.worth for c in courses]).T.tolist()
     fresh = " ".join(f"{np.mean(v):.5f}±{np.std(v, ddof=1) / len(v) ** 0.5:.5f}" for v in worth)

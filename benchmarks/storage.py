@@ -129,10 +129,12 @@ def throughput(storages: list[str], trials: int, times: int) -> None:
             for _ in range(times):
                 with storage(kind) as where:
                     rates.append(rate(where, workers, trials))
-            found = [r for r in rates if r is not None]
-            failed = f", {len(rates) - len(found)} failed" if len(found) < len(rates) else ""
+            measured = [r for r in rates if r is not None]
+            failed = f", {len(rates) - len(measured)} failed" if len(measured) < len(rates) else ""
             shown = (
-                f"{statistics.median(found):.1f} ({min(found):.1f} to {max(found):.1f}{failed})" if found else "failed"
+                f"{statistics.median(measured):.1f} ({min(measured):.1f} to {max(measured):.1f}{failed})"
+                if measured
+                else "failed"
             )
             cells.append(shown)
         print(f"| {kind} | {' | '.join(cells)} |", flush=True)
@@ -207,13 +209,13 @@ def costs(where: str, what: str) -> dict[str, float]:
     """Seconds to open and read a study; and to ask with a sampler (first and later), or to write the report."""
     begun = time.perf_counter()
     result = load_result(open_storage(where), "dummy")
-    found = {"trials": float(len(result.trials)), "open": time.perf_counter() - begun}
+    measured = {"trials": float(len(result.trials)), "open": time.perf_counter() - begun}
     if what == "report":
         with tempfile.TemporaryDirectory() as folder:
             begun = time.perf_counter()
             path = write_report(result, Path(folder) / "report.html")
-            found |= {"report": time.perf_counter() - begun, "MB": path.stat().st_size / 1e6}
-        return found
+            measured |= {"report": time.perf_counter() - begun, "MB": path.stat().st_size / 1e6}
+        return measured
     sampler = make_sampler(what, 0, SPACE)
     pruner = make_pruner("auto", SPACE, sampler)
     study = optuna.load_study(study_name="dummy", storage=open_storage(where), sampler=sampler, pruner=pruner)
@@ -224,7 +226,7 @@ def costs(where: str, what: str) -> dict[str, float]:
         SPACE.suggest(trial)
         asks.append(time.perf_counter() - begun)
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    return found | {"first": asks[0], "ask": statistics.median(asks[1:]), "most": max(asks[1:])}
+    return measured | {"first": asks[0], "ask": statistics.median(asks[1:]), "most": max(asks[1:])}
 
 
 def size(storages: list[str], trials: list[int]) -> None:
@@ -239,18 +241,18 @@ def size(storages: list[str], trials: list[int]) -> None:
                 cells: list[str] = []
                 opened: list[float] = []
                 for what in (*samplers, "report"):
-                    found = _apart(where, what)
-                    opened += [found["open"]] if found else []
-                    cells += _cells(found, what)
+                    measured = _apart(where, what)
+                    opened += [measured["open"]] if measured else []
+                    cells += _cells(measured, what)
                 print(f"| {kind} | {number:,} | {statistics.median(opened):.2f} | {' | '.join(cells)} |", flush=True)
 
 
-def _cells(found: dict[str, float] | None, what: str) -> list[str]:
-    if found is None:
+def _cells(measured: dict[str, float] | None, what: str) -> list[str]:
+    if measured is None:
         return [f"over {PATIENCE_S} s"] * (2 if what == "report" else 1)
     if what == "report":
-        return [f"{found['report']:.2f}", f"{found['MB']:.1f}"]
-    return [f"{1000 * found['ask']:.0f} to {1000 * found['most']:.0f} ({1000 * found['first']:.0f})"]
+        return [f"{measured['report']:.2f}", f"{measured['MB']:.1f}"]
+    return [f"{1000 * measured['ask']:.0f} to {1000 * measured['most']:.0f} ({1000 * measured['first']:.0f})"]
 
 
 def _apart(where: str, what: str) -> dict[str, float] | None:
@@ -259,8 +261,8 @@ def _apart(where: str, what: str) -> dict[str, float] | None:
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
         return None
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    measured: dict[str, float] = json.loads(done.stdout)
+    return measured
 
 
 def main() -> None:

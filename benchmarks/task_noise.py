@@ -40,24 +40,24 @@ def schedules(optimizer: str, epochs: int) -> list[Schedule]:
 def losses(objective: TaskObjective, tried: Sequence[Schedule], seed: int, width: int) -> list[float]:
     """The last validation loss of each schedule, infinite after a divergence."""
     lanes = Lanes(objective.recipe(), objective.data("cpu"), "cpu", width)
-    waiting, found = list(range(len(tried))), [np.inf] * len(tried)
+    waiting, ends = list(range(len(tried))), [np.inf] * len(tried)
     while waiting or len(lanes):
         while waiting and lanes.room:
             lanes.put(waiting[0], tried[waiting.pop(0)], seed=seed, epochs=objective.epochs)
         for trial, measurement in lanes.run_epoch().items():
-            found[trial] = measurement.metrics["val_loss"] if measurement.finite else np.inf
-    return found
+            ends[trial] = measurement.metrics["val_loss"] if measurement.finite else np.inf
+    return ends
 
 
-def describe(tried: Sequence[Schedule], found: Array) -> str:
+def describe(tried: Sequence[Schedule], losses: Array) -> str:
     """A row of the table of losses ``(seeds, schedules)``."""
-    order = np.argsort(found.mean(0))
+    order = np.argsort(losses.mean(0))
     good, half = order[: len(order) // 4], order[: len(order) // 2]
-    mean = found.mean(0)
-    apart = found[:, good] - found[:, good].mean(1, keepdims=True)
+    mean = losses.mean(0)
+    apart = losses[:, good] - losses[:, good].mean(1, keepdims=True)
     noise = float(np.median(apart.std(0, ddof=1)))
     behind = {f: min(m for m, s in zip(mean, tried, strict=True) if s.family == f) - mean.min() for f in FAMILIES}
-    ranks = [spearmanr(row[half], np.delete(found, i, 0)[:, half].mean(0))[0] for i, row in enumerate(found)]
+    ranks = [spearmanr(row[half], np.delete(losses, i, 0)[:, half].mean(0))[0] for i, row in enumerate(losses)]
     cells = [f"{mean.min():.4f}", f"{noise:.4f}", f"{mean[good].std() / noise:.2f}"]
     cells += [*(f"{b / noise:.1f}" for b in behind.values()), f"{np.mean(ranks):.2f}"]
     return " | ".join(cells)
@@ -67,11 +67,11 @@ def measure(name: str, model: str, args: argparse.Namespace) -> None:
     objective = TaskObjective(get_task(name), TaskOptions(model=model, data_dir=args.data_dir, subset=args.subset))
     tried = schedules(objective.optimizer, objective.epochs)
     begun = time.process_time()
-    found = np.array([losses(objective, tried, seed, args.lanes) for seed in range(args.seeds)])
-    seconds = (time.process_time() - begun) / found.size
-    best = tried[int(np.argmin(found.mean(0)))]
+    ends = np.array([losses(objective, tried, seed, args.lanes) for seed in range(args.seeds)])
+    seconds = (time.process_time() - begun) / ends.size
+    best = tried[int(np.argmin(ends.mean(0)))]
     print(
-        f"| {objective.name} | {describe(tried, found)} | {seconds:.2f} | {best.family} {best.base_lr:g} |", flush=True
+        f"| {objective.name} | {describe(tried, ends)} | {seconds:.2f} | {best.family} {best.base_lr:g} |", flush=True
     )
 
 

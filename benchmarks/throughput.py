@@ -99,8 +99,8 @@ def optuna_study(args: argparse.Namespace, *, loader: bool) -> Course:
         if loader:
             losses = with_loader(recipe, data, schedule, epochs, device())
         else:
-            found = train(recipe, data, schedule, epochs=epochs, seed=0, device=device())
-            losses = (m.metrics["val_loss"] for m in found)
+            measurements = train(recipe, data, schedule, epochs=epochs, seed=0, device=device())
+            losses = (m.metrics["val_loss"] for m in measurements)
         loss = float("nan")
         for epoch, loss in enumerate(losses):
             trained.append(1)
@@ -150,13 +150,13 @@ def ray_tune(args: argparse.Namespace) -> Course:
         ),
         run_config=tune.RunConfig(verbose=0),
     )
-    found = [r.metrics for r in tuner.fit() if r.metrics]  # type: ignore[attr-defined]
+    reports = [r.metrics for r in tuner.fit() if r.metrics]  # type: ignore[attr-defined]
     complete = [
         (float(m["timestamp"]), float(m["val_loss"]), Schedule.from_dict(m["config"]["schedule"]))
-        for m in found
+        for m in reports
         if m["epoch"] == epochs and math.isfinite(m["val_loss"])
     ]
-    return sum(int(m["epoch"]) for m in found), complete
+    return sum(int(m["epoch"]) for m in reports), complete
 
 
 def ours(args: argparse.Namespace, confirm: int) -> Course:
@@ -198,9 +198,9 @@ def once(args: argparse.Namespace) -> None:
     objective_of(args).data()
     begun = time.time()
     epochs, complete = CONTENDERS[args.once](args)
-    found = {"seconds": time.time() - begun, "epochs": epochs, "complete": [(t - begun, v) for t, v, _ in complete]}
+    timed = {"seconds": time.time() - begun, "epochs": epochs, "complete": [(t - begun, v) for t, v, _ in complete]}
     named = complete[0] if args.once in ("lrsearch", "confirmed") else min(complete, key=lambda c: c[1])
-    print(json.dumps({**found, "worth": worth(args, named[2])}))
+    print(json.dumps({**timed, "worth": worth(args, named[2])}))
 
 
 def worth(args: argparse.Namespace, schedule: Any) -> float:
@@ -235,19 +235,19 @@ def main() -> None:
         once(args)
         return
     names = args.contenders.split(",")
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for seed in range(args.repeat):
         for name in names:
             words = [sys.executable, __file__, *sys.argv[1:], "--once", name, "--seed", str(seed)]
             out = subprocess.run(words, check=True, capture_output=True, text=True)
             run = json.loads(out.stdout.splitlines()[-1])
-            found[name].append(run)
+            rounds[name].append(run)
             why = out.stderr.strip().splitlines()[-1] if name in ("lrsearch", "confirmed") else ""
             shown = f"best {best(run):.4f}, on fresh seeds {run['worth']:.4f}"
             print(f"{name}: {run['seconds']:.1f} s, {run['epochs']} epochs, {shown} {why}", flush=True)
     print("| | s | epochs/s | best loss | on fresh seeds | s over the first's | over its s to that loss |")
-    for name, runs in found.items():
-        first, loss = found[names[0]], statistics.median(map(best, runs))
+    for name, runs in rounds.items():
+        first, loss = rounds[names[0]], statistics.median(map(best, runs))
         pairs = list(zip(runs, first, strict=True))
         cells = (
             spread([run["seconds"] for run in runs], 1),

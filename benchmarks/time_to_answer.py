@@ -164,26 +164,26 @@ Found = dict[str, list[tuple[float, float]]]
 def measure(name: str, args: argparse.Namespace) -> Found:
     """Every contender in every pair."""
     scripts, budgets = args.scripts.split(","), args.budgets.split(",")
-    found: Found = {}
+    times: Found = {}
     for seed in range(args.pairs):
         for contender in (*scripts, *budgets):
             of = of_script if contender in scripts else of_lrsearch
             seconds, schedule = of(name, contender, args, seed)
             value = worth(JOBS[name], args.data_dir, schedule)
-            found.setdefault(contender, []).append((seconds, value))
+            times.setdefault(contender, []).append((seconds, value))
             print(f"{name}, pair {seed}, {contender}: {seconds:.1f} s, {value:.4f} on fresh seeds", flush=True)
-    return found
+    return times
 
 
-def table(name: str, found: Found, scripts: list[str]) -> str:
+def table(name: str, times: Found, scripts: list[str]) -> str:
     """A Markdown table of a task: medians with ranges, and against each script times faster and answers."""
     heads = "".join(f" times as fast as {s} | answered |" for s in scripts)
     lines = [f"| {name} | s | on fresh seeds |{heads}", "|---|---:|---:|" + "---:|---:|" * len(scripts)]
-    for contender, runs in found.items():
+    for contender, runs in times.items():
         shown = contender if contender in scripts else f"lrsearch --budget {contender}"
         cells = [spread([s for s, _ in runs], 1), spread([v for _, v in runs], 4)]
         for other in scripts:
-            pairs = list(zip(runs, found[other], strict=True))
+            pairs = list(zip(runs, times[other], strict=True))
             cells.append(spread([theirs[0] / ours[0] for ours, theirs in pairs], 2))
             cells.append(f"{sum(ours[1] <= theirs[1] for ours, theirs in pairs)} of {len(pairs)}")
         lines.append(f"| {shown} | " + " | ".join(cells) + " |")

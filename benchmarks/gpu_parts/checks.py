@@ -41,14 +41,14 @@ def checks(context: Context) -> None:
             context.add({"check": name, "state": "cut off", "found": "no time was left"})
             continue
         try:
-            state, found = "passed", check(context)
+            state, said = "passed", check(context)
         except AssertionError as error:
-            state, found = "FAILED", str(error)
+            state, said = "FAILED", str(error)
         except Exception as error:  # one check that breaks must not hide the others
-            state, found = "FAILED", " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        if found.startswith("left out"):
+            state, said = "FAILED", " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        if said.startswith("left out"):
             state = "left out"
-        context.add({"check": name, "state": state, "found": found, "seconds": time.time() - begun})
+        context.add({"check": name, "state": state, "found": said, "seconds": time.time() - begun})
 
 
 def every(context: Context) -> Iterator[tuple[str, Callable[[Context], str]]]:
@@ -89,14 +89,14 @@ def trials(lr: float) -> list[tuple[Schedule, int]]:
 def run(lanes: Lanes, given: Sequence[tuple[Schedule, int]], epochs: int = 2) -> Found:
     """Every trial to its end, one more put in after each epoch."""
     waiting = list(enumerate(given))
-    found: Found = {number: [] for number, _ in waiting}
+    measured: Found = {number: [] for number, _ in waiting}
     while waiting or len(lanes):
         if waiting and lanes.room:
             number, (schedule, seed) = waiting.pop(0)
             lanes.put(number, schedule, seed=seed, epochs=epochs)
         for number, measurement in lanes.run_epoch().items():
-            found[number].append(measurement)
-    return found
+            measured[number].append(measurement)
+    return measured
 
 
 def apart(one: Found, other: Found) -> float:
@@ -180,12 +180,12 @@ def out_of_memory(context: Context) -> str:
         pool = Lanes(recipe, data, context.device, lanes, graph=context.cuda)
         for number, (schedule, seed) in enumerate(given):
             pool.put(number, schedule, seed=seed, epochs=2)
-        found = [pool.run_epoch(), pool.run_epoch()]
+        epochs = [pool.run_epoch(), pool.run_epoch()]
     assert pool.capacity < lanes, f"{lanes} lanes went on, the cap on memory did not bite"
-    assert all(len(f) == lanes for f in found), f"of {lanes} trials {[len(f) for f in found]} were measured"
+    assert all(len(f) == lanes for f in epochs), f"of {lanes} trials {[len(f) for f in epochs]} were measured"
     schedule, seed = given[-1]
     alone = list(train(recipe, data, schedule, epochs=2, seed=seed, device=context.device))
-    worst = _near(apart({0: alone}, {0: [f[lanes - 1] for f in found]}), 10 * RELATIVE[False])
+    worst = _near(apart({0: alone}, {0: [f[lanes - 1] for f in epochs]}), 10 * RELATIVE[False])
     return f"{lanes} lanes became {pool.capacity}; {worst}{'' if context.cuda else ' (error raised by hand)'}"
 
 

@@ -48,10 +48,10 @@ class Context:
         """The shortest seconds of a call, after one to warm up; repeated `least` times and for `enough` seconds."""
         call()
         self.wait()
-        found: list[float] = []
-        while len(found) < least or sum(found) < enough:
+        seconds: list[float] = []
+        while len(seconds) < least or sum(seconds) < enough:
             begun = time.perf_counter()
             call()
             self.wait()
-            found.append(time.perf_counter() - begun)
-        return min(found)
+            seconds.append(time.perf_counter() - begun)
+        return min(seconds)

@@ -90,9 +90,9 @@ def _speed(row: Row) -> list[str]:
 
 def _searches(rows: Sequence[Row]) -> str:
     head = ["job", "who", "trials", "epochs", "s", "trials/min", "best", "fresh", "busy", "card used", "engine"]
-    found = [row for row in rows if "trials" in row]
+    searches = [row for row in rows if "trials" in row]
     said = [_said(row) for row in rows if "until" in row or "times" in row]
-    return _table(head, [_search(row) for row in found]) + "\n\n" + "\n".join(said)
+    return _table(head, [_search(row) for row in searches]) + "\n\n" + "\n".join(said)
 
 
 def _search(row: Row) -> list[str]:

@@ -57,12 +57,12 @@ class Course:
 
     def improvements(self) -> list[tuple[float, Schedule]]:
         """Every schedule that was the best when its trial ended, and when that was."""
-        found, lowest = [], math.inf
+        better, lowest = [], math.inf
         for seconds, loss, schedule in sorted(self.complete, key=lambda c: c[0]):
             if loss < lowest:
                 lowest = loss
-                found.append((seconds, schedule))
-        return found
+                better.append((seconds, schedule))
+        return better
 
 
 def searches(name: str, bf16: bool, context: Context) -> None:
@@ -154,9 +154,9 @@ def _plain(job: Job, context: Context, trials: int) -> Course:
 
 def _reached(course: Course, worth: _Worth, target: float | None, context: Context) -> tuple[float | None, str]:
     """Seconds until the search had a schedule that is as good on fresh seeds; None if it is not known, and why."""
-    found = course.improvements()
-    step = max(1, math.ceil(len(found) / CANDIDATES))
-    for seconds, schedule in sorted({*found[::step], *found[-1:]}, key=lambda f: f[0]):
+    better = course.improvements()
+    step = max(1, math.ceil(len(better) / CANDIDATES))
+    for seconds, schedule in sorted({*better[::step], *better[-1:]}, key=lambda f: f[0]):
         if target is None:
             return None, "the plain script completed no trial in its time"
         if context.left() < 1:
@@ -187,13 +187,13 @@ class _Worth:
 @contextmanager
 def _watching(context: Context) -> Iterator[list[float]]:
     """How busy the card says that it is, looked up now and then; nothing where it cannot say."""
-    found: list[float] = []
+    loads: list[float] = []
     stop = threading.Event()
 
     def watch() -> None:
         try:
             while not stop.wait(0.2):
-                found.append(torch.cuda.utilization(context.device) / 100)
+                loads.append(torch.cuda.utilization(context.device) / 100)
         except Exception:  # nvidia-ml-py is not there, or the driver refuses
             return
 
@@ -201,7 +201,7 @@ def _watching(context: Context) -> Iterator[list[float]]:
     if context.cuda:
         thread.start()
     try:
-        yield found
+        yield loads
     finally:
         stop.set()
         if context.cuda:

@@ -154,9 +154,9 @@ def _compiled(context: Context, job: Job, *, graph: bool) -> None:
     step: Any = FusedStep(pool._model, backend)
     pool._graph = StepGraph(step) if graph else step
     begun = time.perf_counter()
-    found, expected = pool.run_epoch(), eager.run_epoch()
+    measured, expected = pool.run_epoch(), eager.run_epoch()
     cold = time.perf_counter() - begun
-    worst = max(abs(m.metrics["train_loss"] / expected[n].metrics["train_loss"] - 1) for n, m in found.items())
+    worst = max(abs(m.metrics["train_loss"] / expected[n].metrics["train_loss"] - 1) for n, m in measured.items())
     steps = len(job.train.y) // job.batch_size
     rate, launched = (_rate(context, _epochs(p), steps * lanes) for p in (pool, eager))
     row = {"steps_per_s": rate, "over_eager": rate / launched, "first_epoch_s": cold, "apart": worst}
@@ -170,10 +170,10 @@ def _told(error: Exception) -> str:
 def _rate(context: Context, epochs: Iterator[float], steps: int) -> float:
     """Steps a second, from the median of a few epochs after the first."""
     next(epochs)
-    found: list[float] = []
-    while len(found) < 3 and sum(found) < 3 * AIM and (not found or context.left() > 1):
-        found.append(next(epochs))
-    return steps / statistics.median(found)
+    seconds: list[float] = []
+    while len(seconds) < 3 and sum(seconds) < 3 * AIM and (not seconds or context.left() > 1):
+        seconds.append(next(epochs))
+    return steps / statistics.median(seconds)
 
 
 def _filled(job: Job, device: str, lanes: int, *, graph: bool = False) -> Lanes:
@@ -191,5 +191,5 @@ def _epochs(pool: Lanes) -> Iterator[float]:
 
 def _epochs_alone(job: Job, device: str) -> Iterator[float]:
     recipe, data = job.on(device)
-    found = partial(train, recipe, data, GENTLE, epochs=EPOCHS, seed=0, device=device)
-    return (m.seconds for m in found())
+    training = partial(train, recipe, data, GENTLE, epochs=EPOCHS, seed=0, device=device)
+    return (m.seconds for m in training())

@@ -58,8 +58,8 @@ def probe_of(name: str, data_dir: str, weights: int) -> tuple[int, Scale]:
     lanes = Lanes(task.recipe(), task.data("cpu"), "cpu", len(rates))
     for i, rate in enumerate(rates):
         lanes.put(i, Schedule("constant", rate, task.epochs), seed=weights, epochs=1)
-    found = lanes.run_epoch()
-    losses = [found[i].metrics["val_loss"] for i in range(len(rates))]
+    measured = lanes.run_epoch()
+    losses = [measured[i].metrics["val_loss"] for i in range(len(rates))]
     scale = scale_of(rates, [x if math.isfinite(x) else math.inf for x in losses])
     assert scale is not None
     return len(rates), scale
@@ -90,12 +90,12 @@ class _Study:
 
     def named(self) -> list[Schedule]:
         """The best trial's schedule, and the one that the surrogate holds for the best, if there is one."""
-        found = [min(self.complete, key=self.complete.__getitem__)]
+        chosen = [min(self.complete, key=self.complete.__getitem__)]
         if isinstance(self.study.sampler, CurveSampler):
             expected = self.study.sampler.model.expected(self.study, list(self.complete))
             if expected is not None:
-                found.append(list(self.complete)[int(np.argmin(expected))])
-        return found
+                chosen.append(list(self.complete)[int(np.argmin(expected))])
+        return chosen
 
 
 @dataclass

@@ -47,9 +47,9 @@ def load(name: str) -> Table:
         return Table(name, tuple(whole.schedules[i] for i in kept), whole.losses[kept])
     if name == "lm124m":
         return _language_model()
-    with np.load(FOLDER / f"{name}.npz") as found:
-        schedules = tuple(Schedule.from_dict(s) for s in json.loads(str(found["schedules"])))
-        return Table(name, schedules, found["losses"].astype(float))
+    with np.load(FOLDER / f"{name}.npz") as stored:
+        schedules = tuple(Schedule.from_dict(s) for s in json.loads(str(stored["schedules"])))
+        return Table(name, schedules, stored["losses"].astype(float))
 
 
 def space(name: str) -> ScheduleSpace:

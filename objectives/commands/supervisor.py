@@ -83,15 +83,15 @@ def _watch(pid: int, woken: int) -> int | None:
 
 def _reap() -> dict[int, int]:
     """How the children that have ended by now did, by process id."""
-    found: dict[int, int] = {}
+    codes: dict[int, int] = {}
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return found
+            return codes
         if not pid:
-            return found
-        found[pid] = os.waitstatus_to_exitcode(status)
+            return codes
+        codes[pid] = os.waitstatus_to_exitcode(status)
 
 
 def _end_all(pid: int) -> dict[int, int]:
@@ -122,13 +122,13 @@ def _below(root: int) -> set[int]:
     children: dict[int, list[int]] = {}
     for pid, parent in _processes():
         children.setdefault(parent, []).append(pid)
-    found: set[int] = set()
+    pids: set[int] = set()
     todo = [root]
     while todo:
         new = children.get(todo.pop(), [])
-        found.update(new)
+        pids.update(new)
         todo.extend(new)
-    return found
+    return pids
 
 
 def _processes() -> list[tuple[int, int]]:
@@ -139,7 +139,7 @@ def _processes() -> list[tuple[int, int]]:
         listed = subprocess.Popen(["ps", "-A", "-o", "pid=,ppid=,state="], stdout=subprocess.PIPE, text=True)
         rows = [line.split() for line in listed.communicate()[0].splitlines()]
         return [(int(r[0]), int(r[1])) for r in rows if int(r[0]) != listed.pid and not r[2].startswith("Z")]
-    found = []
+    pairs = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
@@ -148,8 +148,8 @@ def _processes() -> list[tuple[int, int]]:
             except OSError:  # it has just ended
                 continue
             if state not in "ZX":
-                found.append((int(name), int(parent)))
-    return found
+                pairs.append((int(name), int(parent)))
+    return pairs
 
 
 def _prctl(option: int, value: int) -> None:

@@ -30,8 +30,8 @@ def baselines(space: ScheduleSpace, own: Schedule | None = None) -> dict[str, Sc
     The user's own schedule stays as it is, stretched to the horizon.
     """
     base_lr = float(f"{space.base_lr.middle:.4g}")
-    found = {title: space.plain(family, base_lr) for family, title in BASELINES.items()}
-    return found if own is None else {OWN: own.stretched(space.horizon), **found}
+    untuned = {title: space.plain(family, base_lr) for family, title in BASELINES.items()}
+    return untuned if own is None else {OWN: own.stretched(space.horizon), **untuned}
 
 
 def first_schedules(space: ScheduleSpace, scale: Scale) -> list[Schedule]:
@@ -48,13 +48,13 @@ def tuned_baselines(
         space: Where base_lr and warm-up may lie.
         expected: What schedules are expected to end with, smaller is better; None if too little is known.
     """
-    found = []
+    tuned = []
     for family, title in BASELINES.items():
         variants = [space.plain(family, rate, length) for length in _warmups(space) for rate in _rates(space)]
         values = expected(variants)
         best = len(variants) // 2 if values is None else int(np.argmin(values))
-        found.append((0.0 if values is None else values[best], f"{title}, tuned", variants[best]))
-    return [(title, schedule) for _, title, schedule in sorted(found, key=lambda f: f[0])]
+        tuned.append((0.0 if values is None else values[best], f"{title}, tuned", variants[best]))
+    return [(title, schedule) for _, title, schedule in sorted(tuned, key=lambda f: f[0])]
 
 
 def _rates(space: ScheduleSpace) -> list[float]:

@@ -211,16 +211,16 @@ def _whole(file: IO[bytes]) -> int:
 
 def _last_line(file: IO[bytes], end: int) -> tuple[int, bytes]:
     """Where the last line before `end` begins, and the line; its own line break, if it has one, belongs to it."""
-    found, start = b"", end
+    tail, start = b"", end
     while start:
         size = min(_BLOCK, start)
         start -= size
         file.seek(start)
-        found = file.read(size) + found
-        at = found.rfind(b"\n", 0, len(found) - 1)
+        tail = file.read(size) + tail
+        at = tail.rfind(b"\n", 0, len(tail) - 1)
         if at >= 0:
-            return start + at + 1, found[at + 1 :]
-    return 0, found
+            return start + at + 1, tail[at + 1 :]
+    return 0, tail
 
 
 def _is_json(line: bytes) -> bool:

@@ -40,8 +40,8 @@ def note_whereabouts(folder: Path, storage: str | None, study: str) -> None:
         if storage is None:
             (folder / WHEREABOUTS).unlink(missing_ok=True)
             return
-        found = Whereabouts(redact(_anywhere(storage)), study)
-        (folder / WHEREABOUTS).write_text(json.dumps(found._asdict(), indent=1), encoding="utf-8")
+        here = Whereabouts(redact(_anywhere(storage)), study)
+        (folder / WHEREABOUTS).write_text(json.dumps(here._asdict(), indent=1), encoding="utf-8")
     except OSError as error:
         raise unwritable(folder, error) from None
 
@@ -49,8 +49,8 @@ def note_whereabouts(folder: Path, storage: str | None, study: str) -> None:
 def whereabouts(folder: Path) -> Whereabouts | None:
     """What `note_whereabouts` noted there."""
     try:
-        found = json.loads((folder / WHEREABOUTS).read_text(encoding="utf-8"))
-        return Whereabouts(str(found["storage"]), str(found["study"]))
+        noted = json.loads((folder / WHEREABOUTS).read_text(encoding="utf-8"))
+        return Whereabouts(str(noted["storage"]), str(noted["study"]))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
