@@ -98,8 +98,9 @@ def optimizer_call(source: Source, parameters: str) -> str:
     if made is None:
         used = str(source.result.settings.get("optimizer")) if source.result else ""
         return f"{_CLASSES.get(used, _CLASSES['sgd'])}({parameters}, lr=BASE_LR)"
-    if made.grouped:
-        return f"{_made(made, 'groups', grouped=True)}  # the groups of the search, with their rates"
+    if made.grouped or source.schedule.multipliers:
+        owned = "names" if source.schedule.multipliers else "rates"
+        return f"{_made(made, 'groups', grouped=made.grouped)}  # the groups of the search, with their {owned}"
     return _made(made, parameters, grouped=False)
 
 

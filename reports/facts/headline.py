@@ -81,9 +81,9 @@ def use(best: TrialRecord) -> str:
     noun = "constant rate" if family == "constant" else f"{family} schedule"
     warmup = f"warm-up {param(schedule.warmup)} of" if schedule.warmup else "no warm-up,"
     article = "an" if noun[0] in "aeiou" else "a"
-    return (
-        f"Use {article} {noun}, base_lr {rate(schedule.base_lr)} ({warmup} {amount(schedule.horizon, schedule.unit)})."
-    )
+    shares = "".join(f", {rate(share)} times that for {group}" for group, share in schedule.multipliers.items())
+    length = amount(schedule.horizon, schedule.unit)
+    return f"Use {article} {noun}, base_lr {rate(schedule.base_lr)}{shares} ({warmup} {length})."
 
 
 def too_early(result: SearchResult) -> str:

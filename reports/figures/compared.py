@@ -12,7 +12,7 @@ from ..facts.curves import Line as Curve
 from ..facts.curves import lr_line, thin
 from ..facts.numbers import num
 from .contenders import Contender, contenders
-from .panel import Axis, Band, Line, Mark, Panel, value_axis
+from .panel import Axis, Band, Line, Mark, Panel, Text, value_axis
 
 
 class Spread(NamedTuple):
@@ -31,11 +31,17 @@ def lr_panel(result: SearchResult) -> Panel | None:
     if not shown:
         return None
     lines = [(c, _rates(c)) for c in shown]
-    top = max(max(line.y) for _, line in lines)
-    marks = [Line(line.x, line.y, c.color, c.width, c.dash, c.name) for c, line in reversed(lines)]
+    groups = _groups(*lines[0])
+    top = max(max(line.y) for line in (*(line for _, line in lines), *groups))
+    marks: list[Mark] = [Line(line.x, line.y, c.color, c.width, c.dash, c.name) for c, line in reversed(lines)]
+    for group in groups:
+        marks.append(Line(group.x, group.y, lines[0][0].color, 1.7, "2 3", f"param group {group.name}"))
+        at = len(group.x) // 2
+        marks.append(Text(group.x[at], group.y[at], group.name, lines[0][0].color, "start", -5))
     said = "; ".join(
         f"{c.name}: from {num(line.y[0])} over {num(max(line.y))} to {num(line.y[-1])}" for c, line in lines
     )
+    said += "".join(f"; param group {group.name}: up to {num(max(group.y))}" for group in groups)
     y = Axis(0.0, top * 1.06)
     return Panel(
         "Learning rate", f"Learning rate over the {result.counting.units}. {said}.", _epochs(result), y, tuple(marks)
@@ -81,6 +87,13 @@ def spread(contender: Contender, metric: str, every: int = 1) -> Spread | None:
 def _rates(contender: Contender) -> Curve:
     assert contender.trial.schedule is not None
     return lr_line(contender.trial.schedule, contender.trial.steps_per_epoch)
+
+
+def _groups(contender: Contender, rates: Curve) -> list[Curve]:
+    """The rates of the param groups that have a multiplier, by the group's name."""
+    assert contender.trial.schedule is not None
+    shares = contender.trial.schedule.multipliers.items()
+    return [Curve(group, rates.x, tuple(share * rate for rate in rates.y)) for group, share in shares]
 
 
 def _epochs(result: SearchResult) -> Axis:

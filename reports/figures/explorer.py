@@ -69,7 +69,8 @@ def _traces(c: TrialCurves, rows: list[str], result: SearchResult) -> list[Figur
     quiet = {} if group == "recommended" else {"hoverinfo": "skip", "hovertemplate": None}
     traces = [{**_curve(c, c.lr, "y", group, f"{c.label} lr", unit), **quiet}]
     for line in c.groups:
-        traces.append({**_curve(c, line, "y", group, f"{c.label} {line.name}", unit), **quiet})
+        dotted = _curve(c, line, "y", group, f"{c.label} {line.name}", unit)
+        traces.append({**dotted, "line": {**dotted["line"], "dash": "dot"}, **quiet})
     for line in c.losses:
         train = c.role == "recommended" and "train" in line.name.lower()
         shown = _curve(c, line, "y2", "train" if train else group, f"{c.label} {line.name}", unit)

@@ -18,6 +18,7 @@ from lrsearch.cli import main
 from lrsearch.errors import InputError, ObjectiveError
 from lrsearch.objectives import Run, TrainedOptimizer
 from lrsearch.reports.export import export, read_best
+from lrsearch.reports.facts.numbers import rate
 from lrsearch.run_folder import load
 from lrsearch.search import SearchResult
 from lrsearch.spaces import (
@@ -176,9 +177,15 @@ def test_the_report_draws_the_groups_rate_and_names_the_multiplier(result: Searc
     folder = Path(result.folder or "")
     page = (folder / "report.html").read_text()
     assert "lr of head" in page
+    assert "param group head" in page
+    winner = result.ranking[0].schedule
+    assert winner is not None
+    assert f"{rate(winner.multipliers['head'])} times that for head" in page
     assert "of base_lr, the rate of the param group head" in re.sub(r"<[^>]*>", "", page)
     assert load(str(folder / "best.json")).schedule == result.best.schedule
-    assert 'MULTIPLIERS = {"head": ' in (folder / "best.py").read_text().replace("'", '"')
+    code = (folder / "best.py").read_text()
+    assert "MULTIPLIERS = {'head': " in code
+    assert "torch.optim.SGD(groups, lr=0.001)  # the groups of the search, with their names" in code
 
 
 def test_a_space_with_groups_is_read_back() -> None:
