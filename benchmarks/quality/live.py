@@ -160,7 +160,9 @@ def run(
             if trials[slot].owner.course.spent < most:
                 start(slot)
     for study in studies:
-        study.course.worth = [_on_fresh_seeds(task, schedule) for schedule in study.named()]
+        named = study.named()
+        worth = {schedule: _on_fresh_seeds(task, schedule) for schedule in dict.fromkeys(named)}
+        study.course.worth = [worth[schedule] for schedule in named]
     return [study.course for study in studies]
 
 
