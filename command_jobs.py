@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .errors import InputError
@@ -12,7 +12,8 @@ from .keywords import RunOptions
 from .objectives import Command, MetricFile, MetricJson, MetricPattern, Objective, Source, file_sources, source_of
 from .redaction import HIDDEN, redact_words
 from .search import SearchResult, folder_name
-from .spaces import Counting, Schedule, ScheduleSpace
+from .spaces import Counting, Schedule, ScheduleSpace, params_from, read_usual
+from .spaces.beside import Value
 
 EPOCHS = 10
 
@@ -35,7 +36,7 @@ def make_command(asked: RunOptions, epochs: int | None, counting: Counting) -> C
             f"{asked.jobs} trials at a time would write into the same {source.path!r}: let each write into a folder of "
             "its own, {folder}, as --metric-file '{folder}/summary.csv:eval_loss'."
         )
-    return Command(
+    made = Command(
         asked.arguments,
         asked.optimizer,
         epochs or EPOCHS,
@@ -44,6 +45,15 @@ def make_command(asked: RunOptions, epochs: int | None, counting: Counting) -> C
         counting=counting,
         libraries=LIBRARIES,
     )
+    return made.with_params(usual_params(asked))
+
+
+def usual_params(asked: RunOptions) -> Mapping[str, Value]:
+    """Usual values of what is to be searched beside the schedule; raises `InputError`."""
+    given = params_from(asked.params)[1] if asked.params else {}
+    if asked.space is None:
+        return given
+    return {**(asked.space.usual if isinstance(asked.space, ScheduleSpace) else read_usual(asked.space)), **given}
 
 
 def check_no_command(asked: RunOptions) -> None:

@@ -6,7 +6,7 @@ something else: a file into a space, a name into an objective.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,13 @@ class RunOptions(SearchOptions):
         in_python="Also a `ScheduleSpace`.",
         group=WHAT,
         metavar="FILE",
+        noted=False,
+    )
+    params: Mapping[str, Any] | None = option(
+        None,
+        'what else is searched, as {"weight_decay": {"low": 1e-6, "high": 0.1, "log": True, "default": 0.01}, '
+        '"batch_size": [32, 64]}: a range or choices, or a `Range` or `Choice`',
+        flag="",
         noted=False,
     )
     interval: Interval | None = option(

@@ -8,18 +8,18 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .chosen_objective import make_objective, sources_of
-from .command_jobs import check_no_command, for_search, make_command, metric_of_command
+from .command_jobs import check_no_command, for_search, make_command, metric_of_command, usual_params
 from .errors import InputError
 from .families import choose_families
 from .keywords import FindOptions, RunOptions
-from .objectives import DEFAULT_TASK, Objective, TensorObjective, UserObjective, resolve_device
+from .objectives import DEFAULT_TASK, Command, Objective, TensorObjective, UserObjective, resolve_device
 from .options import SearchOptions, WorkerOptions, keywords, notes
 from .redaction import redact_words
 from .search import Budget, Plan, folder_name, parse_seconds
@@ -35,6 +35,7 @@ from .spaces import (
     base_lr_range,
     default_space,
     is_known,
+    params_from,
     read_schedule,
     read_space,
     schedule_from_line,
@@ -66,6 +67,8 @@ def make_plan(asked: RunOptions) -> Plan:
         epochs = counting.reports(asked.space.horizon if isinstance(asked.space, ScheduleSpace) else asked.steps or 0)
     if asked.objective is None and asked.arguments:
         objective: Objective = make_command(asked, epochs, counting)
+    elif isinstance(asked.objective, Command):
+        objective = asked.objective.with_params(usual_params(asked))
     else:
         check_no_command(asked)
         given = DEFAULT_TASK if asked.objective is None else asked.objective
@@ -74,9 +77,11 @@ def make_plan(asked: RunOptions) -> Plan:
         )
     horizon = counting.at(epochs or objective.epochs)
     space = make_space(asked.space, asked.families, horizon, asked.interval, objective.optimizer, counting)
-    if for_job(space.beside) and not isinstance(objective, UserObjective):
+    if asked.params:
+        space = _with_params(space, asked.params)
+    if for_job(space.beside) and not isinstance(objective, (UserObjective, Command)):
         raise InputError(f"{objective.name} takes no [params]: they are for your own job, which reads run.params.")
-    if multipliers(space.usual) and not isinstance(objective, UserObjective):
+    if multipliers(space.usual) and not isinstance(objective, (UserObjective, Command)):
         raise InputError(f"{objective.name} takes no [groups]: they are for your own job, which calls run.scheduler.")
     name = asked.study or objective.name
     if not name.strip() or len(name) > 200:
@@ -223,6 +228,14 @@ def make_space(
     if families and set(chosen) != set(read.families):
         raise InputError(f"--families {','.join(chosen)} differs from {space}, which has {','.join(read.families)}.")
     return read
+
+
+def _with_params(space: ScheduleSpace, params: Mapping[str, Any]) -> ScheduleSpace:
+    """The space with what else is searched; raises `InputError`."""
+    if own := for_job(space.beside):
+        raise InputError(f"the space has [params] of its own, as {next(iter(own))}: give them there or here.")
+    beside, usual = params_from(params)
+    return replace(space, beside={**space.beside, **beside}, usual={**space.usual, **usual})
 
 
 def context() -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""`scheduler`, `report` and `seed`: the same lines in a trial of any form, in a process of its own, and by hand."""
+"""`scheduler`, `report`, `seed` and `param`: the same in a trial of any form, in its own process, and by hand."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
+    from ..spaces.beside import Value
     from .commands.child import Child
     from .run import Run
 
@@ -105,6 +106,42 @@ def seed(fallback: int = 0) -> int:
     return fallback if child is None else child.take_seed()
 
 
+def param(name: str, fallback: Any = None, schedule: Schedule | str | os.PathLike[str] | None = None) -> Any:
+    """A hyperparameter that is searched beside the schedule: ``lrsearch.param("weight_decay", 0.01)``.
+
+    Within a search whose space has it under ``[params]``, it is the trial's. Started by hand, it is what the
+    ``best.json`` of $LRSEARCH_SCHEDULE, else of `schedule`, was found with; `fallback` where that names none.
+
+    Args:
+        name: Its name under ``[params]``.
+        fallback: Its usual value.
+        schedule: As for `scheduler`.
+
+    Returns:
+        A number, or a word of its choices.
+
+    Raises:
+        InputError: There is neither a value nor a fallback.
+    """
+    if (run := run_here()) is not None:
+        found = run.take_param(name, fallback)
+    else:
+        found = _beside(os.environ.get(SCHEDULE) or schedule).get(name, fallback)
+    if found is None:
+        raise InputError(
+            f"lrsearch.param has no {name!r}: give it the usual value, as lrsearch.param({name!r}, 0.01), or search it "
+            "under [params] in a space file."
+        )
+    return found
+
+
+def _beside(given: Schedule | str | os.PathLike[str] | None) -> Mapping[str, Value]:
+    """What was searched beside a schedule; a line as ``cosine:base_lr=0.1`` says nothing of it."""
+    if given is None or isinstance(given, Schedule):
+        return given.beside if given else {}
+    return {} if _is_line(given) else read_schedule(given).beside
+
+
 def run_here() -> Run | None:
     """The run that a trial of any form trains in this process; None if a search did not start it."""
     return current_run() or _child()
@@ -147,7 +184,7 @@ def _read(given: Schedule | str | os.PathLike[str], epochs: float | None) -> Sch
     """A schedule as given, stretched to the length of the training."""
     if isinstance(given, Schedule):
         made = given
-    elif ":" in str(given) and not os.path.exists(given):
+    elif _is_line(given):
         if epochs is None and "epochs=" not in str(given):
             raise InputError(
                 f"{str(given)!r} says no length: add epochs=20, say, or pass epochs to lrsearch.scheduler."
@@ -156,6 +193,11 @@ def _read(given: Schedule | str | os.PathLike[str], epochs: float | None) -> Sch
     else:
         made = read_schedule(given)
     return made if epochs is None or epochs == made.horizon else made.stretched(epochs)
+
+
+def _is_line(given: str | os.PathLike[str]) -> bool:
+    """Whether a schedule is given in a line, not in a file."""
+    return ":" in str(given) and not os.path.exists(given)
 
 
 def _child() -> Child | None:

@@ -44,10 +44,13 @@ class Objective(Protocol):
     """
 
     name: str
-    optimizer: str
     epochs: int
     start_loss: float | None
     steps_per_epoch: int | None
+
+    @property
+    def optimizer(self) -> str:
+        """See the class."""
 
     def run(
         self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False

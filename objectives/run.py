@@ -125,6 +125,10 @@ class Run:
         self._took_schedule = True
         return self._schedule
 
+    def take_param(self, name: str, fallback: Any) -> Any:
+        """What is searched under that name, or `fallback`; see `lrsearch.param`."""
+        return self.params.get(name, fallback)
+
     def scheduler(
         self, optimizer: Optimizer | Sequence[Optimizer], steps_per_epoch: float | None = None
     ) -> LRScheduler:
@@ -237,11 +241,7 @@ class Run:
                 f"{name} sets its rates itself, and cannot follow the metric as the baseline plateau does: make its "
                 "scheduler with run.scheduler(optimizer, steps_per_epoch)."
             )
-        if unread := [key for key in self.params if key not in self.params.read]:
-            raise ObjectiveError(
-                f"{name} never took run.params[{unread[0]!r}], which is searched: train with it, or leave it out of "
-                "[params]."
-            )
+        self.check_params(name)
         if self._plain.multipliers and not self._followers:
             raise ObjectiveError(
                 f"{name} sets its rates itself, and would pass over the multipliers of [groups]: make its scheduler "
@@ -252,3 +252,11 @@ class Run:
         check_accumulation(self._followers, name, place)
         for follower in self._followers:
             follower.check(name, place)
+
+    def check_params(self, name: str) -> None:
+        """Raise `ObjectiveError` unless the job `name` has taken all that is searched beside the schedule."""
+        if unread := [key for key in self.params if key not in self.params.read]:
+            raise ObjectiveError(
+                f"{name} never took run.params[{unread[0]!r}], which is searched: train with it, or leave it out of "
+                "[params]."
+            )

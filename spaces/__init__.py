@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .own import add_family, family
     from .schedule import Interval, Schedule
     from .space import ScheduleSpace, default_space
-    from .toml import read_space, space_from_dict, space_from_toml, space_to_dict
+    from .toml import params_from, read_space, read_usual, space_from_dict, space_from_toml, space_to_dict
     from .toml_text import space_to_toml
     from .warmup import WARMUP_START, WarmupShape
     from .widening import changes
@@ -62,8 +62,10 @@ __all__ = [
     "in_unit",
     "is_known",
     "is_recorded",
+    "params_from",
     "read_schedule",
     "read_space",
+    "read_usual",
     "schedule_from_line",
     "set_names",
     "space_from_dict",
@@ -93,7 +95,7 @@ _HOME = {
     "own": ("add_family", "family"),
     "schedule": ("Interval", "Schedule"),
     "space": ("ScheduleSpace", "default_space"),
-    "toml": ("read_space", "space_from_dict", "space_from_toml", "space_to_dict"),
+    "toml": ("params_from", "read_space", "read_usual", "space_from_dict", "space_from_toml", "space_to_dict"),
     "toml_text": ("space_to_toml",),
     "warmup": ("WARMUP_START", "WarmupShape"),
     "widening": ("changes",),

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import InputError
-from .beside import MULTIPLIER, Value, for_groups, for_job, multiplier_name
+from .beside import MULTIPLIER, Value, check_beside, for_groups, for_job, multiplier_name
 from .counting import IN_EPOCHS, Counting
 from .families import FAMILIES, Choice, Range, get_family, record
 from .space import ScheduleSpace
@@ -23,6 +23,7 @@ else:
     import tomli as tomllib
 
 Chosen = Callable[[Sequence[str]], Iterable[str]]
+T = TypeVar("T")
 
 _TOP = {
     "families",
@@ -38,26 +39,36 @@ _TOP = {
 }
 
 
-def _read_beside(table: Any) -> tuple[dict[str, Range | Choice], dict[str, Value]]:
-    """The ranges and the usual values of ``[params]``; raises `InputError`."""
+def params_from(table: Any) -> tuple[dict[str, Range | Choice], dict[str, Value]]:
+    """The ranges and the usual values of a table ``{"weight_decay": {"low": 1e-6, "high": 0.1, "log": True}}``.
+
+    A list is one of choices, and a `Range` or a `Choice` is one itself.
+
+    Raises:
+        InputError: A range is none.
+    """
     if not isinstance(table, dict):
         raise InputError(f"[params] must be a table of ranges, got {table!r}.")
     beside: dict[str, Range | Choice] = {}
     usual: dict[str, Value] = {}
     for name, value in table.items():
         key, rest = f"params.{name}", dict(value) if isinstance(value, dict) else value
+        if isinstance(rest, (list, tuple)):
+            rest = {"choices": list(rest)}
         if isinstance(rest, dict) and "default" in rest:
             usual[name] = _plain_value(key, rest.pop("default"))
         if isinstance(rest, dict) and "choices" in rest:
-            if len(rest) > 1 or not isinstance(rest["choices"], list):
+            if len(rest) > 1 or not isinstance(rest["choices"], (list, tuple)):
                 raise InputError(f"{key} is choices = [...], or low and high; got {value!r}.")
             options = [_plain_value(key, option) for option in rest["choices"]]
             beside[name] = Choice(tuple(o if isinstance(o, str) else json.dumps(o) for o in options))
         elif isinstance(rest, dict):
             beside[name] = _range(key, rest, None)
+        elif isinstance(rest, (Range, Choice)):
+            beside[name] = rest
         else:
             raise InputError(f"{key} is {{ low, high }} or {{ choices = [...] }}, got {value!r}.")
-    return beside, usual
+    return beside, check_beside(beside, usual)
 
 
 def _read_groups(tables: Any) -> tuple[dict[str, Range | Choice], dict[str, Value]]:
@@ -103,7 +114,7 @@ def space_from_toml(text: str, base: ScheduleSpace, chosen: Chosen = list) -> Sc
     _check_length(data, base)
     families = tuple(chosen(_names("families", data["families"]))) if "families" in data else base.families
     known = {f: {p.name: p for p in get_family(f).params} for f in families}
-    beside, usual = _read_beside(data["params"]) if "params" in data else (for_job(base.beside), for_job(base.usual))
+    beside, usual = params_from(data["params"]) if "params" in data else (for_job(base.beside), for_job(base.usual))
     shares, usual_shares = for_groups(base.beside), for_groups(base.usual)
     if "groups" in data:
         shares, usual_shares = _read_groups(data["groups"])
@@ -158,6 +169,20 @@ def _check_length(data: Mapping[str, Any], base: ScheduleSpace) -> None:
 
 def read_space(path: str | PathLike[str], base: ScheduleSpace, chosen: Chosen = list) -> ScheduleSpace:
     """The space in a TOML file, on top of `base`; `chosen` as for `space_from_toml`."""
+    return _of_file(path, lambda text: space_from_toml(text, base, chosen))
+
+
+def read_usual(path: str | PathLike[str]) -> dict[str, Value]:
+    """The usual values of the ``[params]`` and ``[groups]`` in a TOML file; raises `InputError`."""
+
+    def usual(text: str) -> dict[str, Value]:
+        data = _parse(text)
+        return {**params_from(data.get("params", {}))[1], **check_beside(*_read_groups(data.get("groups", {})))}
+
+    return _of_file(path, usual)
+
+
+def _of_file(path: str | PathLike[str], read: Callable[[str], T]) -> T:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -166,7 +191,7 @@ def read_space(path: str | PathLike[str], base: ScheduleSpace, chosen: Chosen = 
             "Write a starter file with: lrsearch families --toml > my.toml"
         ) from None
     try:
-        return space_from_toml(text, base, chosen)
+        return read(text)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ObjectiveError
+from ...spaces.beside import optuna_name
 from ..numbers import numbers_of
 from ..run import Run
 from .wire import Card, Lines, connect, finite
@@ -33,7 +34,7 @@ class Child(Run):
         self._name = os.path.basename(sys.argv[0]) or "the script"
         self._lines: Lines | None = None
         self._done = 0
-        self._took_seed = False
+        self._taken: set[str] = set()
 
     def scheduler(
         self, optimizer: Optimizer | Sequence[Optimizer], steps_per_epoch: float | None = None
@@ -47,9 +48,18 @@ class Child(Run):
         return made
 
     def take_seed(self) -> int:
-        """The trial's seed; the search is told with the next report that it was taken."""
-        self._took_seed = True
+        """The trial's seed; the search is told that it was taken."""
+        self._take("seed")
         return self.seed
+
+    def take_param(self, name: str, fallback: Any) -> Any:
+        """See `Run.take_param`; the search is told that it was taken."""
+        if name in self.params:
+            self._take(optuna_name(name))
+        return super().take_param(name, fallback)
+
+    def check_params(self, name: str) -> None:
+        """Nothing: the search knows what the command's own arguments say of them, too."""
 
     def report_next(self, metrics: Mapping[str, Any]) -> bool:
         """Report an epoch, and wait for the answer; ends this process if its trial has ended."""
@@ -85,8 +95,12 @@ class Child(Run):
         return {
             "steps_per_epoch": self.steps_per_epoch,
             "optimizer": self.optimizer.to_dict() if self.optimizer else None,
-            "seeded": self._took_seed,
         }
+
+    def _take(self, name: str) -> None:
+        if name not in self._taken and is_first_process():
+            self._taken.add(name)
+            self._tell({"took": name})
 
     def _tell(self, message: Mapping[str, Any]) -> None:
         """Tell the search; without one there is nobody to train for."""

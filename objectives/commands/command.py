@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
@@ -18,12 +18,13 @@ import numpy as np
 from ...errors import ObjectiveError
 from ...redaction import hide, redact_words, secrets_in
 from ...spaces import IN_EPOCHS, Counting, Range, Schedule, ScheduleSpace
+from ...spaces.beside import MULTIPLIER, PREFIX, Value, for_job, optuna_name
 from ..objective import Measurement
 from ..optimizer import TrainedOptimizer, range_name
 from .environment import environment, short_folder, visible
 from .program import checked_words, name_of
-from .sources import Source
-from .template import Library, Template, Values
+from .sources import MetricFile, Source
+from .template import WHOLE, Library, Template, Values
 from .training import LEAVE_S, Report, Training
 from .wire import SCHEDULE_FILE, Card
 
@@ -46,11 +47,12 @@ class Command:
         counting: What its trainings are counted in; `epochs` are then their reports.
 
     Attributes:
+        usual: Usual values of what is searched beside the schedule; they are fields, too.
         by_flags: Whether its arguments say the whole schedule.
         needs_seed: Whether trials differ in their seeds, as a confirmation's do.
 
     Raises:
-        InputError: The command is empty, a field does not exist, or the program is not there.
+        InputError: The command is empty, or the program is not there.
     """
 
     start_loss: float | None = None
@@ -74,8 +76,21 @@ class Command:
         self.logs = None if logs is None else Path(logs)
         self.trained_optimizer: TrainedOptimizer | None = None
         self.by_flags, self.needs_seed = False, False
-        self._trial = ""
-        self.optimizer = self._find_optimizer() if optimizer is None else optimizer
+        self.usual: Mapping[str, Value] = {}
+        self._trial, self._optimizer = "", optimizer
+
+    @property
+    def optimizer(self) -> str:
+        """See `Objective`; unless it was given, the command is started once to find out.
+
+        Raises:
+            InputError: A field does not exist.
+            ObjectiveError: The command dies, or ends early.
+        """
+        self._check_fields(self.usual)
+        if self._optimizer is None:
+            self._optimizer = self._find_optimizer()
+        return self._optimizer
 
     def settings(self) -> dict[str, Any]:
         """See `Objective.settings`; without what is secret."""
@@ -92,6 +107,12 @@ class Command:
         """Say what the trial that comes next is called; its log has that name."""
         self._trial = name
 
+    def with_params(self, usual: Mapping[str, Value]) -> Command:
+        """The same where more than the schedule is searched: whose names are fields, and whose usual values these."""
+        made = copy(self)
+        made.usual = usual
+        return made
+
     def for_search(self, space: ScheduleSpace, logs: str | os.PathLike[str], *, fresh_seeds: bool) -> Command:
         """The same for a search.
 
@@ -101,9 +122,10 @@ class Command:
             fresh_seeds: Whether a winner is judged on seeds of its own, so that the command must take its seed.
 
         Raises:
-            InputError: A library's field cannot say what is searched.
+            InputError: A field does not exist, or a library's field cannot say what is searched.
         """
-        made = copy(self)
+        self._check_fields(space.beside)
+        made = self.with_params(space.usual)
         searched = {"base_lr", "family"} | {n.rpartition(".")[2] for f in space.families for n in _varied(space, f)}
         made.by_flags = self.template.covers(searched)
         for schedule in _samples(space):
@@ -119,8 +141,9 @@ class Command:
 
         Raises:
             ObjectiveError: The command cannot be started, dies, or ends early; its script breaks a rule.
-            InputError: A field needs what is not known.
+            InputError: A field does not exist, or needs what is not known.
         """
+        self._check_fields(schedule.beside)
         how = {"by_flags": self.by_flags, "every": self.counting.every}
         card = Card.of(schedule, epochs=epochs, seed=seed, device=device, test=test, **how)
         with self._started(schedule, card) as training:
@@ -173,17 +196,28 @@ class Command:
     def _measured(
         self, training: Training, card: Card, schedule: Schedule, epoch: int, report: Report, begun: float
     ) -> Measurement:
-        """An epoch's measurement, once it is known that schedule and seed reach the training."""
+        """An epoch's measurement, once it is known that all that a trial is reaches the training."""
         if not (training.asked or self.by_flags):
             raise ObjectiveError(
                 f"{self.name} never used its schedule: make its scheduler with lrsearch.scheduler(optimizer, "
                 "steps_per_epoch), or say all that is searched in the command's arguments, as {schedule}."
             )
-        if self.needs_seed and not (training.facts.get("seeded") or "seed" in self.template.names):
+        if self.needs_seed and not ("seed" in training.taken or "seed" in self.template.names):
             raise ObjectiveError(
                 f"{self.name} takes no seed, and the winner is judged on fresh ones: add one to the command, as --seed "
                 "{seed}, or call lrsearch.seed() in the script; or search with --confirm 0."
             )
+        if schedule.multipliers and not (training.asked and self.source is None):
+            raise ObjectiveError(
+                f"{self.name} would pass over the multipliers of [groups]: make its scheduler with lrsearch.scheduler("
+                "optimizer, steps_per_epoch), and call lrsearch.report."
+            )
+        for key in () if WHOLE & self.template.names else for_job(schedule.beside):
+            if key not in self.template.names and optuna_name(key) not in training.taken:
+                raise ObjectiveError(
+                    f"{self.name} never took {key}, which is searched: add it to the command, as --{key} {{{key}}}, or "
+                    f"take it in the script, as lrsearch.param({key!r}, 0.01) with its usual value."
+                )
         self._learn(training)
         metrics = {k: v for k, v in report.metrics.items() if card.test or not k.startswith("test_")}
         if report.lr is not None:
@@ -192,6 +226,10 @@ class Command:
             n = self.steps_per_epoch or 1
             lr = float(schedule.curve(n, self.counting.at(card.epochs))[self.counting.at(epoch) * n - 1])
         return Measurement(epoch, metrics, lr, time.perf_counter() - begun)
+
+    def _check_fields(self, beside: Iterable[str]) -> None:
+        """Raise `InputError` if there is a field that does not exist."""
+        self.template.check(beside, *([self.source.path] if isinstance(self.source, MetricFile) else []))
 
     def _learn(self, training: Training) -> None:
         """Note what the script has told of its optimizer and its steps."""
@@ -227,7 +265,8 @@ class Command:
         """Start the command until it asks for its scheduler; "" if it does not."""
         if self.source and self.template.names:
             return ""
-        probe = Schedule("constant", 1e-6, self.counting.at(self.epochs), unit=self.counting.unit)
+        horizon, unit = self.counting.at(self.epochs), self.counting.unit
+        probe = Schedule("constant", 1e-6, horizon, unit=unit, beside=self.usual)
         how = {"by_flags": True, "every": self.counting.every}
         card = Card.of(probe, epochs=self.epochs, seed=0, device="cpu", probe=True, **how)
         with self._started(probe, card) as training:
@@ -253,8 +292,13 @@ def _samples(space: ScheduleSpace) -> list[Schedule]:
 
 def _varied(space: ScheduleSpace, family: str) -> list[str]:
     """The parameters that a search gives several values."""
-    ranges = {name: space.range_of(name) for name in space.names(family)}
+    ranges = {name: space.range_of(name) for name in space.names(family) if not _is_beside(name)}
     return [n for n, r in ranges.items() if (r.low < r.high if isinstance(r, Range) else len(r.options) > 1)]
+
+
+def _is_beside(name: str) -> bool:
+    """Whether an Optuna parameter is no part of the schedule."""
+    return name.startswith(PREFIX) or bool(MULTIPLIER.fullmatch(name))
 
 
 def _lengths(card: Card, counting: Counting) -> dict[str, int]:

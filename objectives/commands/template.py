@@ -30,7 +30,7 @@ FIELDS = {
     "trial": "the trial's name, as trial-3",
     "folder": "a folder of the trial's own, removed afterwards",
 }
-"""The fields that every trial has, beside the parameters of its family."""
+"""The fields that every trial has, beside the parameters of its family, and what else is searched."""
 WHOLE = {"schedule"}
 """Fields that say the whole schedule; those of libraries do, too."""
 _LENGTHS = {"epochs", "steps_per_epoch"}
@@ -48,22 +48,31 @@ class Template:
         words: The program and its arguments.
         libraries: Fields that stand for several arguments, by name.
 
-    Raises:
-        InputError: A field does not exist.
     """
 
     def __init__(self, words: Sequence[str], libraries: Mapping[str, Library] | None = None) -> None:
         self.words, self.libraries = tuple(words), dict(libraries or {})
         self.names = {name for word in words for name in _names(word)}
-        for word in words:
-            self.check(word)
 
-    def check(self, text: str) -> None:
-        """Raise `InputError` if there is a field in the text that does not exist, or stands at the wrong place."""
+    def check(self, beside: Iterable[str] = (), *more: str) -> None:
+        """Check the fields of its words, and of more texts.
+
+        Args:
+            beside: Names of what is searched beside the schedule, which are fields, too.
+            more: Other texts with fields.
+
+        Raises:
+            InputError: A field does not exist, stands at the wrong place, or means two things.
+        """
         known = {*FIELDS, *self.libraries, *(p.name for family in FAMILIES.values() for p in family.params)}
-        for name in _names(text):
-            if name not in known:
-                raise unknown(f"field {{{name}}} in {text!r}; write {{{{{name}}}}} for braces:", name, sorted(known))
+        if twice := self.names & known & set(beside):
+            name = min(twice)
+            raise InputError(f"{{{name}}} is a part of every trial: give {name} under [params] another name.")
+        for text, name in [(t, name) for t in (*self.words, *more) for name in _names(t)]:
+            if name not in known | set(beside):
+                raise unknown(
+                    f"field {{{name}}} in {text!r}; write {{{{{name}}}}} for braces:", name, sorted({*known, *beside})
+                )
             if name in self.libraries and text != f"{{{name}}}":
                 raise InputError(
                     f"{{{name}}} stands for several arguments: it must be a word of its own, got {text!r}."
@@ -122,6 +131,7 @@ class Values:
             "folder": folder,
             **rest,
             **({} if schedule.points else {p.name: schedule.value(p.name) for p in FAMILIES[schedule.family].params}),
+            **schedule.beside,
         }
         if schedule.unit == "step":
             self._found["warmup_steps"] = round(schedule.warmup)

@@ -51,7 +51,8 @@ class Training:
 
     Attributes:
         asked: Whether it has asked for its scheduler.
-        facts: What it has told of its optimizer, its steps in an epoch, and whether it takes its seed.
+        facts: What it has told of its optimizer and of its steps in an epoch.
+        taken: What its script has asked for: ``"seed"``, ``"params.weight_decay"``.
 
     Raises:
         ObjectiveError: The program cannot be started.
@@ -67,7 +68,7 @@ class Training:
         reader: Reader | None,
         hide: Callable[[str], str],
     ) -> None:
-        self.asked, self.facts = False, dict[str, Any]()
+        self.asked, self.facts, self.taken = False, dict[str, Any](), set[str]()
         self.log, self._folder, self._reader, self._hide = log, folder, reader, hide
         self._reports: deque[Report] = deque()
         self._asking: Lines | None = None
@@ -167,8 +168,10 @@ class Training:
                 pass
         else:
             self._listen(timeout)
-        if self._reader:
-            self._reports.extend(Report(metrics) for metrics in self._reader.read(last=all_of_it))
+        if self._reader and (found := self._reader.read(last=all_of_it)):
+            while self._listen(0.0):  # what the script had told before it wrote them
+                pass
+            self._reports.extend(Report(metrics) for metrics in found)
 
     def _listen(self, timeout: float | None) -> bool:
         """Take in what its processes say; whether they have said anything."""
@@ -198,6 +201,9 @@ class Training:
         for message in messages:
             if "error" in message:
                 raise ObjectiveError(self._hide(message["error"]))
+            if "took" in message:
+                self.taken.add(message["took"])
+                continue
             self.facts = message
             self.asked = self.asked or "scheduler" in message
             if "report" in message and self._reader is None:

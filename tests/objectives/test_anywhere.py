@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,25 @@ def test_a_fallback_serves_where_there_is_no_schedule() -> None:
     made = lrsearch.scheduler(optimizer, STEPS, fallback=lambda o: torch.optim.lr_scheduler.StepLR(o, 3))
     assert isinstance(made, torch.optim.lr_scheduler.StepLR)
     assert_follows(rates_of(optimizer, lrsearch.scheduler(optimizer, STEPS, SCHEDULE, fallback=own), 5), SCHEDULE)
+
+
+def test_what_else_was_searched_comes_from_the_same_file_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = replace(SCHEDULE, beside={"weight_decay": 1e-5, "norm": "layer"})
+    (tmp_path / "best.json").write_text(json.dumps({"kind": "lrsearch trial", "schedule": found.to_dict()}))
+    assert lrsearch.param("weight_decay", 0.01) == 0.01
+    for given in (tmp_path / "best.json", found):
+        assert lrsearch.param("weight_decay", 0.01, given) == 1e-5
+    assert lrsearch.param("momentum", 0.9, found) == 0.9
+    monkeypatch.setenv("LRSEARCH_SCHEDULE", str(tmp_path / "best.json"))
+    assert (lrsearch.param("norm", "batch"), lrsearch.param("momentum", 0.9)) == ("layer", 0.9)
+    monkeypatch.setenv("LRSEARCH_SCHEDULE", "linear:base_lr=0.3")
+    assert lrsearch.param("weight_decay", 0.01) == 0.01
+    with pytest.raises(
+        InputError, match=r"no 'momentum': give it the usual value, as lrsearch\.param\('momentum', 0\.01"
+    ):
+        lrsearch.param("momentum")
 
 
 def test_without_any_schedule_a_line_says_what_to_give() -> None:

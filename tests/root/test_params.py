@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import lrsearch
 from lrsearch import run as run_search
 from lrsearch.cli import main
 from lrsearch.errors import InputError, ObjectiveError
@@ -29,6 +31,7 @@ from lrsearch.spaces import (
     Schedule,
     ScheduleSpace,
     default_space,
+    params_from,
     space_from_dict,
     space_from_toml,
     space_to_dict,
@@ -184,3 +187,115 @@ def test_a_job_that_does_not_train_with_a_value_is_told_so(tmp_path: Path) -> No
         run_search(never_reads, **options)
     with pytest.raises(InputError, match=r"run\.params has no 'dropout': search it, .* run\.params\.get\('dropout'"):
         run_search(reads_what_is_not_searched, **options)
+
+
+def takes_it_anywhere(run: Run) -> Iterator[float]:
+    yield from (run.schedule.base_lr + lrsearch.param("weight_decay") for _ in range(run.epochs))
+
+
+def test_ranges_are_given_from_python(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"budget": 4, "out": tmp_path, "confirm": 0, "device": "cpu", "epochs": 3}
+    table = {"weight_decay": {"low": 1e-6, "high": 0.1, "log": True, "default": 0.01}}
+    by_table = run_search(takes_it_anywhere, params=table, **options)
+    assert by_table.space.usual == {"weight_decay": 0.01}
+    assert len({t.schedule.beside["weight_decay"] for t in by_table.trials if t.schedule}) > 1
+    space = ScheduleSpace(horizon=3, beside={"weight_decay": Range(0, 1)})
+    with pytest.raises(InputError, match="the space has \\[params\\] of its own, as weight_decay"):
+        run_search(takes_it_anywhere, space=space, params=table, **options)
+
+
+def test_lists_and_ranges_are_ranges_too() -> None:
+    beside, usual = params_from({"size": [32, 64], "decay": Range(0, 1), "norm": Choice(("a", "b"))})
+    assert beside == {"size": Choice(("32", "64")), "decay": Range(0, 1), "norm": Choice(("a", "b"))}
+    assert usual == {"size": 32, "decay": 0.5, "norm": "a"}
+
+
+SCRIPT = """
+import json, math, os, sys
+import lrsearch
+base_lr = json.load(open(os.environ["LRSEARCH_TRIAL"] + "/schedule.json"))["base_lr"]
+decay, size = float(sys.argv[1]), lrsearch.param("batch_size", 16)
+lrsearch.seed()
+for epoch in range(3):
+    loss = (math.log10(base_lr) + 1) ** 2 + (math.log10(decay) + 5) ** 2 / 4 + (math.log2(size) - 7) ** 2
+    REPORT
+"""
+REPORT, PRINT = "lrsearch.report(val_loss=loss)", "print('val_loss', loss)"
+FLAGS = ("{weight_decay}", "{base_lr}", "{family}", "{warmup}", "{params}")
+
+
+def searched(tmp_path: Path, words: tuple[str, ...], script: str = SCRIPT, **options: Any) -> SearchResult:
+    (tmp_path / "train.py").write_text(script.replace("REPORT", PRINT if "metric_regex" in options else REPORT))
+    given: dict[str, Any] = {"budget": 6, "out": tmp_path, "confirm": 0, "epochs": 3, "optimizer": "sgd", **options}
+    params = {"weight_decay": Range(1e-6, 0.1, log=True), "batch_size": [32, 64, 128]}
+    return run_search(arguments=[sys.executable, str(tmp_path / "train.py"), *words], params=params, **given)
+
+
+@pytest.mark.parametrize("how", [{}, {"metric_regex": r"val_loss (\S+)"}])
+def test_a_command_gets_the_values_by_fields_and_by_its_script(tmp_path: Path, how: dict[str, str]) -> None:
+    result = searched(tmp_path, FLAGS, **how)
+    assert [t.outcome for t in result.trials if t.outcome not in ("complete", "pruned")] == []
+    for trial in result.trials:
+        assert trial.schedule
+        beside, rate = trial.schedule.beside, np.log10(trial.schedule.base_lr)
+        decay, size = np.log10(float(beside["weight_decay"])), np.log2(float(beside["batch_size"]))
+        assert trial.metrics["val_loss"][-1] == pytest.approx((rate + 1) ** 2 + (decay + 5) ** 2 / 4 + (size - 7) ** 2)
+    page = (tmp_path / "train" / "report.html").read_text()
+    assert "params.weight_decay" in page
+    assert json.loads((tmp_path / "train" / "best.json").read_text())["schedule"]["beside"].keys() == {
+        "weight_decay",
+        "batch_size",
+    }
+
+
+def test_a_command_that_leaves_a_value_out_is_told_so(tmp_path: Path) -> None:
+    script = SCRIPT.replace('lrsearch.param("batch_size", 16)', "64")
+    said = r"train never took batch_size, which is searched: add it to the command, as --batch_size \{batch_size\}, or"
+    with pytest.raises(ObjectiveError, match=said):
+        searched(tmp_path, FLAGS, script)
+    with pytest.raises(InputError, match=r"unknown field \{weight_decy\}.*Did you mean 'weight_decay'"):
+        searched(tmp_path, ("{weight_decy}",))
+
+
+def test_a_command_whose_optimizer_is_found_out_has_the_usual_values_meanwhile(tmp_path: Path) -> None:
+    script = """
+import sys, torch, lrsearch
+optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(1))], weight_decay=float(sys.argv[1]))
+scheduler = lrsearch.scheduler(optimizer, 2)
+size = lrsearch.param("batch_size", 16)
+lrsearch.seed()
+for epoch in range(3):
+    for _ in range(2): optimizer.step(), scheduler.step()
+    REPORT
+""".replace("REPORT", "lrsearch.report(val_loss=size + optimizer.param_groups[0]['weight_decay'])")
+    result = searched(tmp_path, ("{weight_decay}",), script, optimizer=None, budget=2)
+    assert result.settings["optimizer"] == "adamw"
+    assert len(result.trials) == 2
+
+
+@pytest.mark.parametrize(("name", "said"), [("head", ""), ("haed", "multiplier for the param group 'head'")])
+def test_a_command_follows_multipliers_of_param_groups(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "train.py").write_text(
+        f"""
+import torch, lrsearch
+body, head = ({{"params": [torch.nn.Parameter(torch.ones(1))], "name": n}} for n in ("body", {name!r}))
+optimizer = torch.optim.SGD([body, head], lr=0.1)
+scheduler = lrsearch.scheduler(optimizer, 2)
+lrsearch.seed()
+for epoch in range(3):
+    for _ in range(2):
+        low, high = (group["lr"] for group in optimizer.param_groups)
+        optimizer.step(), scheduler.step()
+    lrsearch.report(val_loss=high / low)
+"""
+    )
+    (tmp_path / "space.toml").write_text("[groups.head]\nmultiplier = { low = 0.1, high = 10, log = true }")
+    given: dict[str, Any] = {"budget": 3, "out": tmp_path, "confirm": 0, "epochs": 3, "space": tmp_path / "space.toml"}
+    command = [sys.executable, str(tmp_path / "train.py")]
+    if said:
+        with pytest.raises(InputError, match=said):
+            run_search(arguments=command, **given)
+        return
+    for trial in run_search(arguments=command, **given).trials:
+        assert trial.schedule
+        assert trial.metrics["val_loss"][-1] == pytest.approx(trial.schedule.multipliers["head"])

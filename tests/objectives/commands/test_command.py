@@ -107,7 +107,7 @@ def test_a_program_or_a_field_that_does_not_exist_is_named(tmp_path: Path) -> No
         (["true", "--lr={base_rl}"], r"unknown field \{base_rl\}.*Did you mean 'base_lr'"),
     ]:
         with pytest.raises(InputError, match=said):
-            Command(words, "sgd")
+            losses(Command(words, "sgd"))
     assert "can't open file" in failure(Command([sys.executable, "nowhere.py"], "sgd"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ def test_a_parameter_that_a_family_has_not_leaves_its_word_out() -> None:
         filled("--gamma", "{gamma}")
 
 
+def test_what_else_is_searched_is_a_field() -> None:
+    schedule = replace(COSINE, beside={"weight_decay": 1e-05, "batch_size": 64, "norm": "layer"})
+    words = ("--wd={weight_decay}", "--batch={batch_size}", "{norm}")
+    assert filled(*words, schedule=schedule) == ["--wd=1e-05", "--batch=64", "layer"]
+    template = Template(words)
+    template.check(schedule.beside)
+    with pytest.raises(InputError, match=r"unknown field \{norm\} in"):
+        template.check(["weight_decay", "batch_size"])
+    with pytest.raises(InputError, match=r"\{seed\} is a part of every trial: give seed under \[params\] another name"):
+        Template(["{seed}"]).check(["seed"])
+
+
 def test_steps_that_nobody_knows_are_asked_for() -> None:
     with pytest.raises(InputError, match=r"\{warmup_steps\} needs .* --steps-per-epoch"):
         filled("{warmup_steps}", steps=None)
@@ -63,7 +76,9 @@ def test_transformers_arguments_are_those_of_the_export() -> None:
     with pytest.raises(InputError, match="transformers has no exponential decay"):
         command.for_search(default_space("adamw", 10, ("exp",)), "logs", fresh_seeds=False)
     with pytest.raises(InputError, match="a word of its own"):
-        Command(["true", "--x={transformers}"], "adamw", libraries=LIBRARIES)
+        Command(["true", "--x={transformers}"], "adamw", libraries=LIBRARIES).for_search(
+            good, "logs", fresh_seeds=False
+        )
 
 
 @pytest.mark.slow

@@ -86,6 +86,7 @@ def test_wrong_use_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         (["run", "--metric-json", "--metric-regex", "(.)", "--", "true"], "in one place, not in two"),
         (["run", "--metric-file", "a.csv:x", "--jobs", "2", "--", "true"], "would write into the same 'a.csv'"),
         (["run", "--", "true", "{lr}"], "unknown field {lr}"),
+        (["run", "--metric-file", "{foldr}/a.csv:x", "--", "true"], "unknown field {foldr}"),
         (["run", "--optimizer", "sgd", "--", "no-such-program"], "there is no program 'no-such-program'"),
         (["run", "--metric-json", "--", "true", "{base_lr}"], "since nothing says which optimizer trains: take that"),
         (["run", "--", "true"], "exit code 0 and reported nothing"),
