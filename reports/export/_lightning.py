@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ._optimizer import constants, optimizer_call
 from ._python import title
 from ._source import Format, Source, no_curve, only_one
-from ._torch import constants, make_builder, optimizer_call
+from ._torch import make_builder
 
 _WITH_STEPS = '''
 def with_scheduler(

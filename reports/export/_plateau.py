@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from ...spaces.families import PLATEAU_ARGUMENTS
+from ._optimizer import SHARED_FLOOR, constants, optimizer_call, rates_of
 from ._python import call, title
 from ._source import Source
-from ._torch import SHARED_FLOOR, constants, optimizer_call, rates_of
 
 
 def render_plateau(source: Source) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 
 from ...spaces import get_family
 from ...spaces.families import Expr, number
+from ._optimizer import constants, optimizer_call, rates_of
 from ._python import title
 from ._source import Format, InexpressibleError, Lengths, Source, lengths, no_curve, only_one
-from ._torch import constants, optimizer_call, rates_of
 
 _BUILD = '''
 def build_scheduler(optimizer: Optimizer, steps_per_epoch: int) -> Scheduler:
