@@ -22,7 +22,8 @@ from gpu_parts.fused import FusedStep
 from lrsearch.errors import LrsearchError
 from lrsearch.objectives import TaskObjective, TaskOptions, get_task
 from lrsearch.objectives.lanes import Lanes
-from lrsearch.objectives.training import Recipe, Split, Splits, train
+from lrsearch.objectives.recipe import Recipe, Split, Splits
+from lrsearch.objectives.training import train
 from lrsearch.spaces import Schedule
 
 JOBS = (("digits-plain", "mlp"), ("fashion-mnist", "mlp"), ("fashion-mnist", "cnn"), ("cifar10", "resnet18"))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import DataError, MissingPartError
 from ..options import TaskOptions
-from .training import Split, Splits
+from .recipe import Split, Splits
 
 SPLIT_SEED = 0
 

@@ -16,7 +16,7 @@ from .tensor_task import TensorObjective
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from .training import Recipe, Splits
+    from .recipe import Recipe, Splits
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class TaskObjective(TensorObjective):
         """See `TensorObjective.recipe`."""
         from torch.nn import functional
 
-        from .training import Recipe, correct
+        from .recipe import Recipe, correct
 
         return Recipe(
             self.task.models[self.model],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from .training import PerBatch, Recipe, Splits
+    from .recipe import PerBatch, Recipe, Splits
 
 
 class TensorObjective(ABC):
@@ -71,7 +71,8 @@ class TensorObjective(ABC):
         self, schedule: Schedule, *, epochs: int, seed: int, device: str, test: bool = False
     ) -> Iterator[Measurement]:
         """See `Objective.run`."""
-        from .training import redrawn, train
+        from .recipe import redrawn
+        from .training import train
 
         data = self.data(device)
         if test and self.redraws:
@@ -139,7 +140,7 @@ class TensorTask(TensorObjective):
         name: str = "tensors",
         start_loss: float | None = None,
     ) -> None:
-        from .training import Recipe, Split, Splits
+        from .recipe import Recipe, Split, Splits
 
         self.name, self.epochs, self.start_loss = name, epochs, start_loss
         self._recipe = Recipe(model, optimizer, loss, batch_size, metrics or {}, augment, bf16)

@@ -15,8 +15,8 @@ from torch.nn import functional
 from lrsearch.errors import LrsearchError
 from lrsearch.objectives import TaskOptions, TensorTask, get_task
 from lrsearch.objectives.optimizer import described_optimizer
+from lrsearch.objectives.recipe import Recipe, Split, Splits, correct
 from lrsearch.objectives.tasks.cifar10 import crop_and_flip
-from lrsearch.objectives.training import Recipe, Split, Splits, correct
 
 CLASSES = 10
 NOISE = 3.0

@@ -12,7 +12,7 @@ from torch import nn
 
 from lrsearch.objectives import TaskOptions, TensorTask, get_task
 from lrsearch.objectives.optimizer import DescribedOptimizer, described_optimizer
-from lrsearch.objectives.training import Split, correct
+from lrsearch.objectives.recipe import Split, correct
 
 LETTERS_BEFORE = 8
 

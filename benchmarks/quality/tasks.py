@@ -135,7 +135,7 @@ class Transformer(nn.Module):
 
 
 def _fashion(data_dir: str, samples: int) -> tuple[Any, Any]:
-    from lrsearch.objectives.training import Split
+    from lrsearch.objectives.recipe import Split
 
     data = get_task("fashion-mnist").load(TaskOptions(data_dir=data_dir))
     halve = nn.AvgPool2d(2)

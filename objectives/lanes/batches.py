@@ -11,7 +11,8 @@ from torch import Tensor
 from ...spaces import Schedule
 from ...spaces.families import Array
 from ..reacting import Reaction
-from ..training import Recipe, Split, shuffled
+from ..recipe import Recipe, Split
+from ..training import shuffled
 
 
 @dataclass

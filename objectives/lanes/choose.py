@@ -11,7 +11,8 @@ import torch
 
 from ...errors import InputError
 from ..objective import Measurement
-from ..training import Recipe, Split, Splits, train
+from ..recipe import Recipe, Split, Splits
+from ..training import train
 from .graph import CHOICES, SWITCH, graphs_possible
 from .lanes import Lanes
 from .speed import epoch_seconds, few_of, gentle, lane_epoch, part_of

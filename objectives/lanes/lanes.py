@@ -12,7 +12,7 @@ from ...errors import InputError
 from ...spaces import Schedule
 from ..objective import Measurement
 from ..reacting import reaction_of
-from ..training import Recipe, Splits
+from ..recipe import Recipe, Splits
 from .batches import EpochBatches, Lane, generators
 from .graph import StepGraph, graphs_possible
 from .memory import backup_device, is_out_of_memory

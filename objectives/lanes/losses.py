@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..training import PerBatch
+from ..recipe import PerBatch
 
 IGNORED = -100
 """The label that `functional.cross_entropy` leaves out."""

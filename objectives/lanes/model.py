@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from ..training import Recipe, Split
+from ..recipe import Recipe, Split
 from .losses import lane_loss
 from .optim import LaneOptimizer
 from .state import LaneState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +15,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from ...errors import InputError
 from ...spaces.groups import group_ratios
 from ..optimizer import DescribedOptimizer
-
-if TYPE_CHECKING:
-    from ..training import Recipe
+from ..recipe import Recipe
 
 Array = NDArray[np.float64]
 Options = Mapping[str, Any]

@@ -13,7 +13,8 @@ from functools import partial
 import torch
 
 from ...spaces import Schedule
-from ..training import Recipe, Split, Splits, train
+from ..recipe import Recipe, Split, Splits
+from ..training import train
 from .lanes import Lanes
 
 CPU_LANES = 64

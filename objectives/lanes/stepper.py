@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...spaces.families import Array
+from ..recipe import Recipe
 from .optim import LaneOptimizer
-
-if TYPE_CHECKING:
-    from ..training import Recipe
 
 
 class LaneStepper:

@@ -10,7 +10,7 @@ from ..task import Task
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ..training import Splits
+    from ..recipe import Splits
 
 # Per-channel mean and standard deviation of the 50,000 training images, pixels in [0, 1].
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
@@ -21,7 +21,7 @@ def _load(options: TaskOptions) -> Splits:
     import torch
 
     from ..data import images_to_tensor, torchvision_dataset, with_test
-    from ..training import Split
+    from ..recipe import Split
 
     train, test = (torchvision_dataset("CIFAR10", options, train=part) for part in (True, False))
     x, x_test = (images_to_tensor(torch.from_numpy(part.data), MEAN, STD) for part in (train, test))

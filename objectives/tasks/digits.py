@@ -15,7 +15,7 @@ from ..task import Task
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ..training import Splits
+    from ..recipe import Splits
 
 
 Array = NDArray[Any]

@@ -10,7 +10,7 @@ from ..task import Task
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..training import Splits
+    from ..recipe import Splits
 
 # Mean and standard deviation of the 60,000 training images, pixels in [0, 1].
 MEAN, STD = [0.2860], [0.3530]
@@ -18,7 +18,7 @@ MEAN, STD = [0.2860], [0.3530]
 
 def _load(options: TaskOptions) -> Splits:
     from ..data import images_to_tensor, torchvision_dataset, with_test
-    from ..training import Split
+    from ..recipe import Split
 
     train, test = (torchvision_dataset("FashionMNIST", options, train=part) for part in (True, False))
     x, x_test = (images_to_tensor(part.data, MEAN, STD) for part in (train, test))

@@ -13,7 +13,7 @@ from ..task import Task
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..training import Splits
+    from ..recipe import Splits
 
 Array = NDArray[np.float64]
 
@@ -77,7 +77,7 @@ def _between(x: Array, places: Array) -> Array:
 def _load(options: TaskOptions) -> Splits:
     import torch
 
-    from ..training import Split, Splits
+    from ..recipe import Split, Splits
 
     curves, digits = generate(TRAIN + 2 * HELD_OUT, np.random.default_rng(SEED))
     sizes = [TRAIN, HELD_OUT, HELD_OUT]

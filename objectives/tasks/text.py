@@ -15,7 +15,7 @@ from ..task import Task
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..training import Split, Splits
+    from ..recipe import Split, Splits
 
 CONTEXT, EMBEDDING, WIDTH = 12, 12, 128
 TRAIN, HELD_OUT = 16_384, 4_096
@@ -48,7 +48,7 @@ def names() -> list[str]:
 
 
 def _load(options: TaskOptions) -> Splits:
-    from ..training import Splits
+    from ..recipe import Splits
 
     rng = np.random.default_rng(SEED)
     shuffled = names()
@@ -65,7 +65,7 @@ def _windows(lines: Sequence[str], count: int, rng: np.random.Generator) -> Spli
     import torch
     from torch.nn import functional
 
-    from ..training import Split
+    from ..recipe import Split
 
     codes = torch.tensor([ALPHABET.index(c) for c in "\n".join(lines)])
     windows = codes.unfold(0, CONTEXT + 1, 1)

@@ -1,6 +1,7 @@
 """A schedule as code for a training script, or as data: what a search is for.
 
 Adding a format is adding a module with a `Format` and naming it in `FORMATS`.
+May import facts. How code looks may change without asking, if it gives the same rates; what best.json holds may not.
 """
 
 from __future__ import annotations

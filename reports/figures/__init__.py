@@ -1,6 +1,7 @@
 """The figures: one file a figure, its plain data beside its drawing.
 
-May import facts. A panel is drawn as static SVG on the first screen, a figure by Plotly further down.
+A panel is drawn as static SVG on the first screen, a figure by Plotly further down. May import facts. Figures may
+change without asking, if somebody has looked at them.
 """
 
 from __future__ import annotations

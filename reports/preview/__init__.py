@@ -1,6 +1,7 @@
 """Previews: any family's curve for several values of its parameters, without training anything.
 
 May import facts and figures; those only to write the page, as curves in a terminal should be there at once.
+Change it without asking.
 """
 
 from __future__ import annotations

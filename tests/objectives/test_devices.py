@@ -15,7 +15,8 @@ from torch import Tensor
 
 from lrsearch.objectives import TASKS, TaskObjective, TaskOptions
 from lrsearch.objectives.lanes import Lanes
-from lrsearch.objectives.training import Recipe, Split, Splits, train
+from lrsearch.objectives.recipe import Recipe, Split, Splits
+from lrsearch.objectives.training import train
 from lrsearch.spaces import Schedule
 
 JOBS = [(name, model) for name, task in TASKS.items() for model in task.models]

@@ -17,7 +17,8 @@ from lrsearch.objectives.lanes import Lanes, choose_graph
 from lrsearch.objectives.lanes.graph import SWITCH, StepGraph
 from lrsearch.objectives.lanes.memory import backup_device, is_out_of_memory
 from lrsearch.objectives.lanes.model import LaneModel
-from lrsearch.objectives.training import Recipe, Split, Splits, train
+from lrsearch.objectives.recipe import Recipe, Split, Splits
+from lrsearch.objectives.training import train
 from lrsearch.spaces import Schedule
 
 

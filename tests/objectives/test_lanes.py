@@ -17,7 +17,8 @@ from lrsearch.errors import InputError
 from lrsearch.objectives import TASKS, Measurement, TaskObjective, TaskOptions
 from lrsearch.objectives.lanes import LaneOptimizer, Lanes, lane_speeds, supports_lanes
 from lrsearch.objectives.lanes.model import LaneModel
-from lrsearch.objectives.training import Recipe, Split, Splits, train
+from lrsearch.objectives.recipe import Recipe, Split, Splits
+from lrsearch.objectives.training import train
 from lrsearch.spaces import Schedule
 
 JOBS = [(name, model) for name, task in TASKS.items() for model in task.models]

@@ -10,8 +10,10 @@ import re
 import runpy
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 import lrsearch
@@ -52,6 +54,12 @@ def test_a_module_exports_what_it_says_and_its_examples_run(name: str) -> None:
         assert getattr(module, public) is not None
     assert module.__doc__
     assert doctest.testmod(module).failed == 0
+
+
+def test_no_files_import_each_other_in_a_circle_not_even_when_they_need_it() -> None:
+    graph = grimp.build_graph("lrsearch", cache_dir=None)
+    TopologicalSorter({m: graph.find_modules_directly_imported_by(m) for m in graph.modules}).prepare()
+    assert len(graph.modules) > 200
 
 
 def test_the_public_names_are_those_of_the_type_checker() -> None:

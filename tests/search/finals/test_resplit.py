@@ -13,7 +13,7 @@ from torch import nn
 from lrsearch.cli import main
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import TaskObjective, TensorTask, get_task
-from lrsearch.objectives.training import Split, Splits, redrawn
+from lrsearch.objectives.recipe import Split, Splits, redrawn
 from lrsearch.search import Plan, SearchResult, search
 from lrsearch.spaces import Schedule, default_space
 
