@@ -78,7 +78,9 @@ class Earlier:
         Raises:
             InputError: The space can get nothing more now.
         """
-        wider = changes(self._known.space, self._plan.space).wider if self._known else ()
+        if self._known is None or (found := changes(self._known.space, self._plan.space)).refused:
+            return ()  # what is refused is said when the study is opened
+        wider = found.wider
         if wider and self._plan.sampler in FIXED_RANGES:
             raise InputError(
                 f"the sampler {self._plan.sampler} keeps to the ranges that a study began with: search a wider space "

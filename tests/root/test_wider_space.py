@@ -70,6 +70,7 @@ def test_the_file_of_a_wider_space_stays_as_it_is_when_the_next_edge_is_found(jo
         ("base_lr = { low = 0.01, high = 4, log = true }", "base_lr 0.01 to 4 is narrower than 0.001 to 1"),
         ("warmup = 0", "warmup 0 is narrower than 0 to 0.4 in steps of 0.04"),
         ('families = ["exp"]', "families exp differs from exp, step, cosine"),
+        ('families = ["exp", "poly"]', "families exp, poly differs from exp, step, cosine"),
     ],
 )
 def test_another_space_is_refused_in_a_line_that_says_why(
@@ -78,8 +79,9 @@ def test_another_space_is_refused_in_a_line_that_says_why(
     assert run(4) == 0
     Path("s.toml").write_text(space)
     capsys.readouterr()
-    assert run(8, "--space", "s.toml") == 1
-    assert f"the search space may become wider only: {says}" in capsys.readouterr().err
+    for budget in (4, 8):
+        assert run(budget, "--space", "s.toml") == 1
+        assert f"the search space may become wider only: {says}" in capsys.readouterr().err
     assert len(lrsearch.load("runs/objective").trials) == 4
 
 
