@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 
 import optuna
 from optuna.pruners import NopPruner
+from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import TrialState
@@ -24,9 +25,10 @@ from ..results.code_changes import LONGER, check_code
 from ..results.search import SearchResult
 from ..results.transfer import FACTORS, Transfer
 from ..storage.access import open_access
-from ..storage.ending import withdraw
+from ..storage.ending import end, withdraw
+from ..storage.leases import LEASE_S, lease, recover, take
 from ..storage.reading import load_result
-from ..storage.studies import TRANSFER
+from ..storage.studies import TEAM, TRANSFER
 from ..trial.settings import Terms
 
 
@@ -44,7 +46,8 @@ def train_longer(
 
     Raises:
         InputError: The horizons are not longer than the search's, or there are too few seeds.
-        StudyError: The search has no confirmed winner, or is in use; its storage fails, or a run does.
+        StudyError: The search has no confirmed winner, or is in use, also by such a process; its storage fails, or a
+            run does.
     """
     counting, searched = plan.space.counting, int(plan.space.horizon)
     if not horizons or any(h <= searched for h in horizons):
@@ -56,15 +59,45 @@ def train_longer(
     studies, shared = (plan.study + TRANSFER,), plan.storage is not None
     with open_access(plan.where, plan.folder, studies, progress.note, shared=shared) as access:
         storage = access.storage
-        known = Transfer(load_result(storage, plan.study))
-        check_code(known.result, plan.sources, LONGER)
-        known.seeds = known.judging[:seeds]
-        study = _study(storage, plan)
-        for horizon in (searched, *sorted(horizons)):
-            if runs := _queue(study, known, horizon, keep_warmup=keep_warmup):
-                progress.note(f"{counting.many(horizon)}: {runs} run{'' if runs == 1 else 's'}.")
-                _spend(study, plan, horizon, runs, progress)
+        with _only_one(storage, plan) if shared else nullcontext():  # else the run folder's lock does that
+            known = Transfer(load_result(storage, plan.study))
+            check_code(known.result, plan.sources, LONGER)
+            known.seeds = known.judging[:seeds]
+            study = _study(storage, plan)
+            for horizon in (searched, *sorted(horizons)):
+                if runs := _queue(study, known, horizon, keep_warmup=keep_warmup):
+                    progress.note(f"{counting.many(horizon)}: {runs} run{'' if runs == 1 else 's'}.")
+                    _spend(study, plan, horizon, runs, progress)
         return load_result(storage, plan.study, str(plan.folder))
+
+
+@contextmanager
+def _only_one(storage: BaseStorage, plan: Plan) -> Iterator[None]:
+    """Raise `StudyError` if another process trains longer, too: the runs in the queue are of one horizon, and its own.
+
+    Each such process is a running trial with a lease in a study of its own; the first of them goes on.
+    """
+    load_result(storage, plan.study)  # raises if there is no such search
+    team = optuna.create_study(
+        storage=storage,
+        study_name=plan.study + TRANSFER + TEAM,
+        sampler=RandomSampler(),
+        pruner=NopPruner(),
+        load_if_exists=True,
+    )
+    own = take(team)
+    with lease(team, own):
+        try:
+            recover(team)
+            running = team.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            if any(t.number < own.number for t in running):
+                raise StudyError(
+                    f"another process trains the finalists of {plan.study!r} longer now: the same command goes on "
+                    f"when that one has ended, or {LEASE_S / 60:.0f} minutes after it was killed on another machine."
+                )
+            yield
+        finally:
+            end(team, own, "withdrawn", "left")
 
 
 def _study(storage: BaseStorage, plan: Plan) -> Study:

@@ -152,6 +152,31 @@ def test_what_an_interrupted_session_had_queued_is_told_nowhere(make_plan: MakeP
     assert len(runs) == len(set(map(str, runs)))
 
 
+class Twice(StopAfter):
+    """Progress that begins the same longer trainings elsewhere after the first run."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(999)
+        self.plan, self.said = plan, ""
+
+    def run(self, run: TrialRecord, done: int, total: int) -> None:
+        if not self.said:
+            with pytest.raises(StudyError) as raised:
+                train_longer(self.plan, [10], 2, Silent())
+            self.said = str(raised.value)
+
+
+def test_of_two_processes_that_train_longer_at_once_the_second_is_refused(make_plan: MakePlan, tmp_path: Path) -> None:
+    plan = make_plan("24", objective=Behind(), confirm=9, storage=f"sqlite:///{tmp_path}/db")
+    search(plan)
+    progress = Twice(replace(plan, out=str(tmp_path / "elsewhere")))
+    result = train_longer(plan, [10], 2, progress)
+    assert "goes on when that one has ended" in progress.said
+    assert {r.outcome for r in result.transfer} == {"complete"}
+    assert train_longer(plan, [10], 2, Silent()) == result
+    assert len(result.transfer) == len({str((r.confirms, r.seed, r.schedule)) for r in result.transfer})
+
+
 def test_what_is_there_is_not_trained_again_and_the_budget_is_left_alone(make_plan: MakePlan) -> None:
     first = followed(make_plan, Noisy())
     again = followed(make_plan, Noisy())
