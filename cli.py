@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ from .errors import InputError, Interrupted, LrsearchError
 from .keywords import FindOptions, RunOptions, TransferOptions, WorkOptions
 from .options import STORAGE, keywords
 from .parser import parse
+from .redaction import redact_words
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 _begun = [time.monotonic()]
@@ -98,6 +100,7 @@ def _find(args: commands.Find) -> int:
     from rich.console import Console
 
     from .api import find
+    from .objectives import DEFAULT_TASK
     from .reports.facts.probe import range_toml
     from .reports.preview import write_finder
     from .reports.terminal.finder import print_probe
@@ -108,13 +111,14 @@ def _find(args: commands.Find) -> int:
     with sigterm_like_ctrl_c():
         probe = find(**keywords(FindOptions, asked))
     print_probe(probe, args.metric, Console())
-    toml = range_toml(probe, str(args.objective))
+    name = str(args.objective or shlex.join(redact_words(args.arguments)) or DEFAULT_TASK)
+    toml = range_toml(probe, name)
     if args.toml:
         if not toml:
             raise InputError("no range was found, so there is none to write: try other rates with --low and --high.")
         write_text(Path(args.toml), toml)
     if args.html:
-        print(f"Plot: {write_finder(probe, args.metric, Path(args.html), title=str(args.objective), toml=toml)}")
+        print(f"Plot: {write_finder(probe, args.metric, Path(args.html), title=name, toml=toml)}")
     return OK if probe.scale else FAILED
 
 

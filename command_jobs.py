@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .errors import InputError
-from .keywords import RunOptions
+from .keywords import CommandOptions, FindOptions, RunOptions
 from .objectives import Command, MetricFile, MetricJson, MetricPattern, Objective, Source, file_sources, source_of
 from .redaction import HIDDEN, redact_words
 from .search import SearchResult, folder_name
@@ -28,7 +28,7 @@ LIBRARIES = {"transformers": _transformers}
 """Fields that stand for all arguments of a library's that say a schedule."""
 
 
-def make_command(asked: RunOptions, epochs: int | None, counting: Counting) -> Command:
+def make_command(asked: RunOptions | FindOptions, epochs: int | None, counting: Counting) -> Command:
     """The command that was asked for, of so many epochs, or reports; raises `InputError`."""
     source = _source(asked)
     if isinstance(source, MetricFile) and asked.jobs > 1 and "{" not in source.path:
@@ -45,7 +45,7 @@ def make_command(asked: RunOptions, epochs: int | None, counting: Counting) -> C
         counting=counting,
         libraries=LIBRARIES,
     )
-    return made.with_params(usual_params(asked))
+    return made.with_params(usual_params(asked)) if isinstance(asked, RunOptions) else made
 
 
 def usual_params(asked: RunOptions) -> Mapping[str, Value]:
@@ -56,7 +56,7 @@ def usual_params(asked: RunOptions) -> Mapping[str, Value]:
     return {**(asked.space.usual if isinstance(asked.space, ScheduleSpace) else read_usual(asked.space)), **given}
 
 
-def check_no_command(asked: RunOptions) -> None:
+def check_no_command(asked: CommandOptions) -> None:
     """Raise `InputError` if an option for commands is given without one."""
     given = {
         "--metric-file": asked.metric_file,
@@ -65,12 +65,10 @@ def check_no_command(asked: RunOptions) -> None:
         "--steps-per-epoch": asked.steps_per_epoch,
     }
     if useless := [name for name, value in given.items() if value]:
-        raise InputError(
-            f"{useless[0]} is for a command, as lrsearch run {useless[0]} ... -- python train.py; there is none."
-        )
+        raise InputError(f"{useless[0]} is for a command, as {useless[0]} ... -- python train.py; there is none.")
 
 
-def metric_of_command(asked: RunOptions) -> str:
+def metric_of_command(asked: RunOptions | FindOptions) -> str:
     """The metric that ranks trials: that of --metric-file unless another one is named."""
     source = _source(asked) if asked.metric_file else None
     default = asked.metric == RunOptions().metric
@@ -132,7 +130,7 @@ def command_sources(command: Command) -> dict[str, str]:
     return {name: fingerprint for script in scripts for name, fingerprint in file_sources(f"{script}:main").items()}
 
 
-def _source(asked: RunOptions) -> Source | None:
+def _source(asked: RunOptions | FindOptions) -> Source | None:
     sources: list[Source] = []
     if asked.metric_file:
         sources.append(MetricFile.parse(asked.metric_file))

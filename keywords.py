@@ -40,8 +40,31 @@ _DATA = ("data_dir",)
 _ARGUMENTS = "the script's arguments or the command, as they were searched; on the command line, after --"
 
 
+@dataclass(frozen=True, kw_only=True)
+class CommandOptions(Options):
+    """Where a command's metrics and lengths are, unless its script says so itself."""
+
+    metric_file: str | None = option(
+        None,
+        "where the command's metrics are, if it does not call lrsearch.report: a column of a table it writes",
+        group=COMMAND,
+        metavar="FILE:COLUMN",
+    )
+    metric_regex: str | None = option(
+        None, "or numbers in its output, as 'val_loss=(\\S+)'", group=COMMAND, metavar="REGEX"
+    )
+    metric_json: bool = option(False, "or lines of its output that are JSON objects", group=COMMAND)
+    steps_per_epoch: int | None = option(
+        None,
+        "optimizer steps in an epoch, for fields as {warmup_steps}, if it does not call lrsearch.scheduler",
+        group=COMMAND,
+        metavar="M",
+        rule=_WHOLE,
+    )
+
+
 @dataclass(frozen=True)
-class RunOptions(SearchOptions):
+class RunOptions(SearchOptions, CommandOptions):
     """Everything that `lrsearch.run` takes."""
 
     objective: str | Callable[..., Any] | Objective | None = option(
@@ -101,23 +124,6 @@ class RunOptions(SearchOptions):
         group=JUDGED,
         metavar="SCHEDULE",
     )
-    metric_file: str | None = option(
-        None,
-        "where the command's metrics are, if it does not call lrsearch.report: a column of a table it writes",
-        group=COMMAND,
-        metavar="FILE:COLUMN",
-    )
-    metric_regex: str | None = option(
-        None, "or numbers in its output, as 'val_loss=(\\S+)'", group=COMMAND, metavar="REGEX"
-    )
-    metric_json: bool = option(False, "or lines of its output that are JSON objects", group=COMMAND)
-    steps_per_epoch: int | None = option(
-        None,
-        "optimizer steps in an epoch, for fields as {warmup_steps}, if it does not call lrsearch.scheduler",
-        group=COMMAND,
-        metavar="M",
-        rule=_WHOLE,
-    )
     study: str | None = option(None, "the study's name (default: the objective's)", group=KEPT, metavar="NAME")
     fresh: bool = option(False, "start the study anew; its run of before is kept as NAME-1", group=KEPT)
     out: str | PathLike[str] = option("runs", "where run folders go", group=KEPT, metavar="DIR")
@@ -156,12 +162,13 @@ class RunOptions(SearchOptions):
 
 
 @dataclass(frozen=True)
-class FindOptions(WorkerOptions):
+class FindOptions(WorkerOptions, CommandOptions):
     """Everything that `lrsearch.find` takes."""
 
-    objective: str | Callable[..., Any] | Objective = option(
-        "digits",
-        "a task, train.py:objective or module:objective; on the command line its own arguments follow --",
+    objective: str | Callable[..., Any] | Objective | None = option(
+        None,
+        "a task, train.py:objective or module:objective; what follows -- is its script's own arguments, or without an "
+        "objective any command (default digits)",
         in_python="Also a generator function, or an `Objective`.",
         positional=True,
     )
@@ -172,7 +179,9 @@ class FindOptions(WorkerOptions):
     metric: str = option("val_loss", "metric to measure by")
     maximize: bool | None = option(None, "larger is better (default: of accuracy, f1, ...)")
     seed: int = option(0, "seed of weights and batches")
-    arguments: Sequence[str] = option((), "what the objective's script finds in sys.argv after its own name", flag="")
+    arguments: Sequence[str] = option(
+        (), "what the objective's script finds in sys.argv after its own name, or a command", flag=""
+    )
     task_options: TaskOptions | None = option(
         None, "options of a built-in task", parts=("model", "batch_size", "data_dir", "download", "subset", "bf16")
     )

@@ -109,23 +109,30 @@ def make_plan(asked: RunOptions) -> Plan:
 def make_finder(asked: FindOptions, folder: str) -> Plan:
     """A plan of nothing but a probe, in a folder that nobody keeps; raises `InputError`."""
     device = resolve_device(asked.device)
-    objective = make_objective(asked.objective, asked.optimizer, None, device, asked.task_options, asked.arguments)
+    if asked.objective is None and asked.arguments:
+        objective: Objective = make_command(asked, FINDER_EPOCHS, IN_EPOCHS)
+    else:
+        check_no_command(asked)
+        given = DEFAULT_TASK if asked.objective is None else asked.objective
+        objective = make_objective(given, asked.optimizer, None, device, asked.task_options, asked.arguments)
     usual = base_lr_range(objective.optimizer) if is_known(objective.optimizer) else ANY_RATE
     low, high = asked.low or min(usual.low, asked.high or math.inf), asked.high or max(usual.high, asked.low or 0.0)
     if not low < high:
         raise InputError(f"low must be below high, got {low:g} and {high:g}.")
+    space = ScheduleSpace(("constant",), FINDER_EPOCHS, Range(low, high, log=True), Range(0, 0))
+    metric = metric_of_command(asked)
     return Plan(
-        objective,
-        ScheduleSpace(horizon=FINDER_EPOCHS, base_lr=Range(low, high, log=True)),
+        for_search(objective, space, folder, fresh_seeds=False),
+        space,
         Budget.parse(FINDER_EPOCHS),
         "find",
         folder,
-        maximize=larger_is_better(asked.metric) if asked.maximize is None else asked.maximize,
+        maximize=larger_is_better(metric) if asked.maximize is None else asked.maximize,
         sources=sources_of(asked.objective, objective),
         **{
             **keywords(WorkerOptions, asked),
             "device": device,
-            "metric": asked.metric,
+            "metric": metric,
             "seed": asked.seed,
             "confirm": 0,
             "probe": "auto",

@@ -55,6 +55,11 @@ class LightningCallback:
         """Put the scheduler in: by now the optimizer and the module's own schedulers have their checkpoint's state."""
         if self.run:
             _check_strategy(trainer)
+            if self.run.schedule.unit == "step":
+                raise ObjectiveError(
+                    "LightningCallback reports once an epoch: give the trials' length with --epochs, not with --steps; "
+                    "Trainer(limit_train_batches=...) says how long an epoch is."
+                )
         self._begin = trainer.global_step
         if self.run and self.run.steps_per_epoch is not None:  # the module has called run.scheduler
             return

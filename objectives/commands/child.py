@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from torch.optim.lr_scheduler import LRScheduler
 
 
+_BY_RUN = "set the rates of run.schedule.curve(steps_per_epoch) yourself"
+_BY_ARGUMENTS = "say all that is searched in the command's arguments, as {schedule}"
+"""What else a function can do with its schedule, and a script."""
+
+
 class Child(Run):
     """The run of a trial in a process of its own.
 
@@ -89,7 +94,8 @@ class Child(Run):
         try:
             self.check(self._name, self._done)
         except ObjectiveError as error:
-            raise ObjectiveError(str(error).replace("run.scheduler(", "lrsearch.scheduler(")) from None
+            said = str(error).replace("run.scheduler(", "lrsearch.scheduler(")
+            raise ObjectiveError(said.replace(_BY_RUN, _BY_ARGUMENTS)) from None
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import lrsearch
 from lrsearch.errors import MissingPartError, ObjectiveError
 from lrsearch.objectives import Measurement, Run, UserObjective, train
-from lrsearch.spaces import Schedule
+from lrsearch.spaces import Counting, Schedule
 
 pytestmark = [
     pytest.mark.slow,
@@ -266,6 +266,12 @@ def test_what_cannot_follow_a_schedule_is_told_so_in_a_line(says: str, tmp_path:
     with pytest.raises(ObjectiveError, match=says) as error:
         fit(lambda run: REFUSED[says](run, tmp_path))
     assert "\n" not in str(error.value)
+
+
+def test_a_search_that_counts_steps_is_refused() -> None:
+    run = Run(Schedule("linear", 0.1, 40, unit="step"), 4, 0, "cpu", counting=Counting("step", 10))
+    with pytest.raises(ObjectiveError, match="reports once an epoch: give the trials' length with --epochs, not with"):
+        make_trainer(run).fit(Line(), data(), data())
 
 
 def test_iterable_data_of_a_limited_length_are_followed() -> None:

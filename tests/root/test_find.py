@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,42 @@ def test_sentences_need_runs() -> None:
     assert first.startswith("6 constant rates from 0.0018 to 0.56")
     assert "should lie near" in second
     assert third.startswith("Training diverged")
+
+
+SCRIPT = """
+import json, math, sys
+import lrsearch
+loss = 2 + (math.log10(float(sys.argv[1])) + 1) ** 2
+for epoch in range(int(sys.argv[2])):
+    REPORT
+"""
+REPORT, PRINT = "lrsearch.report(val_loss=loss)", "print('val_loss', loss)"
+METRIC = ("--metric-regex", r"val_loss (\S+)")
+
+
+@pytest.mark.parametrize(("report", "options"), [(REPORT, ()), (PRINT, METRIC)])
+def test_it_finds_the_scale_of_a_command(
+    report: str, options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(SCRIPT.replace("REPORT", report))
+    words = [sys.executable, "train.py", "{base_lr}", "{epochs}", "--family={family}", "--token=abcdefgh"]
+    assert main(["find", "--optimizer", "sgd", "--toml", "f.toml", *options, "--", *words]) == 0
+    space = read_space("f.toml", default_space("sgd", 10))
+    assert space.base_lr.low < 0.1 < space.base_lr.high
+    assert "train.py" in Path("f.toml").read_text()
+    assert "abcdefgh" not in Path("f.toml").read_text()
+    assert not Path("runs").exists()
+
+
+def test_a_command_that_never_takes_the_rate_is_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text("import lrsearch\nlrsearch.report(val_loss=1)")
+    assert main(["find", "--optimizer", "sgd", "--", sys.executable, "train.py"]) == 2
+    said = capsys.readouterr().err
+    assert "train.py never used its schedule: make its scheduler with lrsearch.scheduler(optimizer, steps" in said
+    assert "or say all that is searched in the command's arguments, as {schedule}." in said
+    assert main(["find", "--metric-json"]) == 2
+    assert "--metric-json is for a command" in capsys.readouterr().err
