@@ -11,6 +11,7 @@ alike (the scripts import parts of lrsearch for model, data and space: about 0.3
 has answered in a pair if its schedule's mean is at or below the script's.
 
 Usage: uv run python benchmarks/time_to_answer.py --tasks digits,fashion-mlp,fashion-cnn,text --data-dir DIR
+       OMP_NUM_THREADS=1 uv run python benchmarks/time_to_answer.py --scripts plain --cpu-time    on a busy machine
        uv run python benchmarks/time_to_answer.py --quick     one pair of 12 trials on digits, a minute
 """
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -117,17 +119,23 @@ def losses(recipe: Any, data: Any, schedule: Any, epochs: int, *, loader: bool) 
         yield sum(total) / len(data.val.y)
 
 
-def timed(words: list[str]) -> tuple[float, str]:
-    """Wall seconds of a whole process, and what it printed."""
-    begun = time.perf_counter()
+def timed(words: list[str], *, cpu: bool) -> tuple[float, str]:
+    """Wall seconds of a whole process, or its processor seconds and those of its children, and what it printed."""
+    clock = _of_children if cpu else time.perf_counter
+    begun = clock()
     done = subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True)
-    return time.perf_counter() - begun, done.stdout
+    return clock() - begun, done.stdout
+
+
+def _of_children() -> float:
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def of_script(name: str, kind: str, args: argparse.Namespace, seed: int) -> tuple[float, Any]:
     """Seconds of a script and the schedule that it ends with."""
     more = ["--script", kind, "--tasks", name, "--trials", str(args.trials), "--data-dir", args.data_dir]
-    seconds, out = timed([__file__, *more, "--seed", str(seed)])
+    seconds, out = timed([__file__, *more, "--seed", str(seed)], cpu=args.cpu_time)
     return seconds, json.loads(out.splitlines()[-1])["schedule"]
 
 
@@ -135,7 +143,7 @@ def of_lrsearch(name: str, budget: str, args: argparse.Namespace, seed: int) -> 
     """Seconds of a search and the schedule that it recommends."""
     with tempfile.TemporaryDirectory() as out:
         words = ["-m", "lrsearch", "run", *JOBS[name].words(args.data_dir), "--budget", budget, "--seed", str(seed)]
-        seconds, _ = timed([*words, "--out", out, "--study", "answer", *args.more.split()])
+        seconds, _ = timed([*words, "--out", out, "--study", "answer", *args.more.split()], cpu=args.cpu_time)
         return seconds, json.loads((Path(out) / "answer" / "best.json").read_text())["schedule"]
 
 
@@ -202,6 +210,7 @@ def main() -> None:
     parser.add_argument("--scripts", default="plain,tensors")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--more", default="", help="further options of lrsearch run")
+    parser.add_argument("--cpu-time", action="store_true", help="processor time, for a machine that others use")
     parser.add_argument("--data-dir", default="data")
     parser.add_argument("--quick", action="store_true", help="one pair of 12 trials on digits")
     parser.add_argument("--script", choices=("plain", "tensors"), help=argparse.SUPPRESS)
