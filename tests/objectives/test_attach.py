@@ -86,16 +86,16 @@ def fit(
     job: Callable[[Run], Any], until: int = 99, interval: Any = "step", schedule: Schedule | None = None
 ) -> tuple[list[float], list[Measurement]]:
     """The rates of all steps, and what was reported; the search says no after `until` epochs."""
-    found: list[Measurement] = []
+    measured: list[Measurement] = []
 
     def report(measurement: Measurement) -> bool:
-        found.append(measurement)
-        return len(found) < until
+        measured.append(measurement)
+        return len(measured) < until
 
     with recorded_rates() as rates:
         followed = schedule or make_schedule(interval)
         train(UserObjective(job, "adamw"), followed, report, epochs=EPOCHS, seed=0, device="cpu")
-    return rates, found
+    return rates, measured
 
 
 def make_schedule(interval: Any = "step") -> Schedule:
@@ -108,11 +108,11 @@ def test_every_step_has_the_trials_rate_and_every_epoch_one_report(
     strategy: str, accumulation: int, tmp_path: Path
 ) -> None:
     options = {"eval_strategy": strategy, "eval_steps": 3, "gradient_accumulation_steps": accumulation}
-    rates, found = fit(lambda run: lrsearch.attach(make_trainer(tmp_path, **options), run).train())
+    rates, measured = fit(lambda run: lrsearch.attach(make_trainer(tmp_path, **options), run).train())
     assert_follows(rates, make_schedule(), 10 if accumulation == 1 else 4)
-    assert [m.epoch for m in found] == [1, 2, 3, 4]
-    assert set(found[0].metrics) == {"train_loss", "val_loss"}
-    assert len({m.metrics["val_loss"] for m in found}) == EPOCHS
+    assert [m.epoch for m in measured] == [1, 2, 3, 4]
+    assert set(measured[0].metrics) == {"train_loss", "val_loss"}
+    assert len({m.metrics["val_loss"] for m in measured}) == EPOCHS
 
 
 @pytest.mark.parametrize("strategy", ["no", "epoch", "steps"])
@@ -120,19 +120,19 @@ def test_a_baseline_that_follows_the_metric_lowers_the_rates_between_epochs(stra
     def job(run: Run) -> None:
         lrsearch.attach(make_trainer(tmp_path, eval_strategy=strategy, eval_steps=5), run).train()
 
-    rates, found = fit(job, schedule=halving(EPOCHS))
+    rates, measured = fit(job, schedule=halving(EPOCHS))
     assert len(rates) == EPOCHS * BATCHES
     assert_halved(rates, EPOCHS)
-    assert_halved([m.lr for m in found], EPOCHS)
+    assert_halved([m.lr for m in measured], EPOCHS)
 
 
 @pytest.mark.parametrize(("steps", "data"), [(40, None), (30, None), (13, None), (30, Stream)], ids=str)
 @pytest.mark.parametrize("strategy", ["no", "epoch", "steps"])
 def test_max_steps_are_divided_into_the_searchs_epochs(steps: int, data: Any, strategy: str, tmp_path: Path) -> None:
     options = {"max_steps": steps, "eval_strategy": strategy, "eval_steps": 5}
-    rates, found = fit(lambda run: lrsearch.attach(make_trainer(tmp_path, data and data(), **options), run).train())
+    rates, measured = fit(lambda run: lrsearch.attach(make_trainer(tmp_path, data and data(), **options), run).train())
     assert_follows(rates, make_schedule(), steps / EPOCHS)
-    assert [m.epoch for m in found] == [1, 2, 3, 4]
+    assert [m.epoch for m in measured] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("options", [{"eval_strategy": "epoch"}, {"max_steps": 12, "eval_strategy": "epoch"}], ids=str)
@@ -146,9 +146,9 @@ def test_a_stopped_trial_ends_at_once_and_is_not_evaluated_again(options: dict[s
     def job(run: Run) -> None:
         lrsearch.attach(make_trainer(tmp_path, callbacks=[Counting()], **options), run).train()
 
-    rates, found = fit(job, until=2)
+    rates, measured = fit(job, until=2)
     steps = options.get("max_steps", 40) // EPOCHS
-    assert len(found) == 2
+    assert len(measured) == 2
     assert evaluated == [steps, 2 * steps]
     assert_follows(rates, make_schedule(), steps, epochs=2)
 
@@ -159,8 +159,8 @@ def test_a_trainer_of_more_epochs_ends_with_the_search_and_may_evaluate_afterwar
         trainer.train()
         trainer.evaluate()
 
-    rates, found = fit(job)
-    assert len(found) == EPOCHS
+    rates, measured = fit(job)
+    assert len(measured) == EPOCHS
     assert_follows(rates, make_schedule(), BATCHES)
 
 
@@ -184,33 +184,33 @@ def test_a_scheduler_that_was_given_is_replaced_and_groups_keep_their_ratio(tmp_
 
 
 def test_several_datasets_and_metrics_of_ones_own_come_in_one_report(tmp_path: Path) -> None:
-    def compute(found: Any) -> dict[str, Any]:
-        return {"accuracy": float(found.predictions.mean()), "table": [1, 2]}
+    def compute(evaluated: Any) -> dict[str, Any]:
+        return {"accuracy": float(evaluated.predictions.mean()), "table": [1, 2]}
 
     data = {"near": Points(20), "far": Points(20)}
-    _, found = fit(
+    _, measured = fit(
         lambda run: lrsearch.attach(make_trainer(tmp_path, None, data, compute_metrics=compute), run).train()
     )
     names = {f"val_{part}_{metric}" for part in data for metric in ("loss", "accuracy")}
-    assert [set(m.metrics) for m in found] == [{"train_loss", *names}] * EPOCHS
+    assert [set(m.metrics) for m in measured] == [{"train_loss", *names}] * EPOCHS
 
 
 def test_a_search_that_counts_steps_gets_a_report_every_so_many(tmp_path: Path) -> None:
     schedule = Schedule("cosine", 0.05, 12, warmup=3, unit="step")
-    counting, found = Counting("step", 4), list[Measurement]()
+    counting, measured = Counting("step", 4), list[Measurement]()
 
     def job(run: Run) -> None:
         lrsearch.attach(make_trainer(tmp_path, max_steps=run.steps), run).train()
 
     def report(measurement: Measurement) -> bool:
-        found.append(measurement)
+        measured.append(measurement)
         return True
 
     with recorded_rates() as rates:
         objective = UserObjective(job, "adamw", epochs=3, counting=counting)
         train(objective, schedule, report, epochs=3, seed=0, device="cpu")
     assert_follows(rates, schedule, 1)
-    assert len(found) == 3
+    assert len(measured) == 3
 
 
 def test_by_hand_a_best_json_or_the_trainers_own_scheduler_is_followed(tmp_path: Path) -> None:

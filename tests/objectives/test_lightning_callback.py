@@ -69,15 +69,15 @@ def fit(
     job: Callable[[Run], Any], interval: Any = "step", until: int = 99, schedule: Schedule | None = None
 ) -> tuple[list[float], list[Measurement]]:
     """The rates of all steps, and what was reported; the search says no after `until` epochs."""
-    schedule, found = schedule or make_schedule(interval), list[Measurement]()
+    schedule, measured = schedule or make_schedule(interval), list[Measurement]()
 
     def report(measurement: Measurement) -> bool:
-        found.append(measurement)
-        return len(found) < until
+        measured.append(measurement)
+        return len(measured) < until
 
     with recorded_rates() as rates:
         train(UserObjective(job, "sgd"), schedule, report, epochs=EPOCHS, seed=0, device="cpu")
-    return rates, found
+    return rates, measured
 
 
 def make_schedule(interval: Any = "step") -> Schedule:
@@ -90,33 +90,33 @@ def make_schedule(interval: Any = "step") -> Schedule:
 def test_every_step_has_the_trials_rate_whatever_scheduler_the_module_has(
     interval: str, own: str, options: dict[str, Any]
 ) -> None:
-    rates, found = fit(lambda run: make_trainer(run, **options).fit(Line(own), data(), data()), interval)
+    rates, measured = fit(lambda run: make_trainer(run, **options).fit(Line(own), data(), data()), interval)
     steps = {"accumulate_grad_batches": 4, "limit_train_batches": 7}.get(next(iter(options), ""), BATCHES)
     assert_follows(rates, make_schedule(interval), steps)
-    assert [m.epoch for m in found] == [1, 2, 3, 4]
-    assert set(found[0].metrics) == {"train_loss", "val_loss"}
-    assert len({m.metrics["val_loss"] for m in found}) == EPOCHS
+    assert [m.epoch for m in measured] == [1, 2, 3, 4]
+    assert set(measured[0].metrics) == {"train_loss", "val_loss"}
+    assert len({m.metrics["val_loss"] for m in measured}) == EPOCHS
 
 
 @pytest.mark.parametrize("interval", ["step", "epoch"])
 def test_a_baseline_that_follows_the_metric_lowers_the_rates_between_epochs(interval: str) -> None:
-    rates, found = fit(lambda run: make_trainer(run).fit(Line(), data(), data()), schedule=halving(EPOCHS, interval))
+    rates, measured = fit(lambda run: make_trainer(run).fit(Line(), data(), data()), schedule=halving(EPOCHS, interval))
     assert len(rates) == EPOCHS * BATCHES
     assert_halved(rates, EPOCHS)
-    assert_halved([m.lr for m in found], EPOCHS)
+    assert_halved([m.lr for m in measured], EPOCHS)
 
 
 @pytest.mark.parametrize("options", [{}, {"max_epochs": 50}, {"max_epochs": -1}, {"min_epochs": 3}], ids=str)
 def test_the_search_ends_a_trial_or_its_next_report_does(options: dict[str, Any]) -> None:
-    rates, found = fit(lambda run: make_trainer(run, **options).fit(Line(), data(), data()), until=2)
+    rates, measured = fit(lambda run: make_trainer(run, **options).fit(Line(), data(), data()), until=2)
     kept_on = options.get("min_epochs", 2)
-    assert [m.epoch for m in found] == [1, 2]
+    assert [m.epoch for m in measured] == [1, 2]
     assert_follows(rates, make_schedule(), BATCHES, epochs=kept_on)
 
 
 def test_a_trainer_of_more_epochs_ends_with_the_search() -> None:
-    rates, found = fit(lambda run: make_trainer(run, max_epochs=50).fit(Line(), data(), data()))
-    assert len(found) == EPOCHS
+    rates, measured = fit(lambda run: make_trainer(run, max_epochs=50).fit(Line(), data(), data()))
+    assert len(measured) == EPOCHS
     assert_follows(rates, make_schedule(), BATCHES)
 
 
@@ -129,16 +129,16 @@ def test_of_several_validations_in_an_epoch_the_last_counts(options: dict[str, A
             if not self.trainer.sanity_checking:
                 seen.append(float(self.trainer.callback_metrics["val_loss"]))
 
-    _, found = fit(lambda run: make_trainer(run, num_sanity_val_steps=2, **options).fit(Noting(), data(), data()))
+    _, measured = fit(lambda run: make_trainer(run, num_sanity_val_steps=2, **options).fit(Noting(), data(), data()))
     a_epoch = len(seen) // EPOCHS
     assert a_epoch in (2, 3)
-    assert [m.metrics["val_loss"] for m in found] == seen[a_epoch - 1 :: a_epoch]
+    assert [m.metrics["val_loss"] for m in measured] == seen[a_epoch - 1 :: a_epoch]
 
 
 def test_several_validation_loaders_keep_lightnings_names_and_an_early_stop_ends_the_job() -> None:
     early = pl.callbacks.EarlyStopping("val_loss/dataloader_idx_0", divergence_threshold=-1.0)
-    _, found = fit(lambda run: make_trainer(run, callbacks=[early]).fit(Line(), data(), [data(), data()]))
-    assert [set(m.metrics) for m in found] == [
+    _, measured = fit(lambda run: make_trainer(run, callbacks=[early]).fit(Line(), data(), [data(), data()]))
+    assert [set(m.metrics) for m in measured] == [
         {"train_loss", "val_loss/dataloader_idx_0", "val_loss/dataloader_idx_1"},
     ]
 
@@ -151,9 +151,9 @@ def test_a_schedule_begins_where_a_checkpoint_ends(saved: dict[str, Any], tmp_pa
     def resume(run: Run) -> None:
         make_trainer(run, max_epochs=2 + run.epochs).fit(Line(), data(), data(), ckpt_path=tmp_path / "last.ckpt")
 
-    rates, found = fit(resume)
+    rates, measured = fit(resume)
     assert_follows(rates, make_schedule(), BATCHES)
-    assert [m.epoch for m in found] == [1, 2, 3, 4]
+    assert [m.epoch for m in measured] == [1, 2, 3, 4]
 
 
 class Manual(Line):
@@ -179,9 +179,9 @@ class Manual(Line):
 
 
 def test_manual_optimization_works_with_a_scheduler_of_the_run() -> None:
-    rates, found = fit(lambda run: make_trainer(run).fit(Manual(run), data(), data()))
+    rates, measured = fit(lambda run: make_trainer(run).fit(Manual(run), data(), data()))
     assert_follows(rates, make_schedule(), BATCHES)
-    assert len(found) == EPOCHS
+    assert len(measured) == EPOCHS
 
 
 class DeepSpeedStrategy(pl.strategies.SingleDeviceStrategy):  # type: ignore[misc]
@@ -312,9 +312,9 @@ def test_both_names_of_lightning_work() -> None:
         callbacks = [lrsearch.LightningCallback(run)]
         other.Trainer(accelerator="cpu", max_epochs=run.epochs, callbacks=callbacks, **off).fit(Other(), data(), data())
 
-    rates, found = fit(job)
+    rates, measured = fit(job)
     assert_follows(rates, make_schedule(), BATCHES)
-    assert len(found) == EPOCHS
+    assert len(measured) == EPOCHS
 
 
 def test_without_lightning_there_is_a_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,11 +32,11 @@ def by_torch(values: Sequence[float], **options: Any) -> list[float]:
     """The rate in each epoch, by PyTorch alone."""
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
     rule = ReduceLROnPlateau(optimizer, **{"factor": 0.5, "patience": 1, **options})
-    found = []
+    rates = []
     for value in values:
-        found.append(float(optimizer.param_groups[0]["lr"]))
+        rates.append(float(optimizer.param_groups[0]["lr"]))
         rule.step(value)
-    return found
+    return rates
 
 
 def epochs_of(run: Run, seen: list[list[float]], interval: str = "step") -> Iterator[dict[str, float]]:
@@ -58,14 +58,14 @@ def epochs_of(run: Run, seen: list[list[float]], interval: str = "step") -> Iter
 
 
 def run_all(objective: UserObjective, schedule: Schedule) -> list[Measurement]:
-    found: list[Measurement] = []
+    measured: list[Measurement] = []
 
     def see(measurement: Measurement) -> bool:
-        found.append(measurement)
+        measured.append(measurement)
         return True
 
     train(objective, schedule, see, epochs=len(LOSSES), seed=0, device="cpu")
-    return found
+    return measured
 
 
 @pytest.mark.parametrize("interval", ["step", "epoch"])
@@ -95,9 +95,9 @@ def test_a_users_loop_steps_at_the_rates_of_torchs_own_class(push: bool, interva
 
 def test_a_metric_of_which_more_is_better_is_followed_upwards() -> None:
     objective = UserObjective(lambda run: (yield from epochs_of(run, [])), "sgd", len(LOSSES))
-    found = run_all(objective, plateau(metric="val_accuracy", mode="max", threshold=0.0, cooldown=2, min_lr=0.04))
+    measured = run_all(objective, plateau(metric="val_accuracy", mode="max", threshold=0.0, cooldown=2, min_lr=0.04))
     options = {"mode": "max", "threshold": 0.0, "cooldown": 2, "min_lr": 0.04}
-    assert [m.lr for m in found] == pytest.approx(by_torch([1 - loss for loss in LOSSES], **options))
+    assert [m.lr for m in measured] == pytest.approx(by_torch([1 - loss for loss in LOSSES], **options))
 
 
 def test_a_task_follows_its_own_loss_alone_and_in_lanes_beside_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,9 +112,9 @@ def test_a_task_follows_its_own_loss_alone_and_in_lanes_beside_others(monkeypatc
     lanes.put(0, schedule, seed=0, epochs=8)
     lanes.put(1, Schedule("constant", 0.1, 8), seed=0, epochs=8)
     side = [lanes.run_epoch() for _ in range(8)]
-    assert [found[0].lr for found in side] == pytest.approx(expected)
-    assert [found[0].metrics["val_loss"] for found in side] == pytest.approx(values, rel=1e-3)
-    assert {found[1].lr for found in side} == {0.1}
+    assert [measured[0].lr for measured in side] == pytest.approx(expected)
+    assert [measured[0].metrics["val_loss"] for measured in side] == pytest.approx(values, rel=1e-3)
+    assert {measured[1].lr for measured in side} == {0.1}
     monkeypatch.setattr(
         "lrsearch.objectives.lanes.stepper.LaneStepper",
         lambda recipe, model, lrs, steps: TorchStepper(recipe, model, Schedule("constant", 0.1, 8), steps),

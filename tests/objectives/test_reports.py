@@ -78,13 +78,13 @@ def trials(plan: Plan) -> list[Any]:
 
 @pytest.mark.parametrize("push", [pushes, counts_from_one_and_never_ends])
 def test_both_forms_give_the_same_trials(make_plan: MakePlan, push: Any) -> None:
-    found = [
+    both = [
         trials(make_plan("12", objective=UserObjective(job, epochs=6), study=name, sampler="random", pruner="median"))
         for name, job in (("pull", yields), ("push", push))
     ]
-    assert found[0] == found[1]
-    assert {"complete", "pruned"} <= {outcome for outcome, *_ in found[0]}
-    assert all(set(metrics["main"]) == {1.0} for _, _, _, metrics, *_ in found[0])
+    assert both[0] == both[1]
+    assert {"complete", "pruned"} <= {outcome for outcome, *_ in both[0]}
+    assert all(set(metrics["main"]) == {1.0} for _, _, _, metrics, *_ in both[0])
 
 
 def test_a_job_is_ended_at_its_next_report_once_it_was_told_not_to_go_on() -> None:
@@ -164,8 +164,8 @@ def raises_to_stop(run: Run) -> None:
 def test_an_error_after_the_last_report_is_told_once_and_its_trials_count(make_plan: MakePlan) -> None:
     progress = StopAfter(999)
     job = UserObjective(fails_afterwards, "sgd", epochs=2)
-    found = search(make_plan("3", objective=job), progress)
-    assert [t.outcome for t in found.trials] == ["complete"] * 3
+    result = search(make_plan("3", objective=job), progress)
+    assert [t.outcome for t in result.trials] == ["complete"] * 3
     told = [note for note in progress.notes if "after its last report" in note]
     assert len(told) == 1
     assert "OSError: no space for the weights" in told[0]
@@ -175,8 +175,8 @@ def test_an_error_after_the_last_report_is_told_once_and_its_trials_count(make_p
 def test_a_job_that_raises_to_end_where_it_is_told_to_is_no_fault(make_plan: MakePlan) -> None:
     progress = StopAfter(999)
     job = UserObjective(raises_to_stop, "sgd", epochs=6)
-    found = search(make_plan("12", objective=job, sampler="random", pruner="median"), progress)
-    assert {t.outcome for t in found.trials} == {"complete", "pruned"}
+    result = search(make_plan("12", objective=job, sampler="random", pruner="median"), progress)
+    assert {t.outcome for t in result.trials} == {"complete", "pruned"}
     assert not [note for note in progress.notes if "after its last report" in note]
 
 
@@ -192,8 +192,8 @@ def test_a_loop_in_another_thread_ends_without_a_traceback(
     monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # pytest's own takes even SystemExit
     job = UserObjective(reports_in_a_thread, epochs=3)
     assert job.optimizer == "sgd"
-    found = list(job.run(Schedule("exp", 0.1, 3), epochs=3, seed=0, device="cpu"))
-    assert [m.epoch for m in found] == [1, 2, 3]
+    measured = list(job.run(Schedule("exp", 0.1, 3), epochs=3, seed=0, device="cpu"))
+    assert [m.epoch for m in measured] == [1, 2, 3]
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -223,7 +223,7 @@ def test_the_examples_in_other_libraries_train_every_epoch_at_the_schedules_rate
     objective = UserObjective(f"{example}:objective")
     assert objective.optimizer == "adamw"
     with recorded_rates() as rates:
-        found = list(objective.run(schedule, epochs=3, seed=0, device="cpu"))
+        measured = list(objective.run(schedule, epochs=3, seed=0, device="cpu"))
     assert_follows(rates, schedule, steps)
-    assert len(found) == 3
-    assert found[0].metrics["val_loss"] > found[2].metrics["val_loss"]
+    assert len(measured) == 3
+    assert measured[0].metrics["val_loss"] > measured[2].metrics["val_loss"]

@@ -35,17 +35,17 @@ def rates_of(optimizer: torch.optim.Optimizer) -> list[float]:
 
 def stepped(schedule: Schedule, optimizer: torch.optim.Optimizer, step: Any) -> np.ndarray:
     """Every group's rate at every optimizer step, shape (steps, groups); `step(n)` follows the nth."""
-    found = []
+    rates = []
     for done in range(1, len(schedule.curve(STEPS)) + 1):
-        found.append(rates_of(optimizer))
+        rates.append(rates_of(optimizer))
         optimizer.step()
         step(done)
-    return np.array(found)
+    return np.array(rates)
 
 
-def assert_scaled(found: np.ndarray, schedule: Schedule, *ratios: float) -> None:
+def assert_scaled(rates: np.ndarray, schedule: Schedule, *ratios: float) -> None:
     expected = np.outer(schedule.curve(STEPS), ratios)
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12 * schedule.base_lr)
+    np.testing.assert_allclose(rates, expected, rtol=1e-9, atol=1e-12 * schedule.base_lr)
 
 
 def per_epoch(schedule: Schedule, scheduler: Any) -> Any:
@@ -58,15 +58,15 @@ def test_torch_and_best_json_give_a_body_a_tenth_of_the_heads_rate(schedule: Sch
     optimizer = two_groups()
     record = record_of(schedule, optimizer)
     scheduler = run_code(export(record, None, "torch"))["build_scheduler"](optimizer, STEPS)
-    found = stepped(schedule, optimizer, per_epoch(schedule, scheduler))
-    assert_scaled(found, schedule, 0.1, 1)
+    rates = stepped(schedule, optimizer, per_epoch(schedule, scheduler))
+    assert_scaled(rates, schedule, 0.1, 1)
     (tmp_path / "best.json").write_text(export(record, None, "json"))
     again = read_best(tmp_path / "best.json")
     assert again == record
     assert again.schedule is not None
     optimizer = two_groups()
     scheduler = again.schedule.scheduler(optimizer, STEPS)
-    np.testing.assert_array_equal(stepped(schedule, optimizer, per_epoch(schedule, scheduler)), found)
+    np.testing.assert_array_equal(stepped(schedule, optimizer, per_epoch(schedule, scheduler)), rates)
 
 
 @pytest.mark.parametrize("schedule", SOME, ids=schedule_id)
@@ -96,8 +96,8 @@ def test_lightning_gives_a_body_a_tenth_of_the_heads_rate(schedule: Schedule, tm
     lightning = pytest.importorskip("lightning.pytorch")
     optimizer = two_groups()
     names = run_code(export(record_of(schedule, optimizer), None, "lightning"))
-    found: list[list[float]] = []
-    optimizer.register_step_pre_hook(lambda *_: found.append(rates_of(optimizer)))
+    rates: list[list[float]] = []
+    optimizer.register_step_pre_hook(lambda *_: rates.append(rates_of(optimizer)))
 
     class Model(lightning.LightningModule):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -113,7 +113,7 @@ def test_lightning_gives_a_body_a_tenth_of_the_heads_rate(schedule: Schedule, tm
     quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
     trainer = lightning.Trainer(max_epochs=5, accelerator="cpu", default_root_dir=tmp_path, **quiet)
     trainer.fit(Model(), torch.utils.data.DataLoader(torch.ones(STEPS, 1)))  # type: ignore[arg-type]
-    assert_scaled(np.array(found), schedule, 0.1, 1)
+    assert_scaled(np.array(rates), schedule, 0.1, 1)
 
 
 def test_transformers_has_one_rate_for_all_and_says_so() -> None:
@@ -200,9 +200,9 @@ def test_torch_and_best_json_give_several_optimizers_their_share_of_one_base_lr(
     others = made()
     together = again.schedule.scheduler(others, STEPS)
     for step in range(1, len(schedule.curve(STEPS)) + 1):
-        found = [rate for optimizer in optimizers for rate in rates_of(optimizer)]
-        np.testing.assert_allclose(found, schedule.curve(STEPS)[step - 1] * np.array([1, 0.005, 0.05]), rtol=1e-9)
-        assert found == together.get_last_lr()
+        rates = [rate for optimizer in optimizers for rate in rates_of(optimizer)]
+        np.testing.assert_allclose(rates, schedule.curve(STEPS)[step - 1] * np.array([1, 0.005, 0.05]), rtol=1e-9)
+        assert rates == together.get_last_lr()
         for optimizer in (*optimizers, *others):
             optimizer.step()
         if schedule.interval == "step" or step % STEPS == 0:
@@ -219,12 +219,12 @@ def test_a_plateau_lowers_several_optimizers_together_and_has_no_floor_that_diff
     schedule = Schedule("plateau", 0.2, 5, {"factor": 0.5, "patience": 0, "metric": "val_accuracy", "mode": "max"})
     names = run_code(export(make_record(schedule, optimizer=TrainedOptimizer.of(*made)), None, "torch"))
     schedulers = names["build_scheduler"](made)
-    found = []
+    rates = []
     for value in (0.5, 0.6, 0.6, 0.7, 0.1):
-        found.append([rate for optimizer in made for rate in rates_of(optimizer)])
+        rates.append([rate for optimizer in made for rate in rates_of(optimizer)])
         for scheduler in schedulers:
             scheduler.step(value)
-    np.testing.assert_allclose(found, np.outer([0.2, 0.2, 0.2, 0.1, 0.1], [1.0, 0.1]))
+    np.testing.assert_allclose(rates, np.outer([0.2, 0.2, 0.2, 0.1, 0.1], [1.0, 0.1]))
     floored = Schedule("plateau", 0.2, 5, {"min_lr": 0.01})
     names = run_code(export(record_of(floored, two_groups()), None, "torch"))
     with pytest.raises(ValueError, match="the smallest rate would be the same for every group"):

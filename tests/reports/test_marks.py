@@ -41,8 +41,8 @@ def chosen(result: SearchResult) -> int:
 
 
 def test_the_marks_are_three_trials_and_the_baselines(result: SearchResult) -> None:
-    found = [one(result) for one in (recommended, finalist, lowest_in_search)]
-    assert [t.number for t in found if t] == [chosen(result), FINALIST, LOWEST]
+    trials = [one(result) for one in (recommended, finalist, lowest_in_search)]
+    assert [t.number for t in trials if t] == [chosen(result), FINALIST, LOWEST]
     assert all_marks(result)[LOWEST] == ("lowest_in_search",)
     assert all_marks(result)[BASELINE][-1] == "baseline"
     assert all_marks(result)[DROPPED] == ("baseline",)
@@ -55,13 +55,13 @@ def test_the_lowest_is_called_the_highest_where_larger_is_better() -> None:
 
 
 def test_families_are_behind_the_lowest_in_the_search_never_ahead_of_it(result: SearchResult) -> None:
-    found = tables.families(result)
+    families = tables.families(result)
     sign = -1 if result.maximize else 1
-    assert found[0].behind == 0
-    assert found[0].trial == LOWEST
-    assert all(sign * row.behind >= 0 for row in found if row.behind is not None)
+    assert families[0].behind == 0
+    assert families[0].trial == LOWEST
+    assert all(sign * row.behind >= 0 for row in families if row.behind is not None)
     of = {t.number: t.schedule.family for t in result.trials if t.schedule}
-    assert [row.family for row in found if row.recommended] == [of[chosen(result)]]
+    assert [row.family for row in families if row.recommended] == [of[chosen(result)]]
 
 
 def test_the_recommended_trial_is_not_counted_as_close_to_itself() -> None:
@@ -73,12 +73,12 @@ def test_the_recommended_trial_is_not_counted_as_close_to_itself() -> None:
 
 
 def test_curves_hold_the_recommended_the_finalist_and_the_lowest_each_once(result: SearchResult) -> None:
-    found = {c.number: c.role for c in curves.curves(result)}
-    assert len(found) == len(curves.curves(result))
+    roles = {c.number: c.role for c in curves.curves(result)}
+    assert len(roles) == len(curves.curves(result))
     assert curves.curves(result)[0].number == chosen(result)
-    assert found[chosen(result)] == "recommended"
-    assert found[LOWEST] == "lowest_in_search"
-    assert found[FINALIST] in ("finalist", "recommended")
+    assert roles[chosen(result)] == "recommended"
+    assert roles[LOWEST] == "lowest_in_search"
+    assert roles[FINALIST] in ("finalist", "recommended")
 
 
 def test_parameters_tell_the_recommended_from_the_lowest(result: SearchResult) -> None:
@@ -110,10 +110,10 @@ def test_rings_in_the_base_lr_figure(result: SearchResult) -> None:
 
 
 def test_rows_carry_their_marks(result: SearchResult) -> None:
-    found = {r.number: r.label for r in rows.trial_rows(result) if r.label}
-    assert "recommended" in found[chosen(result)]
-    assert "in the search" in found[LOWEST]
-    assert len(found) == len(all_marks(result))
+    labels = {r.number: r.label for r in rows.trial_rows(result) if r.label}
+    assert "recommended" in labels[chosen(result)]
+    assert "in the search" in labels[LOWEST]
+    assert len(labels) == len(all_marks(result))
 
 
 def test_the_terminal_says_which_trial_is_which(result: SearchResult) -> None:
@@ -174,10 +174,12 @@ def test_without_a_confirmation_the_lowest_is_recommended() -> None:
 
 def test_the_finalist_at_a_lower_rate_is_confirmed_too() -> None:
     result = contested(0.05)
-    found, lower = result.confirmation, 6
-    assert found is not None
-    again = [replace(t, confirms=lower) for t in found.runs if t.confirms == FINALIST]
-    safer = replace(found, contest=replace(found.contest, lower=(lower,)), every=(*found.every, *again))
+    confirmation, lower = result.confirmation, 6
+    assert confirmation is not None
+    again = [replace(t, confirms=lower) for t in confirmation.runs if t.confirms == FINALIST]
+    safer = replace(
+        confirmation, contest=replace(confirmation.contest, lower=(lower,)), every=(*confirmation.every, *again)
+    )
     result = replace(result, confirmation=safer)
     assert result.best.number == lower
     assert VERDICT in standing(result, result.best)

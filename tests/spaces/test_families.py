@@ -86,8 +86,8 @@ def schedules(draw: st.DrawFn) -> Schedule:
 @given(schedules(), st.integers(1, 9), st.floats(0.5, 2.5))
 def test_the_closed_form_equals_pytorch_at_every_step(schedule: Schedule, steps_per_epoch: int, longer: float) -> None:
     lrs = schedule.curve(steps_per_epoch, schedule.horizon * longer)
-    found = pytorch_lrs(schedule, steps_per_epoch, len(lrs))
-    np.testing.assert_allclose(found, lrs, rtol=1e-6, atol=1e-12 * schedule.base_lr)
+    of_pytorch = pytorch_lrs(schedule, steps_per_epoch, len(lrs))
+    np.testing.assert_allclose(of_pytorch, lrs, rtol=1e-6, atol=1e-12 * schedule.base_lr)
 
 
 @given(schedules())
@@ -171,14 +171,14 @@ def test_a_schedule_goes_on_exactly_after_its_state_is_saved_and_loaded(family: 
         if state:
             for part, saved in zip((optimizer, scheduler), torch.load(io.BytesIO(state)), strict=True):
                 part.load_state_dict(saved)  # type: ignore[attr-defined]
-        found = []
+        rates = []
         for _ in range(start, end):
-            found.append(float(optimizer.param_groups[0]["lr"]))
+            rates.append(float(optimizer.param_groups[0]["lr"]))
             optimizer.step()
             scheduler.step()
         file = io.BytesIO()
         torch.save([optimizer.state_dict(), scheduler.state_dict()], file)
-        return found, file.getvalue()
+        return rates, file.getvalue()
 
     before, state = rates(None, 0, saved_after)
     assert before + rates(state, saved_after, 15)[0] == rates(None, 0, 15)[0]
@@ -186,13 +186,13 @@ def test_a_schedule_goes_on_exactly_after_its_state_is_saved_and_loaded(family: 
 
 @EVERY
 def test_every_family_is_described(family: str) -> None:
-    found = FAMILIES[family]
-    assert found.summary
-    assert found.reference
-    assert found.used_by or family not in BUILT_IN
-    assert all(p.summary for p in found.params)
+    known = FAMILIES[family]
+    assert known.summary
+    assert known.reference
+    assert known.used_by or family not in BUILT_IN
+    assert all(p.summary for p in known.params)
     with pytest.raises(ValueError, match="registered already"):
-        register(found)
+        register(known)
 
 
 def every_space() -> Iterator[ScheduleSpace]:
@@ -204,10 +204,10 @@ def every_space() -> Iterator[ScheduleSpace]:
 def test_default_ranges_give_valid_schedules_for_every_horizon() -> None:
     rng = np.random.default_rng(0)
     for space in every_space():
-        found = space.sample(rng, 200)
-        assert {s.family for s in found} == set(NAMES)
-        assert all(np.all(np.isfinite(s.curve(3))) for s in found)
-        assert any(s.warmup == 0 for s in found)
+        schedules = space.sample(rng, 200)
+        assert {s.family for s in schedules} == set(NAMES)
+        assert all(np.all(np.isfinite(s.curve(3))) for s in schedules)
+        assert any(s.warmup == 0 for s in schedules)
 
 
 @EVERY

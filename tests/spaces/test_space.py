@@ -85,8 +85,8 @@ def test_toml_takes_percent_of_the_horizon_and_fixed_values() -> None:
     assert space.warmup == Range(4, 4)
     assert space.ranges["cosine.T_max"] == Range(20, 40)
     assert space.ranges["wsd.shape"] == Choice(("linear",))
-    found = space.sample(np.random.default_rng(0), 20)
-    assert all(s.base_lr == 0.1 and s.warmup == 4 for s in found)
+    schedules = space.sample(np.random.default_rng(0), 20)
+    assert all(s.base_lr == 0.1 and s.warmup == 4 for s in schedules)
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,11 @@ def test_an_unknown_optimizer_gets_no_range_silently() -> None:
 
 def test_baselines_are_what_people_use() -> None:
     space = default_space("sgd", 10)
-    found = baselines(space)
-    assert list(found) == ["constant", "linear to zero", "cosine to zero"]
-    assert {s.base_lr for s in found.values()} == {0.03162}
-    assert found["cosine to zero"].curve(100)[-1] < 1e-5
-    assert space.contains(found["cosine to zero"])
+    untuned = baselines(space)
+    assert list(untuned) == ["constant", "linear to zero", "cosine to zero"]
+    assert {s.base_lr for s in untuned.values()} == {0.03162}
+    assert untuned["cosine to zero"].curve(100)[-1] < 1e-5
+    assert space.contains(untuned["cosine to zero"])
     assert not space.contains(Schedule("linear", 0.1, 10))
 
 
@@ -207,13 +207,13 @@ def test_opt_in_parameters_are_searched_where_a_space_names_them() -> None:
     """
     space = space_from_toml(text, default_space(horizon=40))
     assert space_from_toml(space_to_toml(space), default_space(horizon=40)) == space
-    found = space.sample(np.random.default_rng(0), 60)
-    assert {s.value("after") for s in found if s.family == "cosine"} == {"hold"}
-    assert {s.params["shape"] for s in found if s.family == "wsd"} == {"cosine", "exponential"}
-    assert all(0.05 <= float(s.value("end_factor")) <= 0.2 for s in found if s.family == "wsd")
-    assert {(s.warmup_shape, s.warmup_start) for s in found} == {("cosine", 0.0)}
-    assert all(space.contains(s) for s in found)
-    assert not default_space(horizon=40, families=("cosine", "wsd")).contains(found[0])
+    schedules = space.sample(np.random.default_rng(0), 60)
+    assert {s.value("after") for s in schedules if s.family == "cosine"} == {"hold"}
+    assert {s.params["shape"] for s in schedules if s.family == "wsd"} == {"cosine", "exponential"}
+    assert all(0.05 <= float(s.value("end_factor")) <= 0.2 for s in schedules if s.family == "wsd")
+    assert {(s.warmup_shape, s.warmup_start) for s in schedules} == {("cosine", 0.0)}
+    assert all(space.contains(s) for s in schedules)
+    assert not default_space(horizon=40, families=("cosine", "wsd")).contains(schedules[0])
     for line in space_to_toml(default_space(families=ALL), offers=True).splitlines():
         assert line.startswith(("# ", "[")) or "=" in line or not line
 

@@ -52,8 +52,8 @@ def searched(loss: Loss, seed: int = 0, maximize: bool = False) -> SearchResult:
 
 
 def test_where_only_the_seeds_differ_the_range_of_base_lr_is_told() -> None:
-    found = [latitude(searched(flat, seed)) for seed in range(20)]
-    told = [f for f in found if f is not None]
+    latitudes = [latitude(searched(flat, seed)) for seed in range(20)]
+    told = [f for f in latitudes if f is not None]
     assert len(told) >= 12
     for f in told:
         assert 0.01 <= f.low < f.high <= 0.2
@@ -76,16 +76,16 @@ def test_where_decay_pays_nothing_of_the_kind_is_ever_said() -> None:
 
 
 def test_a_larger_metric_that_is_better_gives_the_same_answer() -> None:
-    found = [(latitude(searched(flat, s)), latitude(searched(flat, s, maximize=True))) for s in range(10)]
-    assert sum(a is not None and b is not None for a, b in found) >= 6
-    for a, b in found:
+    pairs = [(latitude(searched(flat, s)), latitude(searched(flat, s, maximize=True))) for s in range(10)]
+    assert sum(a is not None and b is not None for a, b in pairs) >= 6
+    for a, b in pairs:
         if a and b:
             assert (a.low, a.high, a.trials) == (b.low, b.high, b.trials)
 
 
 def test_the_noise_is_what_is_left_beside_schedules_and_seeds() -> None:
-    found = [seed_noise(only_confirmation(searched(flat, seed))) for seed in range(100)]
-    assert np.sqrt(np.mean([f**2 for f in found if f])) == pytest.approx(NOISE, rel=0.1)
+    noises = [seed_noise(only_confirmation(searched(flat, seed))) for seed in range(100)]
+    assert np.sqrt(np.mean([f**2 for f in noises if f])) == pytest.approx(NOISE, rel=0.1)
 
 
 def only_confirmation(result: SearchResult) -> Confirmation:
@@ -97,8 +97,8 @@ def told() -> tuple[SearchResult, Latitude]:
     """A search of which the schedule is known not to matter."""
     for seed in range(20):
         result = searched(flat, seed)
-        if found := latitude(result):
-            return result, found
+        if wide := latitude(result):
+            return result, wide
     raise AssertionError("none of 20 searches")
 
 
@@ -116,8 +116,8 @@ def test_what_is_not_known_is_not_said() -> None:
 
 @pytest.mark.parametrize("outcome", ["diverged", "pruned", "failed"])
 def test_the_range_ends_at_a_trial_that_did_not_do(outcome: str) -> None:
-    result, found = told()
-    inside = sorted((result.trial(n) for n in found.trials), key=lambda t: t.schedule.base_lr if t.schedule else 0)
+    result, wide = told()
+    inside = sorted((result.trial(n) for n in wide.trials), key=lambda t: t.schedule.base_lr if t.schedule else 0)
     last = inside[-1] if inside[-1].number != result.best.number else inside[0]
     bad: Any = {"outcome": outcome, "metrics": {"val_loss": (9.0,) * last.epochs}}
     changed = tuple(replace(t, **bad) if t is last else t for t in result.trials)
@@ -126,8 +126,8 @@ def test_the_range_ends_at_a_trial_that_did_not_do(outcome: str) -> None:
 
 
 def test_a_trial_pruned_when_it_was_no_worse_than_others_does_not_end_the_range() -> None:
-    result, found = told()
-    one = next(n for n in found.trials if n != result.best.number and not result.trial(n).baseline)
+    result, wide = told()
+    one = next(n for n in wide.trials if n != result.best.number and not result.trial(n).baseline)
     early: Any = {"outcome": "pruned", "lr": result.trial(one).lr[:3], "metrics": {"val_loss": (2.0, 1.0, 0.1)}}
     changed = tuple(replace(t, **early) if t.number == one else t for t in result.trials)
     assert latitude(replace(result, trials=changed)) is not None

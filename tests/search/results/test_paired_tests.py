@@ -88,10 +88,10 @@ def test_two_noise_units_are_found_in_nine_of_ten_cases() -> None:
 @pytest.mark.parametrize("maximize", [False, True])
 def test_a_clear_difference_is_found_with_the_right_sign(maximize: bool) -> None:
     low, high = by_seed([1.0, 1.1, 0.9, 1.05]), by_seed([2.0, 2.2, 1.9, 2.1])
-    found = duel(5, low, high, SEEDS, planned_looks(4, LEVEL), maximize=maximize)
-    assert found.result == ("worse" if maximize else "better")
-    assert found.low < found.difference < found.high < 0
-    assert duel(5, high, low, SEEDS, planned_looks(4, LEVEL), maximize=maximize).result != found.result
+    outcome = duel(5, low, high, SEEDS, planned_looks(4, LEVEL), maximize=maximize)
+    assert outcome.result == ("worse" if maximize else "better")
+    assert outcome.low < outcome.difference < outcome.high < 0
+    assert duel(5, high, low, SEEDS, planned_looks(4, LEVEL), maximize=maximize).result != outcome.result
 
 
 @pytest.mark.parametrize("maximize", [False, True])
@@ -102,8 +102,8 @@ def test_a_winner_that_breaks_is_never_better_and_worse_if_it_breaks_significant
     looks = [Look(9, LEVEL)]
     for broken, word in ((1, "open"), (4, "open"), (5, "worse"), (9, "worse")):
         mine = [worst] * broken + [ahead] * (9 - broken)
-        found = duel(0, by_seed(mine), by_seed(fine), SEEDS, looks, maximize=maximize)
-        assert (found.result, found.seeds, math.isnan(found.difference)) == (word, 9, True)
+        outcome = duel(0, by_seed(mine), by_seed(fine), SEEDS, looks, maximize=maximize)
+        assert (outcome.result, outcome.seeds, math.isnan(outcome.difference)) == (word, 9, True)
     both = by_seed([worst] * 5 + [ahead] * 4)
     assert duel(0, both, both, SEEDS, looks, maximize=maximize).result == "open"
 
@@ -128,14 +128,14 @@ def test_schedules_that_both_diverge_in_one_run_of_ten_are_seldom_called_worse()
 def test_a_look_at_too_few_pairs_says_nothing_and_the_next_one_counts() -> None:
     winner, other = by_seed([1.0, 1.1, 0.9, 1.05, 1.0, 0.95]), by_seed([2.0, 2.2, 1.9, 2.1, 2.0, 2.05])
     late = {s: v for s, v in other.items() if s > 1}  # the first two seeds' runs were cut off
-    found = duel(0, winner, late, SEEDS, [Look(3, 0.001), Look(6, 0.01)])
-    assert (found.result, found.seeds) == ("better", 4)
+    outcome = duel(0, winner, late, SEEDS, [Look(3, 0.001), Look(6, 0.01)])
+    assert (outcome.result, outcome.seeds) == ("better", 4)
 
 
 def test_without_a_look_everything_is_open() -> None:
-    found = duel(0, {}, {}, SEEDS, [])
-    assert (found.result, found.seeds) == ("open", 0)
-    assert math.isnan(found.difference)
+    outcome = duel(0, {}, {}, SEEDS, [])
+    assert (outcome.result, outcome.seeds) == ("open", 0)
+    assert math.isnan(outcome.difference)
 
 
 def test_the_risk_that_runs_without_an_event_leave_open_is_the_one_they_would_miss_in_a_twentieth_of_cases() -> None:
