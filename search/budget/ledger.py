@@ -70,7 +70,12 @@ class Ledger:
     @property
     def available(self) -> float:
         """What trials may still reserve."""
-        return self.budget.amount - self.kept_back - self.spent - self.elsewhere - self._reserved
+        return self.most - self.spent - self.elsewhere - self._reserved
+
+    @property
+    def most(self) -> float:
+        """What the trials of the search may use from the first to the last."""
+        return self.budget.amount - self.kept_back
 
     def reserve(self, part: int = 0) -> Allowance | None:
         """Reserve what the next trial may use, until `commit`; None when too little is available.

@@ -27,8 +27,12 @@ from .draws import skipped_numbers
 
 BASELINES_AFTER = 8
 """After so many trials of a search its untuned baselines are trained, where they wait."""
-WAIT_FROM = 12.0
-"""Full trials of the smallest search whose baselines wait: in a smaller one they would come last and teach nothing."""
+ALL_FROM = 12.0
+"""Full trials of the smallest search that trains all its untuned baselines where they wait; a smaller one, whose last
+trials they would be, trains `ONE` alone."""
+ONE = "constant"
+"""The untuned baseline that the smallest searches are compared with."""
+EVERY = (OWN, *BASELINES.values())
 
 
 def begin_study(storage: BaseStorage, plan: Plan, *, alone: bool) -> tuple[Study, int]:
@@ -89,7 +93,7 @@ def queue_first(study: Study, plan: Plan, scale: Scale | None, *, waits: bool) -
             if (noted := schedule.to_dict()) not in known:
                 study.enqueue_trial(plan.space.params(schedule), user_attrs=TrialNotes(schedule=noted).to_attrs())
     if waits:
-        queue_baselines(study, plan, only=(OWN,), first=True)
+        queue_baselines(study, plan, (OWN,), first=True)
     else:
         queue_baselines(study, plan, first=scale is None)
 
@@ -103,36 +107,35 @@ class Later:
     """
 
     def __init__(self, study: Study, plan: Plan) -> None:
-        self.study, self.plan, self.left = study, plan, len(missing_baselines(study, plan))
+        self.study, self.plan, self.missing = study, plan, set(missing_baselines(study, plan))
 
-    def queue_due(self, done: int, room: float) -> None:
+    def queue_due(self, done: int, room: float, whole: float) -> None:
         """Queue them once so many trials are done, or if there is only room for them.
 
         Args:
             done: Trials of the search that have ended.
             room: For how many more full trials there is budget.
+            whole: For how many full trials there was budget at the start.
         """
-        if self.left and (done >= BASELINES_AFTER or room < self.left + 1):
-            queue_baselines(self.study, self.plan)
-            self.left = 0
+        due = self.missing if whole >= ALL_FROM else self.missing & {OWN, ONE}
+        if due and (done >= BASELINES_AFTER or room < len(due) + 1):
+            queue_baselines(self.study, self.plan, due)
+            self.missing -= due
 
 
-def missing_baselines(study: Study, plan: Plan) -> dict[str, Schedule]:
-    """The untuned baselines that the study has no trial of, by name."""
-    queued = _titles(study)
-    return {title: s for title, s in baselines(plan.space, plan.baseline).items() if title not in queued}
+def missing_baselines(study: Study, plan: Plan, titles: Collection[str] = EVERY) -> dict[str, Schedule]:
+    """Of the untuned baselines with these names those that the study has no trial of."""
+    wanted = set(titles).difference(_titles(study))
+    return {title: s for title, s in baselines(plan.space, plan.baseline).items() if title in wanted}
 
 
-def queue_baselines(
-    study: Study, plan: Plan, *, first: bool = False, only: Collection[str] = (OWN, *BASELINES.values())
-) -> None:
+def queue_baselines(study: Study, plan: Plan, titles: Collection[str] = EVERY, *, first: bool = False) -> None:
     """Queue those untuned baselines that are missing; if they are to come first, only before any other trial."""
     if first and None in _titles(study):
         return  # a kill may come between the first and the last of them
-    for title, schedule in missing_baselines(study, plan).items():
-        if title in only:
-            noted = TrialNotes(schedule=schedule.to_dict(), baseline=title)
-            study.enqueue_trial(plan.space.params(schedule), user_attrs=noted.to_attrs())
+    for title, schedule in missing_baselines(study, plan, titles).items():
+        noted = TrialNotes(schedule=schedule.to_dict(), baseline=title)
+        study.enqueue_trial(plan.space.params(schedule), user_attrs=noted.to_attrs())
 
 
 def _titles(study: Study) -> list[str | None]:

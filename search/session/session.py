@@ -32,7 +32,7 @@ from ..storage.reading import load_result
 from ..storage.run_time import RunTime
 from ..storage.studies import CONFIRMATION, PROBE, note_study
 from ..trial.settings import Terms
-from .beginning import WAIT_FROM, Later, begin_study, guide, note_session, queue_first
+from .beginning import Later, begin_study, guide, note_session, queue_first
 from .books import Books, OwnBooks, Queued, Searching
 from .earlier import Earlier
 from .ending import note_at_end
@@ -136,8 +136,7 @@ class Session:
         self.terms = replace(self.terms, scale=scale)
         guide(study, self.plan, self.terms.skipped, scale)
         if self.members.leads():
-            large = scale is not None or self._trials_left(self._kept_back()) >= WAIT_FROM
-            queue_first(study, self.plan, scale, waits=large and self._may_wait)
+            queue_first(study, self.plan, scale, waits=self._may_wait)
 
     def _why_no_probe(self) -> str:
         """Why the search begins without a probe; empty if it begins with one."""
@@ -170,10 +169,15 @@ class Session:
         return self.plan.sampler == "curve" and isinstance(self.members, Alone)
 
     def _queue_due(self, untuned: Later) -> None:
-        """Queue baselines that wait in time."""
+        """Queue, in time, the baselines that wait."""
         if self._may_wait:
             done = sum(self.tally.outcomes.get(outcome, 0) for outcome in COUNTED)
-            untuned.queue_due(done, self.ledger.full_trials(self.pace.seconds))
+            untuned.queue_due(done, self._full_trials(self.ledger.available), self._full_trials(self.ledger.most))
+
+    def _full_trials(self, amount: float) -> float:
+        """How many full trials so much of the budget is enough for; `TIMED_TRIALS` as long as that is not known."""
+        full = self.ledger.kind.full_trial(self.pace.seconds)
+        return amount / full if full else TIMED_TRIALS
 
     def _confirm(self, study: Study, books: Books) -> None:
         """Judge the winner on fresh seeds."""

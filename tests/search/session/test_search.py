@@ -108,9 +108,31 @@ def test_your_own_baseline_comes_first(make_plan: MakePlan) -> None:
     assert [t.schedule.base_lr for t in result.trials[1:3] if t.schedule] == [0.04467, 0.2512]
 
 
-def test_the_baselines_come_first_in_a_small_search(make_plan: MakePlan) -> None:
-    result = search(make_plan("5"))
-    assert [t.baseline for t in result.trials] == ["constant", "linear to zero", "cosine to zero", None, None]
+@pytest.mark.parametrize("budget", ["5", "25ep"])
+def test_a_small_search_begins_with_the_scan_and_ends_with_one_baseline(make_plan: MakePlan, budget: str) -> None:
+    result = search(make_plan(budget, pruner="none"))
+    assert [t.schedule.base_lr for t in result.trials[:2] if t.schedule] == [0.04467, 0.2512]
+    assert [t.baseline for t in result.trials] == [None] * 4 + ["constant"]
+
+
+def test_a_small_search_with_your_own_baseline_trains_that_first_and_a_plain_one_last(make_plan: MakePlan) -> None:
+    result = search(make_plan("5", baseline=Schedule("cosine", 0.02, 5)))
+    assert [t.baseline for t in result.trials] == ["your own", None, None, None, "constant"]
+
+
+def test_a_small_search_that_goes_on_trains_the_other_baselines(make_plan: MakePlan) -> None:
+    search(make_plan("5"))
+    result = search(make_plan("14"))
+    assert [t.baseline for t in result.trials[:8]] == [None] * 4 + ["constant"] + [None] * 3
+    assert [t.baseline for t in result.trials[8:10]] == ["linear to zero", "cosine to zero"]
+
+
+def test_a_search_with_a_budget_of_time_begins_with_the_scan(make_plan: MakePlan) -> None:
+    """How many trials an hour holds is not known at first: that is no reason to begin blindly."""
+    result = search(make_plan("6s", objective=Slow()))
+    assert [t.schedule.base_lr for t in result.trials[:2] if t.schedule] == [0.04467, 0.2512]
+    assert result.baselines[0].number > 2
+    assert result.baselines[0].baseline == "constant"
 
 
 def test_the_baselines_come_first_for_another_sampler(make_plan: MakePlan) -> None:
