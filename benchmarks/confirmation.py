@@ -74,7 +74,8 @@ def simulate(gap: float, noise: str, seed: int, budget: int) -> tuple[str, int]:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as out:
         objective = Simulated(gap, noise)
         space = default_space("sgd", objective.epochs)
-        contest = search(Plan(objective, space, Budget.parse(budget), "s", out, jobs=1, seed=1000 * seed)).confirmation
+        plan = Plan(objective, space, Budget.parse(budget), "s", out, jobs=1, seed=1000 * seed, spend_all=True)
+        contest = search(plan).confirmation
     return (contest.word, len(contest.every)) if contest else ("none", 0)
 
 
@@ -119,6 +120,7 @@ def real(args: argparse.Namespace) -> None:
                 seed=100 * seed,
                 out=out,
                 task_options=options,
+                spend_all=True,
                 engine=args.engine,
                 epochs=args.epochs,
             )

@@ -93,7 +93,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         finished = f"{name}/finished"
-        startup(["-m", "lrsearch", "run", "digits", "--budget", "40", "--out", finished], 1)
+        startup(["-m", "lrsearch", "run", "digits", "--budget", "40", "--spend-all", "--out", finished], 1)
         one = ["run", "digits", "--budget", "1", "--epochs", "1", "--out", f"{name}/NUMBER"]
         reading = ["report", f"{finished}/digits"], ["export", f"{finished}/digits"], ["runs", finished]
         print(_line("import optuna", startup(["-c", "import optuna"])))

@@ -172,6 +172,7 @@ def ours(args: argparse.Namespace, confirm: int) -> Course:
             engine=args.engine,
             seed=args.seed,
             confirm=confirm,
+            spend_all=True,
         )
         ends = [t.ended.timestamp() for t in result.trials if t.ended]
         busy = sum(sum(t.seconds) for t in result.trials) / (max(ends) - result.sessions[-1]["started"])

@@ -84,6 +84,9 @@ class SearchOptions(WorkerOptions):
         group=RUNS,
         names=PROBES,
     )
+    spend_all: bool = option(
+        False, "go on to the end of the budget though another trial is expected to gain next to nothing", group=RUNS
+    )
     pruner: str = option("auto", "how hopeless trials are stopped: NAMES", group=RUNS, names=PRUNERS)
     seed: int = option(0, "seed of the search and of every trial (default DEFAULT)", group=RUNS, rule=_SEED)
 

@@ -46,6 +46,7 @@ def make_plan(tmp_path: Path) -> Callable[..., Plan]:
             "device": "cpu",
             "confirm": 0,
             "probe": "off",
+            "spend_all": True,
             **changes,
         }
         return Plan(objective, space, Budget.parse(budget), **given)

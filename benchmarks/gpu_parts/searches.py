@@ -110,7 +110,8 @@ def _ours(job: Job, context: Context, trials: int) -> tuple[Course, str, float, 
     """The search, why its engine, the share of its time in which lanes trained, the share that the card reports."""
     space = default_space(job.optimizer, job.epochs)
     with tempfile.TemporaryDirectory() as out, _watching(context) as used:
-        plan = Plan(job.objective(), space, Budget.parse(str(trials)), job.name, out, device=context.device, confirm=0)
+        budget = Budget.parse(str(trials))
+        plan = Plan(job.objective(), space, budget, job.name, out, device=context.device, confirm=0, spend_all=True)
         begun = time.time()
         result = search(plan)
         seconds = time.time() - begun

@@ -148,7 +148,7 @@ def _next_steps(result: SearchResult, console: Console) -> None:
         longer = f"--{result.counting.units} {4 * result.horizon}{plain(_own_job(result))}"
         steps["Longer"] = f"lrsearch transfer {folder} {longer}"
     steps["Dig in"] = f"lrsearch dashboard {folder}"
-    steps["Go on"] = "the same command with a larger --budget"
+    steps["Go on"] = f"the same command with {'--spend-all' if result.settled else 'a larger --budget'}"
     console.print()
     for name, text in steps.items():
         console.print(Text(f"{name:<8}{text}"), soft_wrap=True, highlight=False)

@@ -33,9 +33,9 @@ from .size import CHOOSING_SEEDS, Shape, least_budget, shape_for
 
 
 def needs_confirmation(result: SearchResult) -> bool:
-    """Whether trials have come since the last contest, or it is not settled."""
+    """Whether trials have come since the last contest, or it is not decided."""
     confirmation = result.confirmation
-    return confirmation is None or confirmation.contest.after != _counted(result) or not confirmation.settled
+    return confirmation is None or confirmation.contest.after != _counted(result) or not confirmation.decided
 
 
 def _counted(result: SearchResult) -> int:
@@ -83,7 +83,7 @@ class Confirmer:
         )
 
     def run(self, result: SearchResult) -> None:
-        """Go on with the contest under way, or begin one; stops when it is settled or the budget is spent."""
+        """Go on with the contest under way, or begin one; stops when it is decided or the budget is spent."""
         confirmation = result.confirmation
         if confirmation is None or confirmation.contest.after != _counted(result):
             confirmation = self._begin(result)
@@ -93,7 +93,7 @@ class Confirmer:
             confirmation is not None
             and confirmation.winner is not None
             and confirmation.rivals
-            and not confirmation.settled
+            and not confirmation.decided
         ):
             confirmation = self._look(confirmation)
         self._judge_lower(load_result(self.storage, self.plan.study))

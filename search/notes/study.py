@@ -28,6 +28,7 @@ class StudyNotes(Notes):
         closed: Whether the search is over, so that what is left of a shared budget is for confirmation.
         stop: Whether whoever leads the search has told all other processes to leave.
         contests: What a confirmation's study compares, and has compared.
+        settled: After how many trials it had settled, so that it ended before its budget; 0 if it went on since.
         ran: For how long the search has run, in all sessions together; None in studies of older versions.
     """
 
@@ -40,6 +41,7 @@ class StudyNotes(Notes):
     closed: bool | None = None
     stop: bool | None = None
     contests: tuple[Contest, ...] = ()
+    settled: int | None = None
     ran: Ran | None = None
 
 

@@ -119,7 +119,7 @@ class Confirmation:
         return self.winner is not None and bool(self.bad_runs(self.winner))
 
     @property
-    def settled(self) -> bool:
+    def decided(self) -> bool:
         """Whether more seeds could not change the verdict, or no level is left for another look."""
         contest = self.contest
         return self.word in ("better", "worse") or (bool(contest.looks) and contest.spent > contest.level - 1e-9)

@@ -31,6 +31,7 @@ class SearchResult:
         noted_shares: What `importance` told when the search ended; None if nothing.
         accepted: Fingerprints of changed code that the search may go on with, though it has not trained with it.
         probe: What short runs told of base_lr's scale before the first trial; None if the study knows of no probe.
+        settled: After how many trials the search had settled, and ended before its budget; 0 if it has not.
         noted_response: What `response` told of the best schedule when the search ended; None if nothing.
     """
 
@@ -45,6 +46,7 @@ class SearchResult:
     accepted: Mapping[str, str] | None = None
     probe: Probe | None = None
     noted_response: NotedResponse | None = None
+    settled: int = 0
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {outcome}" for outcome, n in self.counts().items()) or "no trials"

@@ -19,7 +19,7 @@ from ...spaces import Schedule, ScheduleSpace
 from ..notes.trial import TrialNotes
 from .curve_fit import Fit, best_of, fit_to, kernel_of, milestone, with_pending
 from .features import Array, Features
-from .gaussian_process import Kernel, log_improvement
+from .gaussian_process import Kernel, Posterior, log_improvement
 from .initial_design import next_design, scan
 from .observations import Curve, Params, Seen, curve_of, observe
 from .scale import Scale
@@ -35,6 +35,9 @@ DESIGN = 2
 """Trials placed by `next_design` before the surrogate proposes: it explores well by itself."""
 SCAN_WITHIN = 3
 """A study that knows so many trials needs no scan of base_lr any more."""
+SETTLED, SETTLES_FROM = 0.3, 15.0
+"""A study has settled when the next trial is expected to gain less than this share of the noise, and so many full
+trials have been trained: see RESULTS.md."""
 MAX_KNOWN = 3000
 """Trials of a study that are taken in when it is opened: a curve's features take a third of a millisecond."""
 MAX_BLIND = 16
@@ -106,6 +109,32 @@ class CurveModel:
             place = next_design(self.pool_features[likely], known, blind, alone=not (running or blind))
             return self.pool[int(likely[place])]
         posterior, best = with_pending(fit, running)
+        leaders, _ = self._climb(posterior, best, finished, trials, rng)
+        return leaders[min(blind, LEADERS - 1)]
+
+    @_one_thread
+    def settled(self, study: Study) -> bool:
+        """Whether the next trial is expected to gain less than `SETTLED` standard deviations of a value's noise.
+
+        The noise is what the curve does not explain of a value, by the study's own trials: the luck of one training.
+        """
+        finished, _ = self._look(study)
+        fit = self._fitted(finished)
+        if fit is None or sum(t.epochs[-1] for t in finished) < SETTLES_FROM * self.reports:
+            return False
+        rng = np.random.default_rng([self.seed, len(finished)])
+        _, gain = self._climb(fit.posterior, fit.best, finished, finished, rng)
+        return gain < math.log(SETTLED * math.sqrt(fit.posterior.noise))
+
+    def _climb(
+        self,
+        posterior: Posterior,
+        best: float,
+        finished: Sequence[Seen],
+        trials: Sequence[Seen],
+        rng: np.random.Generator,
+    ) -> tuple[list[Params], float]:
+        """Candidates of the largest expected improvement, the best one first, and the logarithm of its own."""
         gains = log_improvement(*posterior.predict(self.pool_features), best)
         gains += self._belief(self.pool_rates, len(trials))
         leaders: list[Params] = [self.pool[i] for i in np.argsort(-gains)[:LEADERS]]
@@ -122,7 +151,7 @@ class CurveModel:
             gains = log_improvement(*posterior.predict(x), best) + self._belief(rates, len(trials))
             order = np.argsort(-gains)
             leaders = [candidates[i] for i in order[:LEADERS]]
-        return leaders[min(blind, LEADERS - 1)]
+        return leaders, float(gains[order[0]])
 
     def _scan(self, study: Study, number: int, finished: Sequence[Seen]) -> Params | None:
         """The usual schedule at the next rate of the scan; None if it is over, or a probe has told more.

@@ -77,15 +77,17 @@ class Searching:
         books: Where they are reserved.
         kept_back: How much of the budget to keep back; asked again before every trial.
         before: Called before every trial, once it is known what may be spent.
+        over: Whether the search ends though there is budget left; asked before every trial.
     """
 
     books: Books
     kept_back: Callable[[], float]
     before: Callable[[], None] = lambda: None
+    over: Callable[[], bool] = lambda: False
 
     def reserve(self) -> Allowance | None:
         """Reserve what the next trial may use; None when the search is over."""
-        if self.books.closed:
+        if self.books.closed or self.over():
             return None
         self.books.keep_back(self.kept_back())
         self.before()

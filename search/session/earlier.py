@@ -35,6 +35,7 @@ class Earlier:
 
     Attributes:
         trials: The trials that are there.
+        settled: Whether the search has settled, in the space that is to be searched now.
         ran: Seconds for which the search had run when the session began.
         spent: What of the budget was spent by then, as the budget counts.
     """
@@ -45,6 +46,8 @@ class Earlier:
         with suppress(StudyError):
             self._known = load_result(storage, plan.study)
         self.trials: tuple[TrialRecord, ...] = self._known.trials if self._known else ()
+        wider = self._known is not None and changes(self._known.space, plan.space).wider
+        self.settled = self._known is not None and self._known.settled > 0 and not wider
         self.ran = self.spent = 0.0
         if self._known:
             study = optuna.load_study(study_name=plan.study, storage=storage)

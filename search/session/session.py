@@ -39,6 +39,7 @@ from .ending import note_at_end
 from .members import POLL_S, Alone, Members
 from .probing import Prober, probe_schedules, why_not
 from .runner import Runner
+from .settling import Settling
 from .shared import SharedBooks
 
 EQUAL_FAILURES = {"before": 3, "after": 10}
@@ -151,17 +152,41 @@ class Session:
     def _search(self, study: Study, books: Books) -> None:
         """Run trials of the search until its part of the budget is spent, also those that dead processes abandoned."""
         terms = books.terms(self.terms, queued=False)
-        untuned = Later(study, self.plan)
-        searching = Searching(books, self._kept_back, lambda: self._queue_due(untuned))
+        untuned, settling = Later(study, self.plan), self._settling(study)
+        searching = Searching(
+            books,
+            self._kept_back,
+            lambda: self._queue_due(untuned),
+            over=lambda: self._room_for_one(books) and settling.after(self._ended_trials),
+        )
         while not books.closed:
             self.runner.run(study, self.plan, terms, searching.reserve, partial(self._searched, books))
             while True:
                 busy = self.members.busy_elsewhere(study)  # first, since the trials that it recovers make room
-                if self._room_for_one(books):
+                if self._room_for_one(books) and not settling.over:
                     break
                 if not busy:
                     return
                 time.sleep(POLL_S)
+
+    def _settling(self, study: Study) -> Settling:
+        """Whether the search ends before its budget, which it may if nobody shares it."""
+        able = self._may_wait and not self.plan.spend_all
+        over = able and self.earlier.settled
+        if self.earlier.settled and not over:
+            note_study(study, StudyNotes(settled=0))
+        return Settling(study, able=able, over=over, told=self._tell_settled)
+
+    def _tell_settled(self) -> None:
+        left = self._full_trials(self.ledger.available)
+        self.progress.note(
+            f"The search has settled after {self._ended_trials} trials: another one is expected to gain less than a "
+            f"third of what chance does. Full trials left over: about {left:.0f}. --spend-all goes on."
+        )
+
+    @property
+    def _ended_trials(self) -> int:
+        return sum(self.tally.outcomes.get(outcome, 0) for outcome in COUNTED)
 
     @property
     def _may_wait(self) -> bool:
@@ -171,8 +196,9 @@ class Session:
     def _queue_due(self, untuned: Later) -> None:
         """Queue, in time, the baselines that wait."""
         if self._may_wait:
-            done = sum(self.tally.outcomes.get(outcome, 0) for outcome in COUNTED)
-            untuned.queue_due(done, self._full_trials(self.ledger.available), self._full_trials(self.ledger.most))
+            untuned.queue_due(
+                self._ended_trials, self._full_trials(self.ledger.available), self._full_trials(self.ledger.most)
+            )
 
     def _full_trials(self, amount: float) -> float:
         """How many full trials so much of the budget is enough for; `TIMED_TRIALS` as long as that is not known."""
@@ -275,7 +301,8 @@ class Session:
         return load_result(self.storage, self.plan.study, str(self.plan.folder))
 
     def _unfinished(self) -> bool:
-        return bool(self._trials_left() or self._unconfirmed())
+        over = self.earlier.settled and self._may_wait and not self.plan.spend_all
+        return bool((self._trials_left() and not over) or self._unconfirmed())
 
     def _unconfirmed(self) -> bool:
         """Whether there is something to confirm, and budget for it."""

@@ -62,6 +62,7 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
         folder,
         confirmation,
         transfer,
+        settled=notes.settled or 0,
         noted_shares=Shares.kept(notes.importance),
         accepted=notes.accepted,
         probe=probe,

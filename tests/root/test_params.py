@@ -67,7 +67,7 @@ def job(run: Run) -> Iterator[dict[str, float]]:
 
 
 def plan(out: Path, budget: str, space: ScheduleSpace = SPACE, **changes: Any) -> Plan:
-    given = {"study": "beside", "out": str(out), "device": "cpu", "jobs": 1, "confirm": 0, **changes}
+    given = {"study": "beside", "out": str(out), "device": "cpu", "jobs": 1, "confirm": 0, "spend_all": True, **changes}
     return Plan(UserObjective(job, "sgd", 8), space, Budget.parse(budget), **given)
 
 

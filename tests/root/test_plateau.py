@@ -43,7 +43,14 @@ def result(tmp_path: Path) -> lrsearch.SearchResult:
     """A search that the baseline wins."""
     file = tmp_path / "job.py"
     file.write_text(JOB)
-    given: dict[str, Any] = {"budget": 26, "epochs": 10, "confirm": 3, "out": tmp_path / "runs", "optimizer": "sgd"}
+    given: dict[str, Any] = {
+        "budget": 26,
+        "epochs": 10,
+        "confirm": 3,
+        "spend_all": True,
+        "out": tmp_path / "runs",
+        "optimizer": "sgd",
+    }
     how: dict[str, Any] = {"sampler": "random", "pruner": "none", "probe": "off", "jobs": 1}
     return lrsearch.run(f"{file}:objective", baseline=BASELINE, **given, **how)
 

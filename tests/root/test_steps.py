@@ -50,7 +50,7 @@ FITTING = [
 
 
 def plan(out: Path, budget: str = "12", job: Callable[[Run], Any] = objective, **changes: Any) -> Plan:
-    given = {"study": "steps", "out": str(out), "device": "cpu", "jobs": 1, "confirm": 0, **changes}
+    given = {"study": "steps", "out": str(out), "device": "cpu", "jobs": 1, "confirm": 0, "spend_all": True, **changes}
     made = UserObjective(job, "sgd", COUNTING.reports(SPACE.horizon), counting=COUNTING)
     return Plan(made, SPACE, Budget.parse(budget), **given)
 

@@ -160,7 +160,7 @@ def test_a_winner_that_fails_on_one_fresh_seed_in_five_is_not_better_and_that_is
     assert confirmation is not None
     assert confirmation.winner is not None
     assert confirmation.word == "not distinguishable"
-    assert confirmation.settled
+    assert confirmation.decided
     failed = [t for t in confirmation.every if t.outcome == "failed"]
     assert len({(t.confirms, t.seed) for t in failed}) == len(failed)  # none is run again
     assert result.best.baseline is not None

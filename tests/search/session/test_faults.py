@@ -121,6 +121,7 @@ def test_a_job_that_raises_at_once_is_answered_with_the_place(make_plan: MakePla
 def test_nothing_but_json_reaches_standard_output(tmp_path: Path, engine: str) -> None:
     job = f"{Path(__file__).parents[2] / 'faults.py'}:prints"
     words = ["run", job, "--budget", "3", "--epochs", "3", "--out", str(tmp_path), "--json", "--engine", engine]
+    words += ["--sampler", "random"]  # which begins with the three baselines: one of them prints
     done = subprocess.run([sys.executable, "-m", "lrsearch", *words], capture_output=True, text=True, check=True)
     events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
     assert [event for event in events if event != "note"] == ["start", "trial", "trial", "trial", "result"]

@@ -68,7 +68,7 @@ def test_in_a_search_and_its_confirmation(make_plan: MakePlan, storage: str | No
     plan = make_plan("30", objective=Quick(), storage=storage, sampler="random", pruner="none", confirm=9)
     result = check(plan, harass(run_session, (plan,), KILLS, 4.0, random.Random(2)))
     assert result.confirmation is not None
-    assert result.confirmation.settled or len(result.confirming) >= 10
+    assert result.confirmation.decided or len(result.confirming) >= 10
 
 
 def test_in_longer_trainings(make_plan: MakePlan, storage: str | None) -> None:

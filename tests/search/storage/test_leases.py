@@ -273,7 +273,7 @@ def test_a_trial_that_two_processes_queued_again_runs_once(study: optuna.Study) 
 
 
 def test_a_baseline_that_two_processes_queued_runs_once(make_plan: MakePlan) -> None:
-    plan = make_plan("3", confirm=0)
+    plan = make_plan("3", confirm=0, sampler="random")
     search(plan)
     study = opened(plan)
     study.enqueue_trial({}, user_attrs={k: study.trials[1].user_attrs[k] for k in ("baseline", "schedule")})
@@ -292,8 +292,8 @@ def test_a_kill_while_baselines_are_queued_loses_none(make_plan: MakePlan, monke
     with monkeypatch.context() as patched:
         patched.setattr(optuna.Study, "enqueue_trial", killed)
         with pytest.raises(KeyboardInterrupt):
-            search(make_plan("5", confirm=0))
-    result = search(make_plan("5", confirm=0))
+            search(make_plan("5", confirm=0, sampler="random"))
+    result = search(make_plan("5", confirm=0, sampler="random"))
     assert [t.baseline for t in result.trials] == ["constant", "linear to zero", "cosine to zero", None, None]
 
 
