@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from .command_jobs import command_again, command_sources, stored_arguments
+from .command_jobs import as_searched, command_again, command_sources, stored_arguments
 from .errors import InputError
 from .objectives import (
     TASKS,
@@ -94,6 +94,8 @@ def objective_again(
             raise InputError(f"name the objective with --objective, for the search it was {stored['objective']!r}.")
         kept = {k: stored[k] for k in ("model", "optimizer", "batch_size", "subset", "bf16")}
         given = TaskObjective(get_task(stored["objective"]), replace(options, **kept))
+    if isinstance(given, Command):
+        given = as_searched(given, result)
     script = stored_arguments(result, arguments)
     again = make_objective(given, stored.get("optimizer"), result.epochs, device, None, script, result.counting)
     now = again.settings()

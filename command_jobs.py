@@ -109,8 +109,13 @@ def command_again(result: SearchResult, words: Sequence[str]) -> Command:
         counting=result.counting,
         libraries=LIBRARIES,
     )
+    return as_searched(made, result)
+
+
+def as_searched(command: Command, result: SearchResult) -> Command:
+    """A command for a search that has begun."""
     folder = Path(result.folder or f"runs/{folder_name(result.name)}")
-    return made.for_search(result.space, folder / "logs", fresh_seeds=True)
+    return command.for_search(result.space, folder / "logs", fresh_seeds=True)
 
 
 def stored_arguments(result: SearchResult, given: Sequence[str]) -> Sequence[str]:

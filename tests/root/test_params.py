@@ -16,9 +16,10 @@ from rich.console import Console
 
 import lrsearch
 from lrsearch import run as run_search
+from lrsearch.chosen_objective import objective_again
 from lrsearch.cli import main
 from lrsearch.errors import InputError, ObjectiveError
-from lrsearch.objectives import Run, UserObjective
+from lrsearch.objectives import Run, TaskOptions, UserObjective
 from lrsearch.reports.dashboard.texts import study_note
 from lrsearch.reports.export import export
 from lrsearch.reports.terminal.summary import print_summary
@@ -299,3 +300,12 @@ for epoch in range(3):
     for trial in run_search(arguments=command, **given).trials:
         assert trial.schedule
         assert trial.metrics["val_loss"][-1] == pytest.approx(trial.schedule.multipliers["head"])
+
+
+def test_a_command_is_given_again_from_python_for_a_search_that_has_begun(tmp_path: Path) -> None:
+    result = searched(tmp_path, FLAGS, budget=2)
+    words = [sys.executable, str(tmp_path / "train.py"), *FLAGS]
+    again = objective_again(result, lrsearch.Command(words, "sgd", 3), (), "cpu", TaskOptions())
+    assert result.best.schedule
+    measured = list(again.run(result.best.schedule, epochs=3, seed=0, device="cpu"))
+    assert measured[-1].metrics["val_loss"] == result.best.value
