@@ -124,15 +124,15 @@ def param(name: str, fallback: Any = None, schedule: Schedule | str | os.PathLik
         InputError: There is neither a value nor a fallback.
     """
     if (run := run_here()) is not None:
-        found = run.take_param(name, fallback)
+        value = run.take_param(name, fallback)
     else:
-        found = _beside(os.environ.get(SCHEDULE) or schedule).get(name, fallback)
-    if found is None:
+        value = _beside(os.environ.get(SCHEDULE) or schedule).get(name, fallback)
+    if value is None:
         raise InputError(
             f"lrsearch.param has no {name!r}: give it the usual value, as lrsearch.param({name!r}, 0.01), or search it "
             "under [params] in a space file."
         )
-    return found
+    return value
 
 
 def _beside(given: Schedule | str | os.PathLike[str] | None) -> Mapping[str, Value]:

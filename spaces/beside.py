@@ -43,10 +43,10 @@ def for_groups(beside: Mapping[str, Any]) -> dict[str, Any]:
 
 def multipliers(beside: Mapping[str, Value]) -> dict[str, float]:
     """The multipliers of param groups by the group's name; raises `InputError` for one out of `MULTIPLIERS`."""
-    found = {match[1]: value for name, value in beside.items() if (match := MULTIPLIER.fullmatch(name))}
-    for group, value in found.items():
+    by_group = {match[1]: value for name, value in beside.items() if (match := MULTIPLIER.fullmatch(name))}
+    for group, value in by_group.items():
         _check_multiplier(group, value)
-    return {group: float(value) for group, value in found.items()}
+    return {group: float(value) for group, value in by_group.items()}
 
 
 def _check_multiplier(group: str, value: Any) -> None:

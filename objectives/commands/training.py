@@ -168,10 +168,10 @@ class Training:
                 pass
         else:
             self._listen(timeout)
-        if self._reader and (found := self._reader.read(last=all_of_it)):
+        if self._reader and (read := self._reader.read(last=all_of_it)):
             while self._listen(0.0):  # what the script had told before it wrote them
                 pass
-            self._reports.extend(Report(metrics) for metrics in found)
+            self._reports.extend(Report(metrics) for metrics in read)
 
     def _listen(self, timeout: float | None) -> bool:
         """Take in what its processes say; whether they have said anything."""
