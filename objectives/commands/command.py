@@ -13,16 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...errors import ObjectiveError
 from ...redaction import hide, redact_words, secrets_in
-from ...spaces import IN_EPOCHS, Counting, Range, Schedule, ScheduleSpace
-from ...spaces.beside import MULTIPLIER, PREFIX, Value, for_job, optuna_name
+from ...spaces import IN_EPOCHS, Counting, Schedule, ScheduleSpace
+from ...spaces.beside import Value, for_job, optuna_name
 from ..objective import Measurement
 from ..optimizer import TrainedOptimizer, range_name
 from .environment import environment, short_folder, visible
 from .program import checked_words, name_of
+from .searched import samples, varied
 from .sources import MetricFile, Source
 from .template import WHOLE, Library, Template, Values
 from .training import LEAVE_S, Report, Training
@@ -126,9 +125,9 @@ class Command:
         """
         self._check_fields(space.beside)
         made = self.with_params(space.usual)
-        searched = {"base_lr", "family"} | {n.rpartition(".")[2] for f in space.families for n in _varied(space, f)}
+        searched = {"base_lr", "family"} | {n.rpartition(".")[2] for f in space.families for n in varied(space, f)}
         made.by_flags = self.template.covers(searched)
-        for schedule in _samples(space):
+        for schedule in samples(space):
             self.template.try_libraries(schedule, self.steps_per_epoch)
         made.needs_seed = fresh_seeds
         made.logs = self.logs or Path(logs)
@@ -281,24 +280,6 @@ class Command:
             self._learn(training)
         made = self.trained_optimizer
         return range_name(made.name.rpartition(".")[2]) if made else ""
-
-
-def _samples(space: ScheduleSpace) -> list[Schedule]:
-    """Schedules of every kind that a search trains, baselines with a warm-up among them."""
-    assert space.warmup is not None
-    plain = [space.plain(f, space.base_lr.middle, space.warmup.high) for f in ("constant", "linear", "cosine")]
-    return [*space.sample(np.random.default_rng(0), 50), *plain]
-
-
-def _varied(space: ScheduleSpace, family: str) -> list[str]:
-    """The parameters that a search gives several values."""
-    ranges = {name: space.range_of(name) for name in space.names(family) if not _is_beside(name)}
-    return [n for n, r in ranges.items() if (r.low < r.high if isinstance(r, Range) else len(r.options) > 1)]
-
-
-def _is_beside(name: str) -> bool:
-    """Whether an Optuna parameter is no part of the schedule."""
-    return name.startswith(PREFIX) or bool(MULTIPLIER.fullmatch(name))
 
 
 def _lengths(card: Card, counting: Counting) -> dict[str, int]:
