@@ -23,7 +23,6 @@ from ..sampling.samplers import make_sampler
 from ..sampling.scale import Scale
 from ..storage.studies import open_study
 from ..storage.whereabouts import note_whereabouts
-from .draws import skipped_numbers
 
 BASELINES_AFTER = 8
 """After so many trials of a search its untuned baselines are trained, where they wait."""
@@ -35,23 +34,12 @@ ONE = "constant"
 EVERY = (OWN, *BASELINES.values())
 
 
-def begin_study(storage: BaseStorage, plan: Plan, *, alone: bool) -> tuple[Study, int]:
-    """The search's study, made if it is new.
-
-    Args:
-        storage: Where it lies.
-        plan: The search's plan.
-        alone: Whether no other process works on it.
-
-    Returns:
-        The study, and by how much the numbers of its new trials are ahead of the sampler's draws.
-    """
+def begin_study(storage: BaseStorage, plan: Plan) -> Study:
+    """The search's study, made if it is new."""
     study = open_study(storage, plan.study, plan.settings(), *_guides(plan, 0))
-    skipped = skipped_numbers(study, alone=alone)
     if not plan.joins:
         note_whereabouts(plan.folder, plan.storage, plan.study)
-    study.sampler, study.pruner = _guides(plan, skipped)
-    return study, skipped
+    return study
 
 
 def note_session(study: Study, plan: Plan, begun: float, deadline: float, engine: Engine) -> None:
@@ -96,6 +84,11 @@ def queue_first(study: Study, plan: Plan, scale: Scale | None, *, waits: bool) -
         queue_baselines(study, plan, (OWN,), first=True)
     else:
         queue_baselines(study, plan, first=scale is None)
+
+
+def first_queued(study: Study, plan: Plan) -> bool:
+    """Whether the leader of a search that others share has queued what is trained first."""
+    return None in _titles(study) or not missing_baselines(study, plan)
 
 
 class Later:

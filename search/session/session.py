@@ -32,8 +32,9 @@ from ..storage.reading import load_result
 from ..storage.run_time import RunTime
 from ..storage.studies import CONFIRMATION, PROBE, note_study
 from ..trial.settings import Terms
-from .beginning import Later, begin_study, guide, note_session, queue_first
+from .beginning import Later, begin_study, first_queued, guide, note_session, queue_first
 from .books import Books, OwnBooks, Queued, Searching
+from .draws import skipped_numbers
 from .earlier import Earlier
 from .ending import note_at_end
 from .members import POLL_S, Alone, Members
@@ -134,10 +135,14 @@ class Session:
             self.progress.note,
         )
         scale = prober.run(self._why_no_probe())
-        self.terms = replace(self.terms, scale=scale)
+        skipped = skipped_numbers(study, alone=self.members.at_work() < 2)  # this process has joined
+        self.terms = replace(self.terms, scale=scale, skipped=skipped)
         guide(study, self.plan, self.terms.skipped, scale)
-        if self.members.leads():
-            queue_first(study, self.plan, scale, waits=self._may_wait)
+        while not self.members.leads():
+            if first_queued(study, self.plan):
+                return
+            time.sleep(POLL_S)
+        queue_first(study, self.plan, scale, waits=self._may_wait)
 
     def _why_no_probe(self) -> str:
         """Why the search begins without a probe; empty if it begins with one."""
@@ -337,10 +342,9 @@ class Session:
         self.earlier.check_code(self.progress.note)
         running = self.members.at_work() > 0
         wider = self.earlier.wider(running=running, spent=not self._trials_left())
-        study, skipped = begin_study(self.storage, plan, alone=not running)
+        study = begin_study(self.storage, plan)
         if wider:
             self.progress.note(f"The search space is wider now: {', '.join(wider)}.")
-        self.terms = replace(self.terms, skipped=skipped)
         if cut := self.access.recovered:
             self.progress.note(f"{cut} trial(s) were cut off when the last session ended; they run again.")
         return study

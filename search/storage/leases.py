@@ -163,8 +163,11 @@ def clear_unsigned(study: Study, grace: float = GRACE_S) -> None:
 
 def end_abandoned(study: Study, trial: FrozenTrial, why: str = "its process was killed") -> bool:
     """End an abandoned trial and queue it again; whether this call ended it."""
-    if owner_of(trial) is None:
+    owner = owner_of(trial)
+    if owner is None:
         return end_interrupted(study, trial, "its process was killed before it began")
+    if owner == this_process():
+        return end_interrupted(study, trial, "its storage failed")
     crashes = (TrialNotes.read(trial.user_attrs).crashes or 0) + 1
     if crashes >= MAX_CRASHES:
         return end(study, trial, "failed", f"{why} {crashes} times (out of memory, perhaps)")
@@ -187,9 +190,7 @@ class _Heart:
     def add(self, study: Study, trial: int) -> None:
         with self._lock:
             self._held[study._study_id, trial] = study
-            if self._beating != os.getpid():  # a forked child has no thread
-                self._beating = os.getpid()
-                threading.Thread(target=self._beat, daemon=True, name="lrsearch leases").start()
+            self._begin_beating()
 
     def drop(self, study: Study, trial: int) -> None:
         with self._lock:
@@ -203,12 +204,21 @@ class _Heart:
         with self._lock:
             return [(study, trial) for (_, trial), study in self._held.items()]
 
+    def renew(self) -> None:
+        """Renew all leases."""
+        for study, trial in self.held():
+            with suppress(Exception):  # it has just ended, or the storage is away for a while
+                store_notes(study, trial, TrialNotes(lease=time.time() + LEASE_S))
+
+    def _begin_beating(self) -> None:
+        if self._beating != os.getpid():  # a forked child has no thread
+            self._beating = os.getpid()
+            threading.Thread(target=self._beat, daemon=True, name="lrsearch leases").start()
+
     def _beat(self) -> None:
         while True:
             time.sleep(RENEW_S)
-            for study, trial in self.held():
-                with suppress(Exception):  # it has just ended, or the storage is away for a while
-                    store_notes(study, trial, TrialNotes(lease=time.time() + LEASE_S))
+            self.renew()
 
 
 _HEART = _Heart()

@@ -55,9 +55,10 @@ def open_study(
         direction="maximize" if settings.maximize else "minimize",
         load_if_exists=True,
     )
+    begun = bool(study.get_trials(deepcopy=False))  # first: who makes it now notes the settings before any trial
     stored = StudyNotes.read(study.user_attrs).settings
     if stored is None:
-        if study.get_trials(deepcopy=False):
+        if begun:
             raise StudyError(f"the study {name!r} was not made by lrsearch: choose another name with --study.")
         if (study.direction == StudyDirection.MAXIMIZE) != settings.maximize:
             raise StudyError(

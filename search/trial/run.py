@@ -131,7 +131,9 @@ def _run(running: RunningTrial, started: Started | None) -> TrialRecord:
     except KeyboardInterrupt:
         running.interrupt("stopped by the user")
         raise
-    except (StudyError, StorageInternalError):  # the books cannot be kept: the next session runs this trial again
+    except (StudyError, StorageInternalError):  # the books cannot be kept: this trial runs again
+        with suppress(Exception):  # a connection that was dropped is back at once, else the next session does it
+            running.interrupt("its storage failed")
         raise
     except AfterTraining as error:
         return _failed_after(ended[0], error)

@@ -223,7 +223,7 @@ def test_the_third_crash_is_a_failure(study: optuna.Study) -> None:
 def test_a_stop_by_the_user_is_no_crash(study: optuna.Study) -> None:
     for _ in range(5):
         end_interrupted(study, begin(study), "stopped by the user")
-    killed = begin(study).number
+    killed = begin(study, **DEAD).number
     end_abandoned(study, study.get_trials()[killed])
     (again,) = waiting(study)
     assert again.user_attrs["crashes"] == 1

@@ -1,0 +1,314 @@
+"""Histories of a search that simulated processes share: whatever happens to them, the books are exact at its end.
+
+``LRSEARCH_HISTORIES=10000`` sets the number of histories; failures are minimised.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import optuna
+import pytest
+from bowl import Bowl
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
+from simulated import Machine, Process, World
+
+from lrsearch.objectives import Measurement
+from lrsearch.search import Budget, Plan, Silent
+from lrsearch.search.budget.kinds import kind_of
+from lrsearch.search.budget.shared import read_spending
+from lrsearch.search.engines.engine import Engine
+from lrsearch.search.engines.single import run_alone
+from lrsearch.search.notes.trial import TrialNotes
+from lrsearch.search.session.members import Members
+from lrsearch.search.session.runner import OnEnd, Reserve
+from lrsearch.search.session.session import Session
+from lrsearch.search.storage.access import Access, _recovered
+from lrsearch.search.storage.leases import GRACE_S, LEASE_S, SKEW_S
+from lrsearch.search.storage.reading import load_result
+from lrsearch.search.storage.studies import CONFIRMATION, PROBE
+from lrsearch.search.trial.settings import Terms
+from lrsearch.spaces import Schedule, default_space
+
+HISTORIES = int(os.environ.get("LRSEARCH_HISTORIES", "30"))
+NAME = "shared"
+
+
+class Slow(Bowl):
+    """An epoch takes so many seconds, in which its process is doing something else than the storage."""
+
+    epochs = 3
+
+    def __init__(self, world: World, seconds: float) -> None:
+        self.world, self.seconds = world, seconds
+
+    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+        for measurement in super().run(schedule, **how):
+            assert self.world.current
+            self.world.current.sleep(self.seconds)
+            yield measurement
+
+
+class InOrder:
+    """Runs the trials of a session one after another."""
+
+    leads_only = False
+
+    def prove(self, plan: Plan, schedule: Schedule, terms: Terms) -> None:
+        """Nothing to prove."""
+
+    def choose(self, plan: Plan, terms: Terms, trials: float, seconds: float) -> Engine:
+        """No choice."""
+        return Engine("single", 1, "")
+
+    def at_work(self, plan: Plan, study: optuna.Study) -> AbstractContextManager[None]:
+        """Nothing is needed."""
+        return nullcontext()
+
+    def run(self, study: optuna.Study, plan: Plan, terms: Terms, reserve: Reserve, on_end: OnEnd) -> None:
+        """See `Runner`."""
+        for allowance, record in run_alone(study, plan, terms, reserve, None):
+            on_end(allowance, record)
+
+
+def session(plan: Plan) -> Callable[[BaseStorage], None]:
+    """What a process does that works on the search: `lrsearch.search.search`, without files."""
+
+    def job(storage: BaseStorage) -> None:
+        import time
+
+        begun = time.monotonic()
+        studies = (plan.study, plan.study + CONFIRMATION, plan.study + PROBE)
+        access = Access(storage, GRACE_S, sum(_recovered(storage, name, GRACE_S, alone=False) for name in studies))
+        Session(plan, access, Members(storage, plan.study), InOrder(), begun, Silent()).run()
+
+    return job
+
+
+def shared(world: World, budget: str, epoch: float, confirm: int) -> Plan:
+    """A search whose epochs take so many seconds."""
+    return Plan(
+        Slow(world, epoch),
+        default_space("sgd", Slow.epochs),
+        Budget.parse(budget),
+        NAME,
+        sampler="random",
+        pruner="none",
+        probe="off",
+        confirm=confirm,
+        device="cpu",
+        storage="simulated://",
+    )
+
+
+@pytest.fixture
+def patched(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Patches that end with the test; a run folder needs no note."""
+    monkeypatch.setattr("lrsearch.search.session.beginning.note_whereabouts", lambda *where: None)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_connection_that_is_dropped_three_times_in_a_trial_is_no_crash(
+    patched: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    """Whether the trial can be ended at once, by a process that ends, or later, by one that lives on."""
+    drops = 3
+
+    def drop(process: Process, name: str, args: Any) -> None:
+        nonlocal drops
+        if drops and name == "set_trial_intermediate_value":
+            if process.world.storage.get_trial_user_attrs(args["trial_id"]).get("baseline") != "constant":
+                return
+            drops -= 1
+            process.dropped = "" if at_once else "before"  # so that the call after this one fails, too
+            raise StorageInternalError("the connection was dropped")
+
+    world, machine = World(patched, drop), Machine("one")
+    for _ in range(4 if at_once else 1):
+        world.start(machine, session(shared(world, "4", 1.0, 0)), stubborn=not at_once)
+        world.finish(1000)
+    trials = load_result(world.storage, NAME).trials
+    assert [t.outcome for t in trials if t.baseline == "constant"] == ["interrupted"] * 3 + ["complete"]
+    assert sum(t.counted for t in trials) == 4
+
+
+class Histories(RuleBasedStateMachine):
+    """Processes come and go, are killed, stopped and cut off, and clocks are set, while they share a search."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr("lrsearch.search.session.beginning.note_whereabouts", lambda *where: None)
+        self.world = World(self.patch, self.check)
+        self.machines = [Machine(f"machine-{i}") for i in range(3)]
+        self.owners: dict[int, Process] = {}
+        self.renewed: dict[int, float] = {}
+        self.ends: Counter[int] = Counter()
+        self.died: dict[int, int] = {}
+
+    @initialize(
+        budget=st.sampled_from(["4", "5", "13ep", "8"]),
+        epoch=st.sampled_from([1.0, 12.0, 50.0]),
+        confirm=st.sampled_from([0, 0, 3]),
+    )
+    def begin(self, budget: str, epoch: float, confirm: int) -> None:
+        self.plan = shared(self.world, budget, epoch, confirm)
+        self.start(0, stubborn=False)
+
+    @precondition(lambda self: len(self.world.living) < 4)
+    @rule(machine=st.integers(0, 2), stubborn=st.booleans())
+    def start(self, machine: int, stubborn: bool) -> None:
+        self.world.start(self.machines[machine], session(self.plan), stubborn=stubborn)
+
+    @rule(machine=st.integers(0, 2))
+    def rename(self, machine: int) -> None:
+        """A container is killed, and another one with its work starts under another name."""
+        for process in list(self.machines[machine].processes.values()):
+            process.kill()
+        self.machines[machine] = Machine(f"{self.machines[machine].name}'")
+        self.start(machine, stubborn=False)
+
+    @precondition(lambda self: self.world.living)
+    @rule(turns=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 40)), min_size=1, max_size=12))
+    def go_on(self, turns: list[tuple[int, int]]) -> None:
+        for which, calls in turns:
+            if self.world.living:
+                self.world.let(self.pick(which), calls)
+
+    @precondition(lambda self: self.world.living)
+    @rule(which=st.integers(0, 3))
+    def kill(self, which: int) -> None:
+        self.pick(which).kill()
+
+    @precondition(lambda self: self.world.living)
+    @rule(which=st.integers(0, 3))
+    def interrupt(self, which: int) -> None:
+        self.pick(which).interrupted = True
+
+    @precondition(lambda self: self.world.living)
+    @rule(which=st.integers(0, 3))
+    def stop_or_continue(self, which: int) -> None:
+        process = self.pick(which)
+        process.stopped = not process.stopped
+
+    @precondition(lambda self: self.world.living)
+    @rule(which=st.integers(0, 3), when=st.sampled_from(["before", "after"]))
+    def drop_connection(self, which: int, when: str) -> None:
+        self.pick(which).dropped = when
+
+    @precondition(lambda self: self.world.living)
+    @rule(which=st.integers(0, 3))
+    def cut_off_or_mend(self, which: int) -> None:
+        process = self.pick(which)
+        process.offline = not process.offline
+
+    @rule(seconds=st.sampled_from([1.0, 11.0, 40.0, 130.0, 4000.0]))
+    def wait(self, seconds: float) -> None:
+        self.world.pass_time(seconds)
+
+    @rule(machine=st.integers(0, 2), seconds=st.sampled_from([5.0, 200.0, 4000.0]))
+    def sleep(self, machine: int, seconds: float) -> None:
+        """A laptop is closed and opened again."""
+        self.world.pass_time(seconds, asleep=self.machines[machine])
+
+    @rule(machine=st.integers(0, 2), share=st.sampled_from([-0.5, -0.1, 0.0, 0.1, 0.5]))
+    def set_clock(self, machine: int, share: float) -> None:
+        """Two clocks differ by an hour at most, before and after."""
+        self.machines[machine].ahead = share * SKEW_S
+
+    def pick(self, which: int) -> Process:
+        return self.world.living[which % len(self.world.living)]
+
+    def check(self, process: Process, name: str, args: Any) -> None:
+        """What may not be done is not done."""
+        storage, now = self.world.storage, self.world.now
+        trial = args.get("trial_id", -1)
+        if name == "set_trial_user_attr":
+            key = args["key"]
+            if key == "owner":
+                assert trial not in self.owners, "a trial is signed once"
+                self.owners[trial], self.renewed[trial] = process, now
+            elif key == "lease" and process is self.owners.get(trial):
+                self.renewed[trial] = now
+        elif name == "set_trial_intermediate_value":
+            assert self.owners[trial] is process, "a trial is trained by its owner"
+        elif name == "set_trial_state_values" and args["state"].is_finished():
+            owner = self.owners.get(trial)
+            if storage.get_trial(trial).state.is_finished():
+                return  # which the storage refuses
+            self.ends[trial] += 1
+            if owner is not None and owner is not process and owner.alive and self.holds(owner, trial):
+                late, reason = now - self.renewed[trial], storage.get_trial(trial).user_attrs["reason"]
+                unsigned = reason.endswith("before it began")  # it was, when the other process looked
+                assert late >= LEASE_S or unsigned, f"a living owner lost its trial after {late} s"
+
+    def holds(self, owner: Process, trial: int) -> bool:
+        return any(trial == held for _, held in owner.heart.held())
+
+    def teardown(self) -> None:
+        try:
+            if self.world.processes:
+                self.come_to_an_end()
+                self.verify()
+        finally:
+            self.world.end()
+            self.patch.undo()
+
+    def come_to_an_end(self) -> None:
+        """All faults are mended, and processes go on until one has ended with success after all others."""
+        for process in self.world.living:
+            process.stopped = process.offline = process.interrupted = False
+            process.dropped = ""
+        self.world.finish(25)
+        self.world.start(Machine("last"), session(self.plan))
+        self.world.finish(1000)
+        for process in self.world.processes:
+            if process.ended is not None:
+                assert isinstance(process.ended, (StorageInternalError, KeyboardInterrupt)), process.ended
+        assert self.world.processes[-1].ended is None
+
+    def verify(self) -> None:
+        """The books are exact."""
+        storage, plan = self.world.storage, self.plan
+        study = optuna.load_study(study_name=NAME, storage=storage)
+        trials = study.get_trials()
+        result = load_result(storage, NAME)
+        assert not [t.number for t in trials if t.state == TrialState.RUNNING]
+        assert set(self.ends.values()) <= {1}
+        spending = read_spending(study, kind_of(plan.budget, plan.epochs))
+        assert spending.running == ()
+        if plan.confirm:
+            assert spending.ended <= plan.budget.amount
+        else:
+            assert spending.ended == plan.budget.amount
+        repeats = Counter(n for t in trials if (n := TrialNotes.read(t.user_attrs).repeats) is not None)
+        kept = [t for t in result.trials if t.outcome not in ("withdrawn", "running")]
+        assert not [n for n in repeats if result.trials[n].outcome != "interrupted"], "only what was cut off runs again"
+        counted = [t for t in kept if t.counted]
+        if not repeats:  # else two that join at once may know of another number of interrupted trials for a moment
+            assert len({str(t.schedule) for t in counted}) == len(counted), "no schedule is trained twice"
+        if plan.budget.kind == "trials":
+            assert {"constant", "linear to zero", "cosine to zero"} <= {t.baseline for t in counted}
+        dead = sum(p.killed or p.ended is not None for p in self.world.processes)
+        assert not [t.number for t in kept if t.outcome == "failed" and (dead < 3 or "killed 3 times" not in t.reason)]
+
+
+Histories.TestCase.settings = settings(
+    max_examples=HISTORIES,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=HISTORIES <= 30,
+    print_blob=True,
+)
+TestHistories = Histories.TestCase
