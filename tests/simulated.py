@@ -51,21 +51,17 @@ class Machine:
     processes: dict[int, Process] = field(default_factory=dict)
 
 
-class Connection(BaseStorage):
+_SIGNATURES = {n: signature(getattr(BaseStorage, n)) for n in dir(BaseStorage) if not n.startswith("_")}
+
+
+def _connection(process: Process) -> BaseStorage:
     """A process's own connection to the storage that all share."""
 
-    def __init__(self, process: Process) -> None:
-        self.process = process
+    def through(name: str) -> Callable[..., Any]:
+        return lambda self, *args, **how: process.call(name, args, how)
 
-
-def _through(name: str) -> Callable[..., Any]:
-    return lambda self, *args, **how: self.process.call(name, args, how)
-
-
-_SIGNATURES = {n: signature(getattr(BaseStorage, n)) for n in dir(BaseStorage) if not n.startswith("_")}
-for _name in _SIGNATURES:
-    setattr(Connection, _name, _through(_name))
-Connection.__abstractmethods__ = frozenset()
+    made: BaseStorage = type("Connection", (BaseStorage,), {name: through(name) for name in _SIGNATURES})()
+    return made
 
 
 class Process:
@@ -97,7 +93,8 @@ class Process:
         self.heart._begin_beating = lambda: None  # type: ignore[method-assign]
         self.stopped = self.offline = self.interrupted = self.killed = False
         self.dropped = ""
-        self.alive, self.ended = True, None
+        self.alive = True
+        self.ended: BaseException | None = None
         self.wake, self.beats, self.turns = 0.0, world.now + leases.RENEW_S, 0
         self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -129,7 +126,7 @@ class Process:
         if self.offline or self.dropped == "before":
             self.dropped = ""
             raise StorageInternalError("the connection was dropped")
-        self.world.check(self, name, _SIGNATURES[name].bind(self, *args, **how).arguments)
+        self.world.check(self, name, _SIGNATURES[name].bind(None, *args, **how).arguments)
         result = getattr(self.world.storage, name)(*args, **how)
         if self.dropped:
             self.dropped = ""
@@ -165,7 +162,7 @@ class Process:
         self._go.acquire()
         while not self.killed:
             try:
-                self.job(Connection(self))
+                self.job(_connection(self))
                 self.ended = None
                 break
             except Killed:

@@ -298,7 +298,8 @@ class Histories(RuleBasedStateMachine):
         if not repeats:  # else two that join at once may know of another number of interrupted trials for a moment
             assert len({str(t.schedule) for t in counted}) == len(counted), "no schedule is trained twice"
         if plan.budget.kind == "trials":
-            assert {"constant", "linear to zero", "cosine to zero"} <= {t.baseline for t in counted}
+            queued = [TrialNotes.read(t.user_attrs).baseline for t in trials if t.state == TrialState.WAITING]
+            assert {"constant", "linear to zero", "cosine to zero"} <= {*queued, *(t.baseline for t in counted)}
         dead = sum(p.killed or p.ended is not None for p in self.world.processes)
         assert not [t.number for t in kept if t.outcome == "failed" and (dead < 3 or "killed 3 times" not in t.reason)]
 
