@@ -65,6 +65,22 @@ def note_session(study: Study, plan: Plan, begun: float, deadline: float, engine
         study.set_user_attr(name, value)
 
 
+def first_schedule(plan: Plan, *, waits: bool) -> Schedule:
+    """What a search without a probe most likely trains first: the check of its objective need not be thrown away then.
+
+    Args:
+        plan: The search's plan.
+        waits: Whether untuned baselines are left to `Later`.
+    """
+    first = next(iter(baselines(plan.space, plan.baseline).values()))
+    if waits and plan.baseline is None:
+        from ..sampling.initial_design import scan
+
+        params = plan.space.params(scan(plan.space)[0])
+        return plan.space.schedule(params) if "family" in params else first
+    return first
+
+
 def queue_first(study: Study, plan: Plan, scale: Scale | None, *, waits: bool) -> None:
     """Queue what is trained before the sampler proposes: your own baseline, what a probe suggests, other baselines.
 

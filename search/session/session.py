@@ -17,7 +17,6 @@ from ...errors import StudyError
 from ...objectives import other_range
 from ..budget.ledger import Allowance, Ledger
 from ..budget.pace import Pace
-from ..finals.baselines import baselines
 from ..finals.confirm import Confirmer, needs_confirmation
 from ..finals.size import SHARE, held_back, too_small
 from ..notes.study import StudyNotes
@@ -32,7 +31,7 @@ from ..storage.reading import load_result
 from ..storage.run_time import RunTime
 from ..storage.studies import CONFIRMATION, PROBE, note_study
 from ..trial.settings import Terms
-from .beginning import Later, begin_study, first_queued, guide, note_session, queue_first
+from .beginning import Later, begin_study, first_queued, first_schedule, guide, note_session, queue_first
 from .books import Books, OwnBooks, Queued, Searching
 from .draws import skipped_numbers
 from .earlier import Earlier
@@ -333,7 +332,7 @@ class Session:
         plan = self.plan
         if not self.tally.outcomes or (plan.joins and self._unfinished()):
             if plan.joins or self._why_no_probe():
-                self.runner.prove(plan, next(iter(baselines(plan.space, plan.baseline).values())), self.terms)
+                self.runner.prove(plan, first_schedule(plan, waits=self._may_wait), self.terms)
             else:
                 self.runner.prove(plan, probe_schedules(plan.space)[0], replace(self.terms, epochs=PROBE_EPOCHS))
             trained = getattr(plan.objective, "trained_optimizer", None)
