@@ -195,7 +195,7 @@ def takes_it_anywhere(run: Run) -> Iterator[float]:
 
 
 def test_ranges_are_given_from_python(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"budget": 4, "out": tmp_path, "confirm": 0, "device": "cpu", "epochs": 3}
+    options: dict[str, Any] = {"budget": 7, "out": tmp_path, "confirm": 0, "device": "cpu", "epochs": 3}
     table = {"weight_decay": {"low": 1e-6, "high": 0.1, "log": True, "default": 0.01}}
     by_table = run_search(takes_it_anywhere, params=table, **options)
     assert by_table.space.usual == {"weight_decay": 0.01}
