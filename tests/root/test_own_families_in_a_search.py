@@ -44,7 +44,7 @@ def test_a_study_is_searched_with_the_file_and_read_without_it(
     given["jobs"] = 2 if engine == "processes" else 0
     result = lrsearch.run("digits", families=families, task_options=lrsearch.TaskOptions(subset=128), **given)
     own = [t for t in result.trials if t.schedule and t.schedule.family in ("two_slopes", "sawtooth")]
-    assert len(own) == 4
+    assert len(own) == 6
     assert {t.outcome for t in own} <= {"complete", "pruned"}
     for trial in own:
         assert trial.schedule is not None
