@@ -258,6 +258,7 @@ def test_a_command_that_leaves_a_value_out_is_told_so(tmp_path: Path) -> None:
         searched(tmp_path, ("{weight_decy}",))
 
 
+@pytest.mark.slow
 def test_a_command_whose_optimizer_is_found_out_has_the_usual_values_meanwhile(tmp_path: Path) -> None:
     script = """
 import sys, torch, lrsearch
@@ -274,6 +275,7 @@ for epoch in range(3):
     assert len(result.trials) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "said"), [("head", ""), ("haed", "multiplier for the param group 'head'")])
 def test_a_command_follows_multipliers_of_param_groups(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "train.py").write_text(

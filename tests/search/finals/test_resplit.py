@@ -57,7 +57,7 @@ def test_only_runs_that_judge_get_a_validation_set_of_their_own() -> None:
     assert not plain.redraws
 
 
-@pytest.mark.parametrize("engine", ["single", "lanes", "processes"])
+@pytest.mark.parametrize("engine", ["single", "lanes", pytest.param("processes", marks=pytest.mark.slow)])
 def test_the_search_shares_its_split_and_the_confirmation_draws_new_ones(
     make_plan: Callable[..., Plan], engine: str
 ) -> None:
