@@ -95,5 +95,5 @@ def tally(result: SearchResult) -> str:
     fresh = sum(t.epochs for t in result.confirming)
     runs = f"; {plural(len(result.confirming), 'run')} on fresh seeds" if result.confirming else ""
     counted = f"{plural(len(result.trials), 'trial')}{f': {counts}' if counts else ''}"
-    settled = "; the search had settled, and ended before its budget" if result.settled else ""
+    settled = "; settled early" if result.settled else ""
     return f"{counted}{runs}; {result.counting.trained(epochs + fresh)} trained{settled}"

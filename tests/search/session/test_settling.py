@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,8 +10,11 @@ from typing import Any
 
 import pytest
 from bowl import Bowl
+from rich.console import Console
 
 from lrsearch.objectives import Measurement
+from lrsearch.reports.facts.answer import tally
+from lrsearch.reports.terminal.summary import print_summary
 from lrsearch.search import Plan, Silent, search
 from lrsearch.spaces import Range, Schedule
 
@@ -103,3 +107,11 @@ def test_other_searches_spend_their_budget(settles: MakePlan, changes: dict[str,
 
 def test_fifteen_full_trials_come_first(settles: MakePlan) -> None:
     assert len(search(settles("14")).trials) == 14
+
+
+def test_the_report_and_the_terminal_say_so(settles: MakePlan) -> None:
+    result = search(settles())
+    assert tally(result).endswith("; settled early")
+    shown = io.StringIO()
+    print_summary(result, Console(file=shown, width=200))
+    assert "the same command with --spend-all" in shown.getvalue()
