@@ -46,8 +46,8 @@ class Earlier:
         with suppress(StudyError):
             self._known = load_result(storage, plan.study)
         self.trials: tuple[TrialRecord, ...] = self._known.trials if self._known else ()
-        wider = self._known is not None and changes(self._known.space, plan.space).wider
-        self.settled = self._known is not None and self._known.settled > 0 and not wider
+        self._changes = changes(self._known.space, plan.space) if self._known else None
+        self.settled = self._known is not None and self._known.settled > 0 and not any(self._changes or ())
         self.ran = self.spent = 0.0
         if self._known:
             study = optuna.load_study(study_name=plan.study, storage=storage)
@@ -81,9 +81,9 @@ class Earlier:
         Raises:
             InputError: The space can get nothing more now.
         """
-        if self._known is None or (found := changes(self._known.space, self._plan.space)).refused:
+        if self._changes is None or self._changes.refused:
             return ()  # what is refused is said when the study is opened
-        wider = found.wider
+        wider = self._changes.wider
         if wider and self._plan.sampler in FIXED_RANGES:
             raise InputError(
                 f"the sampler {self._plan.sampler} keeps to the ranges that a study began with: search a wider space "

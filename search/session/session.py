@@ -174,12 +174,20 @@ class Session:
                 time.sleep(POLL_S)
 
     def _settling(self, study: Study) -> Settling:
-        """Whether the search ends before its budget, which it may if nobody shares it."""
-        able = self._may_wait and not self.plan.spend_all
-        over = able and self.earlier.settled
-        if self.earlier.settled and not over:
+        """Whether the search ends before its budget; an earlier session's note of that is taken back if it goes on."""
+        if StudyNotes.read(study.user_attrs).settled and not self._had_settled:
             note_study(study, StudyNotes(settled=0))
-        return Settling(study, able=able, over=over, told=self._tell_settled)
+        return Settling(study, able=self._may_settle, over=self._had_settled, told=self._tell_settled)
+
+    @property
+    def _may_settle(self) -> bool:
+        """Whether the search may end before its budget: nobody shares it, and all of it was not asked for."""
+        return self._may_wait and not self.plan.spend_all
+
+    @property
+    def _had_settled(self) -> bool:
+        """Whether the search had settled, in its present space, when the session began, and is not to go on."""
+        return self._may_settle and self.earlier.settled
 
     def _tell_settled(self) -> None:
         left = self._full_trials(self.ledger.available)
@@ -305,8 +313,7 @@ class Session:
         return load_result(self.storage, self.plan.study, str(self.plan.folder))
 
     def _unfinished(self) -> bool:
-        over = self.earlier.settled and self._may_wait and not self.plan.spend_all
-        return bool((self._trials_left() and not over) or self._unconfirmed())
+        return bool((self._trials_left() and not self._had_settled) or self._unconfirmed())
 
     def _unconfirmed(self) -> bool:
         """Whether there is something to confirm, and budget for it."""

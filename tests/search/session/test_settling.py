@@ -100,6 +100,16 @@ def test_a_settled_search_that_was_never_confirmed_is_confirmed_later(settles: M
     assert result.confirmation is not None
 
 
+def test_a_search_that_went_on_in_a_wider_space_has_not_settled_any_more(settles: MakePlan) -> None:
+    plan = settles()
+    settled = len(search(plan).trials)
+    more = settles(str(settled + 3), spend_all=True)
+    wider = replace(more, space=replace(plan.space, base_lr=Range(1e-6, 1.0, log=True)))
+    result = search(wider)
+    assert len(result.trials) == settled + 3
+    assert result.settled == 0
+
+
 @pytest.mark.parametrize("changes", [{"spend_all": True}, {"sampler": "random"}], ids=["all", "random"])
 def test_other_searches_spend_their_budget(settles: MakePlan, changes: dict[str, object]) -> None:
     assert len(search(settles("45", **changes)).trials) == 45
