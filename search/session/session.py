@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
 from functools import partial
@@ -13,12 +12,11 @@ from optuna.pruners import NopPruner
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from ...errors import StudyError
 from ...objectives import other_range
 from ..budget.ledger import Allowance, Ledger
 from ..budget.pace import Pace
 from ..finals.confirm import Confirmer, needs_confirmation
-from ..finals.size import SHARE, held_back, too_small
+from ..finals.size import too_small
 from ..notes.study import StudyNotes
 from ..plan import Plan
 from ..progress import Progress, Tally
@@ -36,16 +34,13 @@ from .books import Books, OwnBooks, Queued, Searching
 from .draws import skipped_numbers
 from .earlier import Earlier
 from .ending import note_at_end
+from .failures import Failures
 from .members import POLL_S, Alone, Members
 from .probing import Prober, probe_schedules, why_not
+from .remaining import Remaining
 from .runner import Runner
 from .settling import Settling
 from .shared import SharedBooks
-
-EQUAL_FAILURES = {"before": 3, "after": 10}
-"""A search stops when this many trials in a row have failed for one reason: before any trial is complete, and after."""
-TIMED_TRIALS = 48
-"""Full trials that a budget of wall time is assumed to hold, when an engine is chosen."""
 
 
 @final
@@ -76,12 +71,13 @@ class Session:
             plan.space, plan.metric, plan.maximize, plan.epochs, plan.seed, plan.device, told=progress.epoch
         )
         self.pace = Pace(plan.epochs, self.earlier.trials)
-        self.failures: list[str] = []
-        self.told_of_failure = self.told_too_small = False
+        self.remaining = Remaining(plan, self.ledger, self.pace)
+        self.failures = Failures(plan.objective.name, progress.note)
+        self.told_too_small = False
 
     def run(self) -> SearchResult:
         """Run trials until the budget is spent; returns the whole search."""
-        self.ledger.kept_back = self._kept_back()
+        self.ledger.kept_back = self.remaining.to_keep_back()
         self.study = study = self._open()
         if self._unfinished():
             self.progress.start(self.plan.study, self.tally)
@@ -110,7 +106,7 @@ class Session:
     def _spend(self, study: Study) -> None:
         """Search, then confirm. The leader queues the runs of the confirmation; the other members help to run them."""
         if not self.plan.joins:
-            self.members.reopen(study, more=self._trials_left() > 0)
+            self.members.reopen(study, more=self.remaining.trials_left() > 0)
         books = self._books(study)
         self._begin(study, books)
         self._search(study, books)
@@ -145,7 +141,8 @@ class Session:
 
     def _why_no_probe(self) -> str:
         """Why the search begins without a probe; empty if it begins with one."""
-        return why_not(self.plan, self._trials_left(self._kept_back()), begun=bool(self.earlier.trials))
+        trials = self.remaining.trials_left(self.remaining.to_keep_back())
+        return why_not(self.plan, trials, begun=bool(self.earlier.trials))
 
     def _books(self, study: Study) -> Books:
         if isinstance(self.members, Alone):
@@ -159,15 +156,15 @@ class Session:
         untuned, settling = Later(study, self.plan), self._settling(study)
         searching = Searching(
             books,
-            self._kept_back,
+            self.remaining.to_keep_back,
             lambda: self._queue_due(untuned),
-            over=lambda: self._room_for_one(books) and settling.after(self._ended_trials),
+            over=lambda: self.remaining.room_for_one(books) and settling.after(self._ended_trials),
         )
         while not books.closed:
             self.runner.run(study, self.plan, terms, searching.reserve, partial(self._searched, books))
             while True:
                 busy = self.members.busy_elsewhere(study)  # first, since the trials that it recovers make room
-                if self._room_for_one(books) and not settling.over:
+                if self.remaining.room_for_one(books) and not settling.over:
                     break
                 if not busy:
                     return
@@ -190,7 +187,7 @@ class Session:
         return self._may_settle and self.earlier.settled
 
     def _tell_settled(self) -> None:
-        left = self._full_trials(self.ledger.available)
+        left = self.remaining.in_full_trials(self.ledger.available)
         self.progress.note(
             f"The search has settled after {self._ended_trials} trials: another one is expected to gain less than a "
             f"third of what chance does. Full trials left over: about {left:.0f}. --spend-all goes on."
@@ -208,14 +205,8 @@ class Session:
     def _queue_due(self, untuned: Later) -> None:
         """Queue, in time, the baselines that wait."""
         if self._may_wait:
-            untuned.queue_due(
-                self._ended_trials, self._full_trials(self.ledger.available), self._full_trials(self.ledger.most)
-            )
-
-    def _full_trials(self, amount: float) -> float:
-        """How many full trials so much of the budget is enough for; `TIMED_TRIALS` as long as that is not known."""
-        full = self.ledger.kind.full_trial(self.pace.seconds)
-        return amount / full if full else TIMED_TRIALS
+            left, most = map(self.remaining.in_full_trials, (self.ledger.available, self.ledger.most))
+            untuned.queue_due(self._ended_trials, left, most)
 
     def _confirm(self, study: Study, books: Books) -> None:
         """Judge the winner on fresh seeds."""
@@ -235,7 +226,7 @@ class Session:
         """Run this many queued trials. Wait until all have ended, whoever runs them, or the budget is spent."""
         busy = False
         while trials or busy:
-            if trials and self._room_for_one(books):
+            if trials and self.remaining.room_for_one(books):
                 self._run_queued(queue, books, trials)
             elif busy:
                 time.sleep(POLL_S)
@@ -266,21 +257,17 @@ class Session:
                 queue = optuna.load_study(study_name=self.plan.study + part, storage=self.storage, pruner=NopPruner())
             except KeyError:
                 continue
-            if (trials := _waiting(queue)) and self._room_for_one(books):
+            if (trials := _waiting(queue)) and self.remaining.room_for_one(books):
                 self._run_queued(queue, books, trials)
                 return True
         return False
-
-    def _room_for_one(self, books: Books) -> bool:
-        """Whether there is budget for another trial."""
-        return self.ledger.kind.length(books.available) > 0
 
     def _ended(self, books: Books, allowance: Allowance, record: TrialRecord) -> None:
         """Book a trial of this session that has ended."""
         books.commit(allowance, record)
         self.run_time.note(self.study)
         self.pace.add(record)
-        self._check_failures(record)
+        self.failures.add(record, any_complete=self.tally.best is not None)
 
     def _searched(self, books: Books, allowance: Allowance, record: TrialRecord) -> None:
         """Book a trial of the search that has ended, and tell whoever watches."""
@@ -295,44 +282,16 @@ class Session:
         if self.runner.leads_only:
             self.progress.trial(record, self.tally)
 
-    def _check_failures(self, record: TrialRecord) -> None:
-        if record.outcome == "complete" and record.reason and not self.told_of_failure:
-            self.told_of_failure = True
-            self.progress.note(
-                f"{self.plan.objective.name} {record.reason}. Its trials count, since they were measured to the end."
-            )
-        if record.confirms is not None:  # a verdict counts and tells these
-            return
-        reason = re.sub(r"\d+", "#", record.reason)  # trials, times and processes have other numbers
-        self.failures = [*self.failures, reason] if record.outcome == "failed" else []
-        most = EQUAL_FAILURES["before" if self.tally.best is None else "after"]
-        if self.failures[-most:] == [reason] * most:
-            raise StudyError(f"{most} trials in a row failed the same way, so the search stops: {record.reason}")
-
     def _result(self) -> SearchResult:
         return load_result(self.storage, self.plan.study, str(self.plan.folder))
 
     def _unfinished(self) -> bool:
-        return bool((self._trials_left() and not self._had_settled) or self._unconfirmed())
+        return bool((self.remaining.trials_left() and not self._had_settled) or self._unconfirmed())
 
     def _unconfirmed(self) -> bool:
         """Whether there is something to confirm, and budget for it."""
-        return bool(self.plan.confirm and needs_confirmation(self._result()) and self._trials_left(kept_back=0.0) >= 1)
-
-    def _kept_back(self) -> float:
-        """How much of the budget to keep back for the confirmation; wall time is estimated from the trials so far."""
-        amount, full = self.plan.budget.amount, self.ledger.kind.full_trial(self.pace.seconds)
-        if not full:
-            return SHARE * amount if self.plan.confirm else 0.0
-        return full * held_back(amount / full, self.plan.confirm, int(self.plan.baseline is not None))
-
-    def _trials_left(self, kept_back: float | None = None) -> float:
-        """About how many full trials the search has budget for; of wall time, that is not known, and `TIMED_TRIALS`."""
-        kept_back = self.ledger.kept_back if kept_back is None else kept_back
-        left, full = self.plan.budget.amount - kept_back - self.ledger.spent, self.ledger.kind.full_trial(0.0)
-        if not self.ledger.kind.length(left):  # a probe leaves a part of a trial
-            return 0.0
-        return left / full if full else TIMED_TRIALS
+        enough = self.remaining.trials_left(kept_back=0.0) >= 1
+        return bool(self.plan.confirm and enough and needs_confirmation(self._result()))
 
     def _open(self) -> Study:
         """Open the study. If it has no trials yet, run an epoch first, to see whether the objective works."""
@@ -347,7 +306,7 @@ class Session:
                 self.progress.note(text)
         self.earlier.check_code(self.progress.note)
         running = self.members.at_work() > 0
-        wider = self.earlier.wider(running=running, spent=not self._trials_left())
+        wider = self.earlier.wider(running=running, spent=not self.remaining.trials_left())
         study = begin_study(self.storage, plan)
         if wider:
             self.progress.note(f"The search space is wider now: {', '.join(wider)}.")
@@ -363,7 +322,7 @@ class Session:
 
     def _choose(self, study: Study) -> None:
         """Choose the engine, say which, and note the session in the study."""
-        engine = self.runner.choose(self.plan, self.terms, self._trials_left(), self.pace.seconds)
+        engine = self.runner.choose(self.plan, self.terms, self.remaining.trials_left(), self.pace.seconds)
         self.progress.note(str(engine))
         self.pace.side_by_side = engine.width if engine.name == "processes" else 1
         if not self.plan.joins:
