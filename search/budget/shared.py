@@ -12,12 +12,12 @@ from ..notes.study import StudyNotes
 from ..notes.trial import TrialNotes
 from ..results.probe import PROBE_EPOCHS
 from ..results.trial import COUNTED
+from ..storage.ending import queue_interrupted, to_repeat
+from ..storage.leases import GRACE_S
 from ..storage.studies import CONFIRMATION, PROBE, root_name
 from ..storage.trial_notes import note_trial, outcome_of
 from .kinds import Kind
 from .ledger import Allowance
-
-_BEGUN = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 class Withdrawn(Exception):
@@ -30,10 +30,12 @@ class Spending(NamedTuple):
     Attributes:
         ended: By trials that have ended.
         running: What each running trial may use, with the member that runs it.
+        due: What those trials of the study may use that wait in its queue, or are about to be queued again.
     """
 
     ended: float
     running: tuple[tuple[str | None, float], ...]
+    due: float
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,22 @@ class Quota:
         """What a trial that was just taken and signed may use.
 
         Every other running trial counts, whoever took it first: two processes that take the last trial at once both
-        withdraw, and try again.
+        withdraw, and try again. What was queued comes before a new proposal, also what was queued after that was made.
 
         Raises:
             Withdrawn: Nothing.
         """
-        if self.queued and TrialNotes.read(trial.user_attrs).schedule is None:
+        proposed = TrialNotes.read(trial.user_attrs).schedule is None
+        if self.queued and proposed:
             raise Withdrawn("another process has the trial that was queued")
         if not self.queued and StudyNotes.read(study.user_attrs).closed:
             raise Withdrawn("the search was over")
         spending = read_spending(study, self.kind, but=trial.number)
-        epochs = self.kind.length(self.amount - spending.ended - sum(cost for _, cost in spending.running))
+        left = self.amount - spending.ended - sum(cost for _, cost in spending.running)
+        epochs = self.kind.length(left - spending.due if proposed else left)
+        if not epochs and self.kind.length(left):
+            queue_interrupted(study, GRACE_S)  # whoever was to do so may be dead
+            raise Withdrawn("trials that were queued have the rest of the budget")
         if not epochs:
             raise Withdrawn("other processes have the rest of the budget")
         if epochs < allowance.epochs:
@@ -87,17 +94,20 @@ def read_spending(study: Study, kind: Kind, but: int | None = None) -> Spending:
     Args:
         study: The study of any of them.
         kind: What is counted.
-        but: Number of a trial of `study` that does not count.
+        but: Number of a running trial of `study` that does not count.
     """
-    name, ended, running = root_name(study.study_name), 0.0, []
+    name, ended, running, due = root_name(study.study_name), 0.0, [], 0
     for one in (name, name + CONFIRMATION, name + PROBE):
-        part = one.endswith(PROBE)
-        for trial in _begun(study, one, but):
+        part, trials = one.endswith(PROBE), _trials(study, one)
+        for trial in trials:
             if trial.state == TrialState.RUNNING:
-                running.append((member_of(trial), _reserved(trial, kind, part=part)))
-            else:
+                if one != study.study_name or trial.number != but:
+                    running.append((member_of(trial), _reserved(trial, kind, part=part)))
+            elif trial.state != TrialState.WAITING:
                 ended += _used(trial, kind, part=part)
-    return Spending(ended, tuple(running))
+        if one == study.study_name:
+            due = sum(t.state == TrialState.WAITING for t in trials) + len(to_repeat(trials))
+    return Spending(ended, tuple(running), due * kind.cost(kind.epochs, counted=True))
 
 
 def member_of(trial: FrozenTrial) -> str | None:
@@ -106,13 +116,13 @@ def member_of(trial: FrozenTrial) -> str | None:
     return signature.member if signature else None
 
 
-def _begun(study: Study, name: str, but: int | None) -> list[FrozenTrial]:
-    """The trials that have begun of the study of that name beside `study`, or of itself without one of them."""
+def _trials(study: Study, name: str) -> list[FrozenTrial]:
+    """The trials of the study of that name beside `study`, or of itself, all as they were at one moment."""
     if name == study.study_name:
-        return [t for t in study.get_trials(deepcopy=False, states=_BEGUN) if t.number != but]
+        return study.get_trials(deepcopy=False)
     storage = study._storage
     try:
-        return storage.get_all_trials(storage.get_study_id_from_name(name), deepcopy=False, states=_BEGUN)
+        return storage.get_all_trials(storage.get_study_id_from_name(name), deepcopy=False)
     except KeyError:
         return []
 

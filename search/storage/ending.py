@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -40,13 +41,20 @@ def queue_interrupted(study: Study, grace: float = 0.0) -> None:
 
     Two processes may do so at once: of trials that repeat the same one, only the first is run.
     """
-    trials = study.get_trials(deepcopy=False)
-    repeated = {TrialNotes.read(t.user_attrs).repeats for t in trials}
-    for trial in trials:
-        if trial.number in repeated or outcome_of(trial) != "interrupted":
-            continue
+    for trial in to_repeat(study.get_trials(deepcopy=False)):
         if older(("ended", study._study_id, trial._trial_id), trial.datetime_complete, grace):
             _queue_again(study, trial, NOTHING)
+
+
+def to_repeat(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Of all trials of a study the interrupted ones with a schedule that have not been queued again."""
+    notes = [TrialNotes.read(t.user_attrs) for t in trials]
+    repeated = {n.repeats for n in notes}
+    return [
+        t
+        for t, noted in zip(trials, notes, strict=True)
+        if noted.schedule is not None and t.number not in repeated and outcome_of(t) == "interrupted"
+    ]
 
 
 def first_of_its_kind(study: Study, trial: AnyTrial) -> bool:

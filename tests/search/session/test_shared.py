@@ -29,7 +29,7 @@ from lrsearch.search.budget.shared import Quota, Withdrawn, read_spending
 from lrsearch.search.finals.size import held_back
 from lrsearch.search.notes.study import StudyNotes
 from lrsearch.search.session.members import Members
-from lrsearch.search.storage.ending import end_interrupted
+from lrsearch.search.storage.ending import end, end_interrupted
 from lrsearch.search.storage.leases import recover, take
 from lrsearch.search.storage.studies import CONFIRMATION, TEAM, note_study, open_study
 
@@ -239,6 +239,15 @@ class TestQuota:
             with pytest.raises(Withdrawn, match="rest of the budget"):
                 self.quota("trials", 4).admit(study, trial, Allowance(5))
         assert self.quota("trials", 5).admit(study, mine, Allowance(5)) == Allowance(5)
+
+    def test_what_was_queued_meanwhile_comes_before_a_new_proposal(self, study: optuna.Study) -> None:
+        proposed, quota = take(study, "me"), self.quota("trials", 4)
+        study.enqueue_trial({}, user_attrs={"schedule": {}})
+        with pytest.raises(Withdrawn, match="queued"):
+            quota.admit(study, proposed, Allowance(5))
+        assert self.quota("trials", 5).admit(study, proposed, Allowance(5)) == Allowance(5)
+        end(study, proposed, "withdrawn")
+        assert quota.admit(study, take(study, "me"), Allowance(5)) == Allowance(5)
 
     def test_a_trial_gets_the_epochs_that_are_left(self, study: optuna.Study) -> None:
         mine = take(study, "me")
