@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests should not fight over a small machine's cores
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):  # or every process of every test compiles PyTorch's source again
+    sys.dont_write_bytecode = False
 
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -70,3 +74,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         needs = "postgres_url" in getattr(item, "fixturenames", ()) or item.get_closest_marker("browser")
         if needs or "resnet18" in item.name:
             item.add_marker("slow")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files of slow tests alone are not imported for the quick ones: some bring deep-learning frameworks along."""
+    asked_for = any(collection_path.name in word for word in config.args)
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py" or asked_for:
+        return None
+    return True if _ALL_SLOW.search(collection_path.read_text()) else None
+
+
+_ALL_SLOW = re.compile(r"^pytestmark = \[?\s*(?:\*NEEDS, )?pytest\.mark\.slow\b|^pytestmark = NEEDS$", re.MULTILINE)
