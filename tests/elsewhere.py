@@ -80,8 +80,8 @@ class Elsewhere(TorchDispatchMode):
         if generator is not None and devices != {DEVICE if generator._cdata in Generator.elsewhere else "cpu"}:
             raise AssertionError(f"{func} draws on {devices} with a generator of another device")
         if not self._allowed and name != "lift_fresh":
-            found = [t for t in _tensors(result) if t.device.type == "cpu" and t.dim() and t.is_floating_point()]
-            self.stray += [f"{func} gives {tuple(t.shape)}" for t in found]
+            strays = [t for t in _tensors(result) if t.device.type == "cpu" and t.dim() and t.is_floating_point()]
+            self.stray += [f"{func} gives {tuple(t.shape)}" for t in strays]
         return result
 
 

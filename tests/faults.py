@@ -131,8 +131,8 @@ def pushed(job: Job) -> Callable[[Run], None]:
 
     def push(run: Run) -> None:
         with closing(job(run)) as epochs:  # type: ignore[type-var]
-            for epoch, found in enumerate(epochs):
-                if not run.report(epoch, **(found if isinstance(found, dict) else {"val_loss": found})):
+            for epoch, reported in enumerate(epochs):
+                if not run.report(epoch, **(reported if isinstance(reported, dict) else {"val_loss": reported})):
                     return
 
     push.__name__ = job.__name__

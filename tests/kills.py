@@ -132,9 +132,9 @@ def _facts(result: SearchResult) -> dict[int, tuple[Any, ...]]:
 def _check_kept(plan: Plan, finished: dict[int, tuple[Any, ...]]) -> dict[int, tuple[Any, ...]]:
     """What had finished before is still there, unchanged; returns what has finished by now."""
     result = _load(plan)
-    found = _facts(result) if result is not None else {}
-    assert {n: found.get(n) for n in finished} == finished
-    return found
+    stored = _facts(result) if result is not None else {}
+    assert {n: stored.get(n) for n in finished} == finished
+    return stored
 
 
 def _check_books(plan: Plan, finished: dict[int, tuple[Any, ...]]) -> SearchResult:

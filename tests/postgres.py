@@ -71,11 +71,11 @@ def postgres_url(postgres_server: str) -> str:
 
 
 def _binaries() -> Path:
-    found = sorted(_BINARIES.glob("*/bin/pg_ctl"), key=lambda path: int(path.parts[-3]))
+    installed = sorted(_BINARIES.glob("*/bin/pg_ctl"), key=lambda path: int(path.parts[-3]))
     on_path = shutil.which("pg_ctl")
-    if not found and not on_path:
+    if not installed and not on_path:
         raise NoPostgres("PostgreSQL is not installed (apt-get install postgresql)")
-    return found[-1].parent if found else Path(str(on_path)).parent
+    return installed[-1].parent if installed else Path(str(on_path)).parent
 
 
 def _as_user() -> list[str]:

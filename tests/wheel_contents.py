@@ -23,12 +23,12 @@ def expected() -> set[str]:
 
 def main(wheel: str) -> int:
     """Print what differs; 0 if nothing does."""
-    found = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    for name in sorted(expected() - found):
+    files = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    for name in sorted(expected() - files):
         print(f"missing in the wheel: {name}")
-    for name in sorted(found - expected()):
+    for name in sorted(files - expected()):
         print(f"only in the wheel: {name}")
-    return int(found != expected())
+    return int(files != expected())
 
 
 if __name__ == "__main__":

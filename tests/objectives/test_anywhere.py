@@ -79,12 +79,12 @@ def test_a_fallback_serves_where_there_is_no_schedule() -> None:
 def test_what_else_was_searched_comes_from_the_same_file_by_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = replace(SCHEDULE, beside={"weight_decay": 1e-5, "norm": "layer"})
-    (tmp_path / "best.json").write_text(json.dumps({"kind": "lrsearch trial", "schedule": found.to_dict()}))
+    schedule = replace(SCHEDULE, beside={"weight_decay": 1e-5, "norm": "layer"})
+    (tmp_path / "best.json").write_text(json.dumps({"kind": "lrsearch trial", "schedule": schedule.to_dict()}))
     assert lrsearch.param("weight_decay", 0.01) == 0.01
-    for given in (tmp_path / "best.json", found):
+    for given in (tmp_path / "best.json", schedule):
         assert lrsearch.param("weight_decay", 0.01, given) == 1e-5
-    assert lrsearch.param("momentum", 0.9, found) == 0.9
+    assert lrsearch.param("momentum", 0.9, schedule) == 0.9
     monkeypatch.setenv("LRSEARCH_SCHEDULE", str(tmp_path / "best.json"))
     assert (lrsearch.param("norm", "batch"), lrsearch.param("momentum", 0.9)) == ("layer", 0.9)
     monkeypatch.setenv("LRSEARCH_SCHEDULE", "linear:base_lr=0.3")
@@ -132,12 +132,12 @@ def pushes(run: Run) -> None:
 @pytest.mark.parametrize("job", [generator, pushes])
 def test_within_a_trial_of_either_form_it_is_the_trials(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRSEARCH_SCHEDULE", "constant:base_lr=0.9,epochs=5")
-    found: list[Measurement] = []
+    measurements: list[Measurement] = []
     objective = UserObjective(job, "sgd", epochs=5)
-    train(objective, SCHEDULE, lambda m: not found.append(m), epochs=5, seed=3, device="cpu")  # type: ignore[func-returns-value]
+    train(objective, SCHEDULE, lambda m: not measurements.append(m), epochs=5, seed=3, device="cpu")  # type: ignore[func-returns-value]
     curve = SCHEDULE.curve(STEPS).reshape(5, STEPS)
-    np.testing.assert_allclose([m.metrics["val_loss"] for m in found], curve.sum(1), rtol=1e-12)
-    assert {m.metrics["seed"] for m in found} == {3}
+    np.testing.assert_allclose([m.metrics["val_loss"] for m in measurements], curve.sum(1), rtol=1e-12)
+    assert {m.metrics["seed"] for m in measurements} == {3}
 
 
 def test_a_generator_that_reports_is_told_to_yield() -> None:

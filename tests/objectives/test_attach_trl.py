@@ -73,34 +73,36 @@ def make_trainer(kind: str, folder: Path, **options: Any) -> Any:
 
 
 def fit(job: Callable[[Run], Any], schedule: Schedule, until: int = 99) -> tuple[list[float], list[Measurement]]:
-    found: list[Measurement] = []
+    measurements: list[Measurement] = []
 
     def report(measurement: Measurement) -> bool:
-        found.append(measurement)
-        return len(found) < until
+        measurements.append(measurement)
+        return len(measurements) < until
 
     with recorded_rates() as rates:
         train(UserObjective(job, "adamw"), schedule, report, epochs=EPOCHS, seed=0, device="cpu")
-    return rates, found
+    return rates, measurements
 
 
 @pytest.mark.parametrize("kind", ["SFT", "DPO"])
 @pytest.mark.parametrize("until", [99, 2])
 def test_every_step_has_the_trials_rate_and_every_epoch_one_report(kind: str, until: int, tmp_path: Path) -> None:
     schedule = Schedule("cosine", 1e-3, EPOCHS, warmup=1)
-    rates, found = fit(lambda run: lrsearch.attach(make_trainer(kind, tmp_path), run).train(), schedule, until)
+    rates, measurements = fit(lambda run: lrsearch.attach(make_trainer(kind, tmp_path), run).train(), schedule, until)
     assert_follows(rates, schedule, STEPS, epochs=min(EPOCHS, until))
-    assert [m.epoch for m in found] == [1, 2, 3][:until]
+    assert [m.epoch for m in measurements] == [1, 2, 3][:until]
     own = {"SFT": "val_mean_token_accuracy", "DPO": "val_rewards/accuracies"}[kind]
-    assert {"val_loss", own} <= set(found[0].metrics)
+    assert {"val_loss", own} <= set(measurements[0].metrics)
 
 
 def test_max_steps_and_accumulated_gradients_are_followed(tmp_path: Path) -> None:
     schedule = Schedule("cosine", 1e-3, EPOCHS, warmup=1)
     options = {"max_steps": 7, "gradient_accumulation_steps": 2, "eval_strategy": "steps", "eval_steps": 2}
-    rates, found = fit(lambda run: lrsearch.attach(make_trainer("SFT", tmp_path, **options), run).train(), schedule)
+    rates, measurements = fit(
+        lambda run: lrsearch.attach(make_trainer("SFT", tmp_path, **options), run).train(), schedule
+    )
     assert_follows(rates, schedule, 7 / EPOCHS)
-    assert len(found) == EPOCHS
+    assert len(measurements) == EPOCHS
 
 
 def test_the_exported_arguments_train_in_the_same_trainer(tmp_path: Path) -> None:

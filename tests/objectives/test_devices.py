@@ -49,8 +49,8 @@ def recipe(name: str, model: str, optimizer: str, mode: Elsewhere) -> Recipe:
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_a_trial_alone_stays_on_its_device(name: str, model: str, optimizer: str, watched: Elsewhere) -> None:
     job = recipe(name, model, optimizer, watched)
-    found = list(train(job, splits(SHAPES[name]), SCHEDULE, epochs=2, seed=0, device=DEVICE, test=True))
-    assert "test_loss" in found[-1].metrics
+    measurements = list(train(job, splits(SHAPES[name]), SCHEDULE, epochs=2, seed=0, device=DEVICE, test=True))
+    assert "test_loss" in measurements[-1].metrics
     assert watched.stray == []
 
 
@@ -65,9 +65,9 @@ def test_lanes_stay_on_their_device(name: str, model: str, optimizer: str, watch
     lanes.drop(1)
     lanes.put(2, SCHEDULE, seed=1, epochs=2)
     lanes.put(3, SCHEDULE, seed=1, epochs=2)
-    found = lanes.run_epoch()
-    assert set(found) == {0, 2, 3}
-    assert "test_loss" in found[0].metrics
+    measurements = lanes.run_epoch()
+    assert set(measurements) == {0, 2, 3}
+    assert "test_loss" in measurements[0].metrics
     assert watched.stray == []
 
 

@@ -99,7 +99,7 @@ def test_and_the_trials_in_a_search(make: Make) -> None:
 
     schedule = Schedule("exp", 0.1, EPOCHS, {"gamma": 0.5})
     with recorded_rates() as rates:
-        train(UserObjective(job, "sgd"), schedule, lambda found: True, epochs=EPOCHS, seed=0, device="cpu")
+        train(UserObjective(job, "sgd"), schedule, lambda measurement: True, epochs=EPOCHS, seed=0, device="cpu")
     assert_follows(rates, schedule, STEPS)
 
 
@@ -115,6 +115,6 @@ def test_a_trial_does_not_go_on_and_without_a_schedule_there_is_a_line() -> None
         lrsearch.scheduler(optimizer, num_training_steps=12, last_epoch=4)
 
     with pytest.raises(ObjectiveError, match=r"a trial trains from the start, got last_epoch=4"):
-        train(UserObjective(job, "sgd"), SCHEDULE, lambda found: True, epochs=EPOCHS, seed=0, device="cpu")
+        train(UserObjective(job, "sgd"), SCHEDULE, lambda measurement: True, epochs=EPOCHS, seed=0, device="cpu")
     with pytest.raises(InputError, match="has no schedule"):
         lrsearch.scheduler(optimizer, num_training_steps=12)

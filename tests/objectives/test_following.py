@@ -26,8 +26,10 @@ def train(job: Job, interval: Any = "step", epochs: int = 3, family: str = "line
         yield from job(run)
 
     schedule = Schedule(family, 0.1, epochs, warmup=1, interval=interval)
-    found = UserObjective(objective, optimizer="sgd", epochs=epochs).run(schedule, epochs=epochs, seed=0, device="cpu")
-    return [m.lr for m in found]
+    measurements = UserObjective(objective, optimizer="sgd", epochs=epochs).run(
+        schedule, epochs=epochs, seed=0, device="cpu"
+    )
+    return [m.lr for m in measurements]
 
 
 def line(**options: Any) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
@@ -42,8 +44,8 @@ def backward(model: torch.nn.Module, scale: float = 1.0) -> None:
 
 def plain(
     run: Run,
-    before: Callable[..., Any] = lambda **found: None,
-    after: Callable[..., Any] = lambda **found: None,
+    before: Callable[..., Any] = lambda **given: None,
+    after: Callable[..., Any] = lambda **given: None,
     steps_per_epoch: float = N,
 ) -> Iterator[float]:
     """A right loop, with something wrong done before an epoch or after a step."""

@@ -105,12 +105,12 @@ def test_running_out_of_memory_drops_the_graphs_and_loses_no_trial(monkeypatch: 
     lanes, graph = replaying(job, data, 5)
     for number, schedule in enumerate(schedules):
         lanes.put(number, schedule, seed=0, epochs=2)
-    found = [lanes.run_epoch(), lanes.run_epoch()]
+    by_epoch = [lanes.run_epoch(), lanes.run_epoch()]
     assert lanes.capacity == 2
     assert graph.kept == 3, "two, two and one of five rows"
     for number, schedule in enumerate(schedules):
         alone = train(job, data, schedule, epochs=2, seed=0, device="cpu")
-        assert [f[number].metrics for f in found] == [pytest.approx(m.metrics, rel=1e-4) for m in alone]
+        assert [f[number].metrics for f in by_epoch] == [pytest.approx(m.metrics, rel=1e-4) for m in alone]
 
 
 def test_an_error_that_follows_from_a_lack_of_memory_counts_as_one() -> None:

@@ -59,14 +59,14 @@ def double() -> Iterator[None]:
 def run(lanes: Lanes, trials: Sequence[tuple[Schedule, int]], epochs: int = 2) -> dict[int, list[Measurement]]:
     """Every trial to its end, one more put in after each epoch."""
     waiting = list(enumerate(trials))
-    found: dict[int, list[Measurement]] = {number: [] for number, _ in waiting}
+    measured: dict[int, list[Measurement]] = {number: [] for number, _ in waiting}
     while waiting or len(lanes):
         if waiting and lanes.room:
             number, (schedule, seed) = waiting.pop(0)
             lanes.put(number, schedule, seed=seed, epochs=epochs, test=True)
         for number, measurement in lanes.run_epoch().items():
-            found[number].append(measurement)
-    return found
+            measured[number].append(measurement)
+    return measured
 
 
 def check_equal(
@@ -198,11 +198,11 @@ def test_a_lane_that_diverges_leaves_the_others_alone() -> None:
     lanes = Lanes(recipe(), DATA, "cpu", 3)
     for number, schedule in enumerate(schedules):
         lanes.put(number, schedule, seed=0, epochs=2)
-    found = [lanes.run_epoch(), lanes.run_epoch()]
+    by_epoch = [lanes.run_epoch(), lanes.run_epoch()]
     alone = list(train(recipe(), DATA, schedules[1], epochs=2, seed=0, device="cpu"))
-    assert not found[1][0].finite
-    assert not found[1][2].finite
-    assert [f[1].metrics for f in found] == [pytest.approx(m.metrics, rel=1e-5) for m in alone]
+    assert not by_epoch[1][0].finite
+    assert not by_epoch[1][2].finite
+    assert [f[1].metrics for f in by_epoch] == [pytest.approx(m.metrics, rel=1e-5) for m in alone]
 
 
 def test_a_dropped_lane_goes_to_the_next_trial_at_its_first_epoch() -> None:
@@ -245,11 +245,11 @@ def test_running_out_of_memory_halves_the_lanes_and_loses_no_trial(
     lanes = Lanes(recipe(), DATA, "cpu", 5)
     for number, schedule in enumerate(schedules):
         lanes.put(number, schedule, seed=0, epochs=2)
-    found = [lanes.run_epoch(), lanes.run_epoch()]
+    by_epoch = [lanes.run_epoch(), lanes.run_epoch()]
     assert (lanes.capacity, len(lanes)) == (2, 0)
     for number, schedule in enumerate(schedules):
         alone = train(recipe(), DATA, schedule, epochs=2, seed=0, device="cpu")
-        assert [f[number].metrics for f in found] == [pytest.approx(m.metrics, rel=1e-5) for m in alone]
+        assert [f[number].metrics for f in by_epoch] == [pytest.approx(m.metrics, rel=1e-5) for m in alone]
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,9 +274,9 @@ def test_random_layers_differ_by_lane_and_are_the_same_in_every_run() -> None:
         return [m.metrics["train_loss"] for _ in range(2) for m in lanes.run_epoch().values()]
 
     before = torch.get_rng_state()
-    found = losses()
-    assert len(set(found)) == 4
-    assert found == losses()
+    first = losses()
+    assert len(set(first)) == 4
+    assert first == losses()
     assert torch.equal(before, torch.get_rng_state())
     assert supports_lanes(recipe(dropping), DATA, "cpu") == ""
 

@@ -65,11 +65,11 @@ def test_every_task_yields_a_measurement_per_epoch(name: str, model: str, optimi
     options = TaskOptions(model=model, optimizer=optimizer, data_dir=data_dir, batch_size=20, subset=60)
     objective = TaskObjective(get_task(name), options)
     schedule = Schedule("cosine", 0.05 if optimizer == "sgd" else 1e-3, 3, warmup=1)
-    found = list(objective.run(schedule, epochs=2, seed=0, device="cpu"))
-    assert [m.epoch for m in found] == [1, 2]
+    measurements = list(objective.run(schedule, epochs=2, seed=0, device="cpu"))
+    assert [m.epoch for m in measurements] == [1, 2]
     assert objective.steps_per_epoch == 3
-    assert all(m.finite and set(m.metrics) == {"train_loss", "val_loss", "val_accuracy"} for m in found)
-    assert [m.lr for m in found] == pytest.approx(schedule.curve(3)[[2, 5]].tolist())
+    assert all(m.finite and set(m.metrics) == {"train_loss", "val_loss", "val_accuracy"} for m in measurements)
+    assert [m.lr for m in measurements] == pytest.approx(schedule.curve(3)[[2, 5]].tolist())
     assert pickle.loads(pickle.dumps(objective)).settings() == objective.settings()
 
 
@@ -95,8 +95,8 @@ def test_digits_learns_and_its_splits_are_disjoint() -> None:
 
 def test_rates_per_epoch_are_those_of_stepping_after_each_epoch() -> None:
     schedule = Schedule("exp", 0.1, 3, {"gamma": 0.5}, interval="epoch")
-    found = TaskObjective(get_task("digits")).run(schedule, epochs=3, seed=0, device="cpu")
-    assert [m.lr for m in found] == pytest.approx([0.1, 0.05, 0.025])
+    measurements = TaskObjective(get_task("digits")).run(schedule, epochs=3, seed=0, device="cpu")
+    assert [m.lr for m in measurements] == pytest.approx([0.1, 0.05, 0.025])
 
 
 def test_missing_data_names_the_folder_and_the_flags(tmp_path: Path) -> None:
@@ -196,10 +196,10 @@ def run_it(spec: Any, epochs: int = 2, interval: str = "step") -> list[Any]:
 
 
 def test_a_users_file_runs_and_its_lr_is_known(tmp_path: Path) -> None:
-    found = run_it(make_file(tmp_path))
-    assert [m.epoch for m in found] == [1, 2]
-    assert found[0].lr == pytest.approx(0.1 * 0.5**0.75)
-    assert found[0].metrics["val_loss"] > found[1].metrics["val_loss"]
+    measurements = run_it(make_file(tmp_path))
+    assert [m.epoch for m in measurements] == [1, 2]
+    assert measurements[0].lr == pytest.approx(0.1 * 0.5**0.75)
+    assert measurements[0].metrics["val_loss"] > measurements[1].metrics["val_loss"]
 
 
 def test_a_users_module_and_function_run_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,8 +269,8 @@ def test_a_script_finds_its_own_arguments_as_it_is_loaded_and_as_it_trains(tmp_p
         objective = UserObjective(f"{path}:objective", "sgd", arguments=arguments)
         again = pickle.loads(pickle.dumps(objective))
         assert objective.settings() == again.settings()
-        found = again.run(Schedule("exp", 0.1, 3), epochs=3, seed=0, device="cpu")
-        return [m.metrics["val_loss"] for m in found]
+        measurements = again.run(Schedule("exp", 0.1, 3), epochs=3, seed=0, device="cpu")
+        return [m.metrics["val_loss"] for m in measurements]
 
     before = list(sys.argv)
     assert values() == [0.5, 0.5, 1]

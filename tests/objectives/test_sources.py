@@ -59,9 +59,9 @@ def test_a_file_that_is_no_python_has_a_fingerprint_too(folder: Path) -> None:
 
 
 def test_an_installed_modules_sources_are_its_own_packages() -> None:
-    found = file_sources("packaging.version:parse")
-    assert "packaging/version.py" in found
-    assert {name.split("/")[0] for name in found} == {"packaging"}
+    sources = file_sources("packaging.version:parse")
+    assert "packaging/version.py" in sources
+    assert {name.split("/")[0] for name in sources} == {"packaging"}
     assert file_sources("nowhere_at_all:parse") == {}
 
 

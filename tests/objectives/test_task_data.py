@@ -31,8 +31,8 @@ def test_a_shift_moves_a_digit_by_at_most_a_pixel_and_fills_with_background() ->
     grid = torch.full((10, 10), -MEAN)
     grid[1:9, 1:9] = image.view(8, 8)
     expected = {tuple(grid[r : r + 8, c : c + 8].flatten().tolist()) for r in range(3) for c in range(3)}
-    found = shift(image.repeat(200, 1), torch.Generator().manual_seed(0))
-    assert {tuple(row.tolist()) for row in found} == expected
+    shifted = shift(image.repeat(200, 1), torch.Generator().manual_seed(0))
+    assert {tuple(row.tolist()) for row in shifted} == expected
 
 
 def test_other_text_than_measured_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

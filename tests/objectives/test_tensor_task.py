@@ -55,9 +55,9 @@ def test_in_lanes_it_gives_the_same() -> None:
     objective, schedule = task(), Schedule("cosine", 0.3, 2)
     lanes = Lanes(objective.recipe(), objective.data(), "cpu", 2)
     lanes.put(5, schedule, seed=3, epochs=2)
-    found = [lanes.run_epoch()[5].metrics for _ in range(2)]
+    metrics = [lanes.run_epoch()[5].metrics for _ in range(2)]
     alone = [m.metrics for m in objective.run(schedule, epochs=2, seed=3, device="cpu")]
-    assert found == [pytest.approx(m, rel=1e-5) for m in alone]
+    assert metrics == [pytest.approx(m, rel=1e-5) for m in alone]
 
 
 def test_it_survives_pickling_and_its_settings_are_json() -> None:

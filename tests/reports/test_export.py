@@ -30,12 +30,12 @@ NASTY = "x\"\"\"\nimport os\r\x0b\x0c\u2028\x85# coding: rot13\n''' \\ \ud800" +
 
 def rates(opt: torch.optim.Optimizer, scheduler: Any, steps: int) -> list[list[float]]:
     """Every group's rate at each of `steps` scheduler steps."""
-    found = []
+    by_step = []
     for _ in range(steps):
-        found.append([float(group["lr"]) for group in opt.param_groups])
+        by_step.append([float(group["lr"]) for group in opt.param_groups])
         opt.step()
         scheduler.step()
-    return found
+    return by_step
 
 
 def assert_same_rates(schedule: Schedule, steps_per_epoch: int, *lrs: float) -> None:
@@ -44,9 +44,9 @@ def assert_same_rates(schedule: Schedule, steps_per_epoch: int, *lrs: float) -> 
     ticks = max(1, round(schedule.horizon * (steps_per_epoch if schedule.interval == "step" else 1)))
     ours, theirs = optimizer(*lrs), optimizer(*lrs)
     expected = rates(ours, schedule.scheduler(ours, steps_per_epoch), ticks)
-    found = rates(theirs, names["build_scheduler"](theirs, steps_per_epoch), ticks)
+    exported = rates(theirs, names["build_scheduler"](theirs, steps_per_epoch), ticks)
     tolerance = 0.0
-    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=0)
+    np.testing.assert_allclose(exported, expected, rtol=tolerance, atol=0)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=schedule_id)

@@ -57,9 +57,9 @@ class Points(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         return {"x": torch.ones(2)}
 
 
-def assert_ours(found: list[float], schedule: Schedule) -> None:
+def assert_ours(rates: list[float], schedule: Schedule) -> None:
     """The rates are the schedule's curve."""
-    np.testing.assert_allclose(found, schedule.curve(STEPS)[: len(found)], rtol=1e-9, atol=1e-12 * schedule.base_lr)
+    np.testing.assert_allclose(rates, schedule.curve(STEPS)[: len(rates)], rtol=1e-9, atol=1e-12 * schedule.base_lr)
 
 
 def code(schedule: Schedule, name: str) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def train_with_transformers(folder: Path, arguments: dict[str, Any], optimizers:
     transformers = pytest.importorskip("transformers")
     pytest.importorskip("accelerate", reason="transformers' Trainer needs accelerate")
     model = Line()
-    found = optimizers(model) if optimizers else (Recorder(model.parameters(), lr=arguments["learning_rate"]), None)
+    pair = optimizers(model) if optimizers else (Recorder(model.parameters(), lr=arguments["learning_rate"]), None)
     given = transformers.TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=2,
@@ -146,8 +146,8 @@ def train_with_transformers(folder: Path, arguments: dict[str, Any], optimizers:
         dataloader_pin_memory=False,
         **arguments,
     )
-    transformers.Trainer(model, given, train_dataset=Points(), optimizers=found).train()
-    rates: list[float] = found[0].rates
+    transformers.Trainer(model, given, train_dataset=Points(), optimizers=pair).train()
+    rates: list[float] = pair[0].rates
     return rates
 
 

@@ -291,8 +291,8 @@ def test_columns_keep_their_zeros_and_sentences_two_digits() -> None:
 
 
 def test_where_the_schedule_hardly_matters_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Latitude(0.1, 0.31, tuple(range(12)), 0.01, 0.02)
-    monkeypatch.setattr("lrsearch.reports.facts.headline.latitude", lambda result: found)
+    wide = Latitude(0.1, 0.31, tuple(range(12)), 0.01, 0.02)
+    monkeypatch.setattr("lrsearch.reports.facts.headline.latitude", lambda result: wide)
     said = headline(contested()).latitude
     assert said.startswith("Here the schedule hardly matters beyond base_lr: the 12 schedules that were tried from")
     assert "from 0.1 to 0.31, some that hold their rate and some that decay, differ little more than seeds do" in said

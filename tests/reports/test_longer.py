@@ -35,9 +35,9 @@ def followed(values: Mapping[tuple[int, float], float], rival: float = 0.6) -> S
 
 
 def said(result: SearchResult, epochs: float | None = None) -> str:
-    found = longer(result, epochs)
-    assert found is not None
-    return " ".join(found.sentences)
+    section = longer(result, epochs)
+    assert section is not None
+    return " ".join(section.sentences)
 
 
 STEADY = {(h, f): 0.5 + 0.1 * (f != 1) for h in (20, 40) for f in (1.0, 0.5, 2.0)}

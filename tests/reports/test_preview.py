@@ -22,14 +22,14 @@ def gallery(path: Path) -> Path:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_sliders_hold_the_schedule_that_was_asked_for(family: str) -> None:
     given = Schedule(family, 0.1, 20, {p.name: p.usual(20) for p in FAMILIES[family].params if not p.opt_in})
-    found = sliders([given])
-    if found is None:
+    preview = sliders([given])
+    if preview is None:
         assert not FAMILIES[family].params
         return
-    curves = np.frombuffer(base64.b64decode(found.curves), "<u2").reshape(-1, POINTS)
-    assert len(curves) == np.prod([len(s.labels) for s in found.sliders]) <= MOST
+    curves = np.frombuffer(base64.b64decode(preview.curves), "<u2").reshape(-1, POINTS)
+    assert len(curves) == np.prod([len(s.labels) for s in preview.sliders]) <= MOST
     row = 0
-    for s in found.sliders:
+    for s in preview.sliders:
         row = row * len(s.labels) + s.start
     assert curves[row][0] != IMPOSSIBLE
     steps = round(4 * POINTS / 20)

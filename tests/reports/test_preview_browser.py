@@ -39,5 +39,5 @@ def test_axe_finds_nothing_in_the_preview(show: Show, tmp_path: Path, kind: str)
     phone = {"width": 375, "has_touch": True, "is_mobile": True} if kind == "phone" else {}
     page = show(gallery(tmp_path / "p.html"), color_scheme="dark" if kind == "dark" else "light", **phone)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
-    found = axe.Axe().run(page).response["violations"]
-    assert [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found] == []
+    violations = axe.Axe().run(page).response["violations"]
+    assert [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in violations] == []

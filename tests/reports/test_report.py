@@ -181,10 +181,10 @@ def test_the_first_screen_names_the_recommended_trial_and_its_rival() -> None:
 def test_the_loss_on_the_first_screen_is_the_mean_and_range_over_fresh_seeds() -> None:
     result = contested(0.05)
     best = contenders(result)[0]
-    found = spread(best, result.metric)
-    assert found is not None
+    band = spread(best, result.metric)
+    assert band is not None
     ends = [t.metrics[result.metric][-1] for t in best.runs]
-    assert (found.low[-1], found.mean[-1], found.high[-1]) == pytest.approx((min(ends), np.mean(ends), max(ends)))
+    assert (band.low[-1], band.mean[-1], band.high[-1]) == pytest.approx((min(ends), np.mean(ends), max(ends)))
 
 
 def test_the_hover_label_has_one_row_for_each_of_the_other_schedules() -> None:
@@ -219,8 +219,8 @@ def test_the_diverged_strip_is_at_the_bad_end() -> None:
 def test_a_worker_that_starts_is_drawn_pale_and_only_before_its_first_trial() -> None:
     made = made_result(6)
     late = [replace(t, started=t.started and t.started - timedelta(seconds=3 * (t.number == 0))) for t in made.trials]
-    found = timeline(replace(made, trials=tuple(replace(t, seconds=(0.09,) * t.epochs) for t in late)))
-    waits = [b.trained - b.start for b in found.bars]
+    chart = timeline(replace(made, trials=tuple(replace(t, seconds=(0.09,) * t.epochs) for t in late)))
+    waits = [b.trained - b.start for b in chart.bars]
     assert waits[0] == pytest.approx(3, abs=0.1)
     assert waits[1:] == [0.0] * 5
 

@@ -20,10 +20,10 @@ pytestmark = NEEDS
 
 def ranges(figure: Locator) -> list[list[float]]:
     """The epoch ranges that the lr plot and the loss plot show."""
-    found: list[list[float]] = figure.evaluate(
+    shown: list[list[float]] = figure.evaluate(
         "f => ['xy', 'xy2'].map(p => f._fullLayout._plots[p].xaxis.range.slice())"
     )
-    return found
+    return shown
 
 
 def test_every_figure_is_drawn(show: Show) -> None:
@@ -114,9 +114,9 @@ def test_the_table_filters_by_word_outcome_and_family(show: Show) -> None:
     assert len(shown_trials(page)) == result.counts()["pruned"]
     family = next(t.schedule.family for t in result.trials if t.outcome == "pruned" and t.schedule)
     page.locator("#filter-family").select_option(family)
-    found = [result.trial(n) for n in shown_trials(page)]
-    assert found
-    assert all(t.schedule and t.schedule.family == family and t.outcome == "pruned" for t in found)
+    trials = [result.trial(n) for n in shown_trials(page)]
+    assert trials
+    assert all(t.schedule and t.schedule.family == family and t.outcome == "pruned" for t in trials)
     page.locator("#filter-outcome").select_option("")
     page.locator("#filter-text").fill("base_lr complete")
     assert all(result.trial(n).outcome == "complete" for n in shown_trials(page))

@@ -27,11 +27,11 @@ def diverging() -> SearchResult:
 
 def overflow(page: Page, selector: str) -> list[str]:
     """The elements that are wider than the page."""
-    found: list[str] = page.locator(selector).evaluate_all(
+    wider: list[str] = page.locator(selector).evaluate_all(
         "all => all.filter(e => e.offsetParent && e.getBoundingClientRect().right > innerWidth + 1)"
         ".map(e => e.outerHTML.slice(0, 80))"
     )
-    return found
+    return wider
 
 
 @pytest.mark.parametrize("maximize", [False, True])
@@ -174,6 +174,6 @@ def test_axe_finds_nothing_in_the_report(show: Show, kind: str) -> None:
     phone = {"width": 375, "has_touch": True, "is_mobile": True} if kind == "phone" else {}
     page = show(contested(0.05), color_scheme="dark" if kind == "dark" else "light", **phone)
     all_drawn(page)
-    found = axe.Axe().run(page)
-    assert found.response["passes"]
-    assert [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found.response["violations"]] == []
+    checked = axe.Axe().run(page)
+    assert checked.response["passes"]
+    assert [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in checked.response["violations"]] == []

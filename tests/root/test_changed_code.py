@@ -104,8 +104,8 @@ def test_an_edited_comment_is_no_change(folder: Path) -> None:
 
 def test_a_study_from_before_there_were_fingerprints_is_resumed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = folder / "runs" / "objective" / "journal.log"
-    text, found = re.subn(r', ?"sources": ?\{[^}]*\}', "", journal.read_text())
-    assert found == 1
+    text, removed = re.subn(r', ?"sources": ?\{[^}]*\}', "", journal.read_text())
+    assert removed == 1
     journal.write_text(re.sub(r',"after":\d+', "", text))  # nor were there checksums of lines
     edit(folder, monkeypatch)
     assert run(folder, 5) == 0

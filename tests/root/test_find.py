@@ -68,9 +68,9 @@ def test_a_job_that_does_not_care_has_no_range(
     monkeypatch.chdir(tmp_path)
     Path("train.py").write_text(JOB.replace("math.nan if top > 0.5 else 2 + (math.log10(top) + 1) ** 2", "1.0"))
     assert main(["find", "train.py:objective", "--optimizer", "sgd", "--jobs", "1", "--toml", "f.toml"]) == 2
-    found = capsys.readouterr()
-    assert "do not tell the scale" in found.out.replace("\n", " ")
-    assert "no range was found" in found.err
+    printed = capsys.readouterr()
+    assert "do not tell the scale" in printed.out.replace("\n", " ")
+    assert "no range was found" in printed.err
     assert not Path("f.toml").exists()
 
 

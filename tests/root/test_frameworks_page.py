@@ -32,6 +32,6 @@ def test_what_a_diff_leads_to_is_the_example(name: str, diff: str) -> None:
 
 
 def test_the_configurations_name_the_function() -> None:
-    found = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-    targets = [next(iter(config.values())) for config in found]
+    configs = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+    targets = [next(iter(config.values())) for config in configs]
     assert [t.get("_target_") or t.get("_component_") for t in targets] == ["lrsearch.scheduler"] * 2

@@ -168,17 +168,17 @@ def test_a_space_in_toml_gives_schedules_or_is_refused(given_text: str, horizon:
         return
     assert space_from_dict(json.loads(json.dumps(space_to_dict(space)))) == space
     try:
-        found = [*space.sample(np.random.default_rng(0), 5), *baselines(space).values()]
+        schedules = [*space.sample(np.random.default_rng(0), 5), *baselines(space).values()]
     except InputError as error:  # a corner of the space that no schedule may take
         assert_short(str(error))
         return
-    assert all(schedule.base_lr > 0 for schedule in found)
+    assert all(schedule.base_lr > 0 for schedule in schedules)
 
 
 @pytest.fixture(scope="module")
 def best(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "best.json").read_text())
-    return found
+    record: dict[str, Any] = json.loads((run / "best.json").read_text())
+    return record
 
 
 @fuzz

@@ -271,8 +271,8 @@ def reads_list(result: SearchResult, folder: Path) -> None:
 
 
 def reads_slide(result: SearchResult, folder: Path) -> None:
-    found = ElementTree.fromstring(slide(result))
-    for element in found.iter():
+    drawing = ElementTree.fromstring(slide(result))
+    for element in drawing.iter():
         assert not element.tag.endswith(("script", "foreignObject"))
         assert not [name for name in element.attrib if MARK in name or name.endswith("href") or name.startswith("on")]
 

@@ -53,28 +53,28 @@ def optimizer(name: str = "head", **head: Any) -> torch.optim.SGD:
 
 def stepped(schedule: Schedule, made: Sequence[torch.optim.Optimizer], schedulers: Sequence[Any]) -> np.ndarray:
     """Every group's rate at every optimizer step, shape (steps, groups)."""
-    found = []
+    rates = []
     for done in range(1, len(schedule.curve(STEPS)) + 1):
-        found.append([float(group["lr"]) for one in made for group in one.param_groups])
+        rates.append([float(group["lr"]) for one in made for group in one.param_groups])
         for one in made:
             one.step()
         if schedule.interval == "step" or done % STEPS == 0:
             for scheduler in schedulers:
                 scheduler.step()
-    return np.array(found)
+    return np.array(rates)
 
 
-def assert_shares(found: np.ndarray, schedule: Schedule, *shares: float) -> None:
+def assert_shares(rates: np.ndarray, schedule: Schedule, *shares: float) -> None:
     """Each group's rate is its share of the schedule's, to 1e-12; 0 and what recursions leave of it are equal."""
     expected = np.outer(schedule.curve(STEPS), shares)
-    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12 * schedule.base_lr)
+    np.testing.assert_allclose(rates, expected, rtol=1e-12, atol=1e-12 * schedule.base_lr)
 
 
 @pytest.mark.parametrize("schedule", SOME, ids=schedule_id)
 def test_every_rate_is_the_groups_share_of_the_curve(schedule: Schedule, tmp_path: Path) -> None:
     made = optimizer()
-    found = stepped(schedule, [made], [schedule.scheduler(made, STEPS)])
-    assert_shares(found, schedule, *SHARES)
+    rates = stepped(schedule, [made], [schedule.scheduler(made, STEPS)])
+    assert_shares(rates, schedule, *SHARES)
     record = make_record(schedule, optimizer=TrainedOptimizer.of(optimizer()))
     made = optimizer()
     names = run_code(export(record, None, "torch"))
@@ -100,8 +100,8 @@ def test_several_optimizers_share_a_base_lr_that_the_named_group_has_no_part_in(
     schedule = Schedule("cosine", 0.3, 5, {"eta_min": 0.03}, warmup=1, beside={HEAD: 0.5})
     others = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=2e-3)
     made = [others, optimizer()]
-    found = stepped(schedule, made, [schedule.scheduler(made, STEPS)])
-    assert_shares(found, schedule, 1.0, 0.05, 0.5, 0.5)
+    rates = stepped(schedule, made, [schedule.scheduler(made, STEPS)])
+    assert_shares(rates, schedule, 1.0, 0.05, 0.5, 0.5)
     made = [torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=2e-3), optimizer()]
     code = export(make_record(schedule, optimizer=TrainedOptimizer.of(*made)), None, "torch")
     assert_shares(
@@ -114,12 +114,12 @@ def test_timm_gives_the_share_and_transformers_says_who_does() -> None:
     schedule, made = Schedule("cosine", 0.3, 5, beside={HEAD: 3.1}), optimizer()
     record = make_record(schedule, optimizer=TrainedOptimizer.of(optimizer()))
     scheduler = run_code(export(record, None, "timm"))["build_scheduler"](made, STEPS)
-    found = []
+    rates = []
     for done in range(1, 5 * STEPS + 1):
-        found.append([float(group["lr"]) for group in made.param_groups])
+        rates.append([float(group["lr"]) for group in made.param_groups])
         made.step()
         scheduler.step_update(num_updates=done)
-    assert_shares(np.array(found), schedule, *SHARES)
+    assert_shares(np.array(rates), schedule, *SHARES)
     with pytest.raises(InputError, match=r"groups had different ones\. Formats that can: torch"):
         export(record, None, "transformers")
 
@@ -256,15 +256,15 @@ def test_schedulers_of_several_optimizers_need_the_name_once(tmp_path: Path) -> 
     def two(run: Run) -> Iterator[float]:
         made = [optimizer("neck"), optimizer()]
         schedulers = [run.scheduler(one, steps_per_epoch=STEPS) for one in made]
-        found = []
+        rates = []
         for _ in range(run.epochs):
             for _ in range(STEPS):
-                found.append([float(group["lr"]) for one in made for group in one.param_groups])
+                rates.append([float(group["lr"]) for one in made for group in one.param_groups])
                 for one, scheduler in zip(made, schedulers, strict=True):
                     one.step()
                     scheduler.step()
             yield 1.0
-        assert_shares(np.array(found), run._schedule, 2e-4, 1.0, 2e-3, 0.1, run._schedule.multipliers["head"], 1.0)
+        assert_shares(np.array(rates), run._schedule, 2e-4, 1.0, 2e-3, 0.1, run._schedule.multipliers["head"], 1.0)
 
     result = run_search(two, space=SPACE, epochs=3, budget=2, confirm=0, out=tmp_path, device="cpu", jobs=1)
     assert {t.outcome for t in result.trials} == {"complete"}

@@ -62,11 +62,11 @@ def test_a_new_option_is_one_field(tmp_path: Path) -> None:
 
 
 def test_every_option_of_a_search_is_documented_and_typed_in_python() -> None:
-    found = inspect.signature(lrsearch.run).parameters
-    assert next(iter(found)) == "objective"
-    assert [p.kind for p in found.values()][1:] == [inspect.Parameter.KEYWORD_ONLY] * (len(found) - 1)
-    assert {name: p.default for name, p in found.items()} == keywords(RunOptions, RunOptions())
-    assert all(f"\n    {name}: " in str(lrsearch.run.__doc__) for name in found)
+    parameters = inspect.signature(lrsearch.run).parameters
+    assert next(iter(parameters)) == "objective"
+    assert [p.kind for p in parameters.values()][1:] == [inspect.Parameter.KEYWORD_ONLY] * (len(parameters) - 1)
+    assert {name: p.default for name, p in parameters.items()} == keywords(RunOptions, RunOptions())
+    assert all(f"\n    {name}: " in str(lrsearch.run.__doc__) for name in parameters)
 
 
 def test_a_wrong_keyword_is_told_as_of_any_function() -> None:
@@ -104,7 +104,7 @@ def test_a_session_keeps_options_but_no_secrets(tmp_path: Path) -> None:
     assert kept["families"] == ["exp"]
     assert "storage" not in kept
     assert "secret" not in repr(asked)
-    assert {found.name for found, said in options_of(RunOptions) if said.noted} == set(kept)
+    assert {field.name for field, said in options_of(RunOptions) if said.noted} == set(kept)
 
 
 @dataclass(frozen=True)

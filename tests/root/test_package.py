@@ -40,11 +40,11 @@ FRONT = [
 
 def modules() -> list[str]:
     """Every module of the package, by walking its folders."""
-    found = ["lrsearch", *FRONT]
+    names = ["lrsearch", *FRONT]
     for folder in FOLDERS:
         package = importlib.import_module(f"lrsearch.{folder}")
-        found += [package.__name__, *(m.name for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}."))]
-    return found
+        names += [package.__name__, *(m.name for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}."))]
+    return names
 
 
 @pytest.mark.parametrize("name", modules())
@@ -80,12 +80,12 @@ def test_importing_the_package_is_quick() -> None:
 
 def test_every_package_is_listed_for_the_wheel() -> None:
     listed = set(re.findall(r'^    "(lrsearch[\w.]*)",$', (ROOT / "pyproject.toml").read_text(), re.M))
-    found = {
+    packages = {
         ".".join(["lrsearch", *p.parent.relative_to(ROOT).parts])
         for f in FOLDERS
         for p in (ROOT / f).rglob("__init__.py")
     }
-    assert found | {"lrsearch"} == listed - set(FRONT)
+    assert packages | {"lrsearch"} == listed - set(FRONT)
 
 
 def test_the_command_line_reference_is_up_to_date() -> None:
@@ -128,5 +128,5 @@ def test_the_readmes_objective_is_the_contract(tmp_path: Path) -> None:
 
     objective = UserObjective(f"{path}:objective")
     assert objective.optimizer == "adamw"
-    found = list(objective.run(Schedule("cosine", 0.01, 2), epochs=2, seed=0, device="cpu"))
-    assert set(found[0].metrics) == {"train_loss", "val_loss", "val_accuracy"}
+    measurements = list(objective.run(Schedule("cosine", 0.01, 2), epochs=2, seed=0, device="cpu"))
+    assert set(measurements[0].metrics) == {"train_loss", "val_loss", "val_accuracy"}

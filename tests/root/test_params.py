@@ -77,9 +77,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
     """A confirmed search, followed to a longer training."""
     made = plan(tmp_path_factory.mktemp("runs"), "50", confirm=3)
     search(made)
-    found = train_longer(made, [16], 2, Silent())
-    write_outputs(found)
-    return found
+    followed = train_longer(made, [16], 2, Silent())
+    write_outputs(followed)
+    return followed
 
 
 def test_values_are_suggested_to_optuna_and_given_to_the_job(result: SearchResult) -> None:
@@ -106,8 +106,8 @@ def test_the_surrogate_finds_what_random_search_does_not(tmp_path: Path) -> None
     """Medians of the best values over three seeds, 24 trials each."""
 
     def best(sampler: str) -> float:
-        found = (search(plan(tmp_path / f"{sampler}{s}", "24", sampler=sampler, seed=s)) for s in range(3))
-        return float(np.median([min(t.value or 9.0 for t in r.ranking) - 0.01 * i for i, r in enumerate(found)]))
+        results = (search(plan(tmp_path / f"{sampler}{s}", "24", sampler=sampler, seed=s)) for s in range(3))
+        return float(np.median([min(t.value or 9.0 for t in r.ranking) - 0.01 * i for i, r in enumerate(results)]))
 
     assert best("curve") < best("random")
 

@@ -201,10 +201,10 @@ def test_a_password_reaches_no_file_and_no_line(
     monkeypatch.setenv("LRSEARCH_STORAGE", url)
     assert main(["report", str(tmp_path / "objective")]) == 0
     assert main(["export", "objective"]) == 0
-    found = [p for p in (tmp_path / "objective").rglob("*") if p.is_file()]
-    assert {"report.html", "best.json", "best.py"} <= {p.name for p in found}
+    files = [p for p in (tmp_path / "objective").rglob("*") if p.is_file()]
+    assert {"report.html", "best.json", "best.py"} <= {p.name for p in files}
     said = capfd.readouterr()
-    for text in (*(p.read_text(encoding="utf-8") for p in found), said.out, said.err):
+    for text in (*(p.read_text(encoding="utf-8") for p in files), said.out, said.err):
         assert "s%40cret" not in text
         assert "s@cret" not in text
     assert "--storage &#39;postgresql+psycopg://lrsearch:***@" in (tmp_path / "objective" / "report.html").read_text()

@@ -46,9 +46,9 @@ def imported(*words: str) -> set[str]:
     """The heavy modules that a command imports."""
     command = [sys.executable, "-W", "ignore", "-c", CODE, json.dumps(words), json.dumps(sorted(HEAVY))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    code, found = json.loads(done.stderr.strip().splitlines()[-1])
+    code, modules = json.loads(done.stderr.strip().splitlines()[-1])
     assert code == 0, done.stderr
-    return set(found)
+    return set(modules)
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +100,8 @@ def test_a_search_of_a_built_in_task_imports_nothing_heavy_that_it_can_do_withou
         "torchvision",
         "optuna_dashboard",
     )
-    found = imported("run", "digits", "--epochs", "1", "--out", str(tmp_path), "--budget", *more)
-    assert not found & set(without)
+    modules = imported("run", "digits", "--epochs", "1", "--out", str(tmp_path), "--budget", *more)
+    assert not modules & set(without)
 
 
 def test_optunas_importances_are_whole_after_a_search_has_used_a_part_of_them() -> None:

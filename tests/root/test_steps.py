@@ -60,9 +60,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
     """A confirmed search, followed to a longer training."""
     made = plan(tmp_path_factory.mktemp("runs"), "26", confirm=3)
     search(made)
-    found = train_longer(made, [400], 2, LineProgress(Console(file=io.StringIO())))
-    write_outputs(found)
-    return found
+    followed = train_longer(made, [400], 2, LineProgress(Console(file=io.StringIO())))
+    write_outputs(followed)
+    return followed
 
 
 @pytest.mark.parametrize("schedule", FITTING, ids=lambda s: s.family)
@@ -78,8 +78,8 @@ def test_the_optimizer_really_has_the_rates_of_the_schedule_at_every_step(
 
 
 def test_push_form_and_generator_give_the_same_trials(tmp_path: Path) -> None:
-    found = [search(plan(tmp_path / job.__name__, job=job)) for job in (objective, pushes)]
-    first, second = ([(t.outcome, t.params, t.metrics) for t in result.trials] for result in found)
+    results = [search(plan(tmp_path / job.__name__, job=job)) for job in (objective, pushes)]
+    first, second = ([(t.outcome, t.params, t.metrics) for t in result.trials] for result in results)
     assert first == second
 
 
@@ -125,8 +125,8 @@ def test_nothing_that_a_person_reads_speaks_of_epochs(run: SearchResult) -> None
         "reasons": " ".join(t.reason for t in run.trials),
         "space": space_to_toml(SPACE, offers=True),
     }
-    found = {name: re.findall(r"[^\n]{0,40}epoch[^\n]{0,30}", text) for name, text in texts.items()}
-    assert not {name: said for name, said in found.items() if said}
+    mentions = {name: re.findall(r"[^\n]{0,40}epoch[^\n]{0,30}", text) for name, text in texts.items()}
+    assert not {name: said for name, said in mentions.items() if said}
     assert "200 steps" in texts["page"]
     assert "--steps 800" in texts["terminal"]
     assert "400 steps" in texts["page"], "the longer training"
@@ -167,9 +167,9 @@ def test_lengths_are_given_in_the_unit_of_the_search(run: SearchResult) -> None:
 
 def test_a_space_file_has_its_lengths_in_steps() -> None:
     assert space_from_dict(space_to_dict(SPACE)) == SPACE
-    found = space_from_toml('steps = 200\nwarmup = "10%"\n[cosine]\nT_max = {low = 100, high = 180}', SPACE)
-    assert found.warmup is not None
-    assert (found.warmup.low, found.counting) == (20.0, COUNTING)
+    space = space_from_toml('steps = 200\nwarmup = "10%"\n[cosine]\nT_max = {low = 100, high = 180}', SPACE)
+    assert space.warmup is not None
+    assert (space.warmup.low, space.counting) == (20.0, COUNTING)
     with pytest.raises(InputError, match=r"made for 20 epochs, and trials have 200 steps: pass --epochs 20"):
         space_from_toml("epochs = 20", SPACE)
     with pytest.raises(InputError, match=r"made for 200 steps, and trials have 20 epochs: pass --steps 200"):

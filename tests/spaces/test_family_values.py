@@ -125,12 +125,12 @@ def test_onecycle_is_pytorchs_own_without_the_momentum(pct_start: float, anneal:
         optimizer, 0.2, total_steps=40, pct_start=pct_start, anneal_strategy=anneal,
         cycle_momentum=False, div_factor=10.0, final_div_factor=100.0,
     )  # fmt: skip
-    found: list[float] = []
+    rates: list[float] = []
     for _ in range(40):
-        found.append(float(optimizer.param_groups[0]["lr"]))
+        rates.append(float(optimizer.param_groups[0]["lr"]))
         optimizer.step()
         theirs.step()
-    np.testing.assert_allclose(Schedule("onecycle", 0.2, 10, params).curve(4), found, rtol=1e-12)
+    np.testing.assert_allclose(Schedule("onecycle", 0.2, 10, params).curve(4), rates, rtol=1e-12)
 
 
 def test_a_spline_is_scipys_pchip_only_falls_and_comes_close_to_other_families() -> None:

@@ -23,18 +23,18 @@ def optimizer(*groups: dict[str, Any], **defaults: Any) -> torch.optim.AdamW:
 def rates(schedule: Schedule, opt: torch.optim.Optimizer) -> np.ndarray:
     """Every group's rate at every optimizer step, shape (steps, groups)."""
     scheduler = schedule.scheduler(opt, STEPS)
-    found = []
+    by_step = []
     for step in range(1, len(schedule.curve(STEPS)) + 1):
-        found.append([float(group["lr"]) for group in opt.param_groups])
+        by_step.append([float(group["lr"]) for group in opt.param_groups])
         opt.step()
         if schedule.interval == "step" or step % STEPS == 0:
             scheduler.step()
-    return np.array(found)
+    return np.array(by_step)
 
 
-def assert_scaled(found: np.ndarray, schedule: Schedule, *ratios: float) -> None:
+def assert_scaled(by_step: np.ndarray, schedule: Schedule, *ratios: float) -> None:
     curve = schedule.curve(STEPS)
-    np.testing.assert_allclose(found, np.outer(curve, ratios), rtol=1e-9, atol=1e-12 * schedule.base_lr)
+    np.testing.assert_allclose(by_step, np.outer(curve, ratios), rtol=1e-9, atol=1e-12 * schedule.base_lr)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=schedule_id)
@@ -76,15 +76,15 @@ def test_an_optimizer_that_makes_its_own_rates_is_refused_with_the_remedy() -> N
 def test_several_optimizers_share_one_base_lr_and_are_stepped_as_one() -> None:
     schedule = Schedule("cosine", 0.2, 5, {"eta_min": 0.02}, warmup=1)
     muon, adam = optimizer({}, lr=0.02), optimizer({"lr": 3e-4}, {}, lr=1e-3)
-    scheduler, found = schedule.scheduler([muon, adam], STEPS), []
+    scheduler, by_step = schedule.scheduler([muon, adam], STEPS), []
     for _ in range(len(schedule.curve(STEPS))):
-        found.append(scheduler.get_last_lr())
-        assert found[-1] == [group["lr"] for opt in (muon, adam) for group in opt.param_groups]
+        by_step.append(scheduler.get_last_lr())
+        assert by_step[-1] == [group["lr"] for opt in (muon, adam) for group in opt.param_groups]
         muon.step()
         adam.step()
         scheduler.step()
-    assert_scaled(np.array(found), schedule, 1, 0.015, 0.05)
-    assert scheduler.last_epoch == len(found)
+    assert_scaled(np.array(by_step), schedule, 1, 0.015, 0.05)
+    assert scheduler.last_epoch == len(by_step)
 
 
 def test_schedulers_of_several_optimizers_go_on_from_their_state() -> None:

@@ -62,9 +62,9 @@ def test_it_is_searched_like_any_other() -> None:
     load("two_slopes", "smooth")
     space = default_space("sgd", 10, ("cosine", "two_slopes", "smooth"))
     assert space.range_of("two_slopes.knee") == Range(0.2, 0.8)
-    found = space.sample(np.random.default_rng(0), 100)
-    assert {s.family for s in found} == {"cosine", "two_slopes", "smooth"}
-    assert all(space.contains(s) for s in found)
+    schedules = space.sample(np.random.default_rng(0), 100)
+    assert {s.family for s in schedules} == {"cosine", "two_slopes", "smooth"}
+    assert all(space.contains(s) for s in schedules)
     assert space_from_dict(space_to_dict(space)) == space
 
 
@@ -83,13 +83,13 @@ def test_what_was_stored_is_read_without_the_file() -> None:
     before = [Schedule.from_dict(d).curve(30) for d in json.loads(stored)[1:]]
     forget()
     space_again, *schedules = json.loads(stored)
-    found = [Schedule.from_dict(d) for d in schedules]
-    assert all(s.points for s in found)
-    assert [s.to_dict() for s in found] == schedules
+    loaded = [Schedule.from_dict(d) for d in schedules]
+    assert all(s.points for s in loaded)
+    assert [s.to_dict() for s in loaded] == schedules
     assert space_from_dict(space_again).names("two_slopes") == space.names("two_slopes")
     with pytest.raises(InputError, match=r"'two_slopes' is your own: load it with --families FILE\.py:two_slopes"):
         space_from_dict(space_again).check_loaded()
-    for schedule, curve in zip(found, before, strict=True):
+    for schedule, curve in zip(loaded, before, strict=True):
         np.testing.assert_allclose(schedule.curve(30), curve, atol=0.01 * schedule.base_lr)
         assert schedule.stretched(20).rescaled(0.1).curve(15)[-1] < 0.02
     with pytest.raises(InputError, match=r"is your own: load it with --families FILE\.py:smooth"):
@@ -111,9 +111,9 @@ def test_points_count_where_the_file_draws_something_else_by_now(tmp_path: Path)
         code.replace("1 - x**p", "(1 - x)**p"),
         code.replace("p=", "q=").replace("x**p", "x**q").replace(", p)", ", q)"),
     ):
-        found = again(f"changed_{len(changed)}.py", changed)
-        assert found.points
-        assert found.curve(10)[50] == pytest.approx(0.1 * 0.75, rel=1e-3)
+        loaded = again(f"changed_{len(changed)}.py", changed)
+        assert loaded.points
+        assert loaded.curve(10)[50] == pytest.approx(0.1 * 0.75, rel=1e-3)
 
 
 def test_schedules_and_spaces_take_their_families_along_to_other_processes(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_schedules_and_spaces_take_their_families_along_to_other_processes(tmp_p
     schedules = space.sample(np.random.default_rng(0), 10)
     (tmp_path / "pickled").write_bytes(pickle.dumps([space, *schedules]))
     code = (
-        "import pickle, sys, json; space, *found = pickle.loads(open(sys.argv[1], 'rb').read());"
-        "print(json.dumps([[s.curve(7).tolist() for s in found], space.families]))"
+        "import pickle, sys, json; space, *loaded = pickle.loads(open(sys.argv[1], 'rb').read());"
+        "print(json.dumps([[s.curve(7).tolist() for s in loaded], space.families]))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "pickled")], capture_output=True, text=True)
     curves, families = json.loads(done.stdout or done.stderr)

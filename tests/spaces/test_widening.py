@@ -28,9 +28,9 @@ def test_the_same_space_has_no_changes() -> None:
     ],
 )
 def test_a_wider_range_is_told(toml: str, says: str) -> None:
-    found = changes(SPACE, space_from_toml(toml, SPACE))
-    assert found.refused == ()
-    assert found.wider == (says,)
+    change = changes(SPACE, space_from_toml(toml, SPACE))
+    assert change.refused == ()
+    assert change.wider == (says,)
 
 
 @pytest.mark.parametrize(

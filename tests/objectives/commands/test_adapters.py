@@ -66,8 +66,8 @@ def test_a_script_with_an_adapter_is_a_command_that_follows_its_trial(framework:
     script, file, schedule = tmp_path / "train.py", tmp_path / "rates", Schedule("cosine", 3e-3, 3, warmup=1)
     script.write_text(SCRIPTS[framework])
     command = Command([sys.executable, RECORDED, str(file), str(script)], "sgd", 3)
-    found = list(command.run(schedule, epochs=3, seed=1, device="cpu"))
-    assert [m.epoch for m in found] == [1, 2, 3]
+    measurements = list(command.run(schedule, epochs=3, seed=1, device="cpu"))
+    assert [m.epoch for m in measurements] == [1, 2, 3]
     assert command.steps_per_epoch == 5
     rates = [float(line) for line in Path(f"{file}.0").read_text().split()]
     np.testing.assert_allclose(rates, schedule.curve(5), rtol=1e-12)

@@ -39,9 +39,9 @@ def failure(objective: Command, **how: Any) -> str:
 
 
 def test_a_script_reports_its_epochs_and_takes_its_seed(tmp_path: Path) -> None:
-    found = measured(command(tmp_path, logs=tmp_path / "logs"), test=True)
-    assert [m.metrics for m in found] == [{"train_loss": 1, "val_loss": v, "test_loss": 3} for v in EXPECTED]
-    assert [m.epoch for m in found] == [1, 2, 3, 4, 5]
+    measurements = measured(command(tmp_path, logs=tmp_path / "logs"), test=True)
+    assert [m.metrics for m in measurements] == [{"train_loss": 1, "val_loss": v, "test_loss": 3} for v in EXPECTED]
+    assert [m.epoch for m in measurements] == [1, 2, 3, 4, 5]
     (log,) = (tmp_path / "logs").iterdir()
     assert log.read_text().splitlines() == [f"epoch {epoch} seed 3" for epoch in range(5)]
 
@@ -49,9 +49,9 @@ def test_a_script_reports_its_epochs_and_takes_its_seed(tmp_path: Path) -> None:
 def test_a_training_without_epochs_counts_steps(tmp_path: Path) -> None:
     body = "for report in range(4): lrsearch.report(val_loss=float(sys.argv[2]) / (report + 1))"
     objective = command(tmp_path, body, ["{steps}"], counting=Counting("step", 25), epochs=4)
-    found = list(objective.run(Schedule("linear", 0.1, 100, unit="step"), epochs=4, seed=0, device="cpu"))
-    assert [m.metrics["val_loss"] for m in found] == [100, 50, 100 / 3, 25]
-    assert [m.lr for m in found] == pytest.approx([0.1 * (1 - step / 100) for step in (24, 49, 74, 99)])
+    measurements = list(objective.run(Schedule("linear", 0.1, 100, unit="step"), epochs=4, seed=0, device="cpu"))
+    assert [m.metrics["val_loss"] for m in measurements] == [100, 50, 100 / 3, 25]
+    assert [m.lr for m in measurements] == pytest.approx([0.1 * (1 - step / 100) for step in (24, 49, 74, 99)])
     objective = command(tmp_path, body, ["{epochs}"], counting=Counting("step", 25), epochs=4)
     with pytest.raises(InputError, match=r"\{epochs\} is for searches that count epochs; this one counts steps"):
         next(objective.run(Schedule("linear", 0.1, 100, unit="step"), epochs=4, seed=0, device="cpu"))
@@ -71,9 +71,9 @@ def test_a_script_that_would_go_on_ends_with_the_trial(tmp_path: Path) -> None:
 
 def test_what_is_not_finite_is_told_as_it_is(tmp_path: Path) -> None:
     body = "for value in ('nan', 'inf', '-inf', '1', '2'): lrsearch.report(val_loss=float(value))"
-    found = losses(command(tmp_path, body))
-    assert math.isnan(found[0])
-    assert found[1:] == [math.inf, -math.inf, 1, 2]
+    values = losses(command(tmp_path, body))
+    assert math.isnan(values[0])
+    assert values[1:] == [math.inf, -math.inf, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_what_is_not_finite_is_told_as_it_is(tmp_path: Path) -> None:
 def test_a_command_that_ends_is_described_with_its_last_lines(tmp_path: Path, body: str, said: str) -> None:
     import re
 
-    found = failure(command(tmp_path, body))
-    assert re.search(said, found), found
-    assert "\n" not in found
+    message = failure(command(tmp_path, body))
+    assert re.search(said, message), message
+    assert "\n" not in message
 
 
 def test_a_program_or_a_field_that_does_not_exist_is_named(tmp_path: Path) -> None:

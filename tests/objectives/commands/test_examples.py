@@ -27,9 +27,9 @@ def rates(file: Path, rank: int = 0) -> list[float]:
 def trained(words: list[str], schedule: Schedule, epochs: int, **options: Any) -> Command:
     """The command after a training of so many reports."""
     made = Command(words, "sgd", epochs, **options)
-    found = list(made.run(schedule, epochs=epochs, seed=1, device="cpu"))
-    assert [m.epoch for m in found] == list(range(1, epochs + 1))
-    assert all(m.metrics["val_loss"] < 10 for m in found)
+    measurements = list(made.run(schedule, epochs=epochs, seed=1, device="cpu"))
+    assert [m.epoch for m in measurements] == list(range(1, epochs + 1))
+    assert all(m.metrics["val_loss"] < 10 for m in measurements)
     return made
 
 

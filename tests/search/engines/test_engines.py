@@ -186,8 +186,8 @@ def test_wishes_that_contradict_are_refused(wish: dict[str, Any], says: str) -> 
 
 
 def test_explicit_wishes_are_followed() -> None:
-    found = [choose_engine(Bowl(), terms(), engine="auto", jobs=jobs, trials=40) for jobs in (3, 1, 0)]
-    assert [(e.name, e.width) for e in found] == [("processes", 3), ("single", 1), ("single", 1)]
+    engines = [choose_engine(Bowl(), terms(), engine="auto", jobs=jobs, trials=40) for jobs in (3, 1, 0)]
+    assert [(e.name, e.width) for e in engines] == [("processes", 3), ("single", 1), ("single", 1)]
 
 
 class OnlyHere(Bowl):

@@ -68,8 +68,8 @@ def test_a_line_is_extrapolated_with_its_uncertainty_also_if_a_seed_is_always_go
 
 def test_a_lead_that_stays_holds(make_plan: MakePlan) -> None:
     result = followed(make_plan, Behind())
-    found = Transfer(result)
-    outlook = found.outlook(found.finalists[1], 40)
+    transfer = Transfer(result)
+    outlook = transfer.outlook(transfer.finalists[1], 40)
     assert outlook.word == "holds"
     assert outlook.gaps.keys() == {5, 10, 20}
     assert "should stay ahead" in caution(result, 40)
@@ -80,8 +80,8 @@ def test_a_ranking_that_turns_round_is_called_that(make_plan: MakePlan) -> None:
     result = followed(make_plan, Overtaken())
     assert result.confirmation is not None
     assert result.confirmation.word == "better"
-    found = Transfer(result)
-    outlook = found.outlook(found.finalists[1], 40)
+    transfer = Transfer(result)
+    outlook = transfer.outlook(transfer.finalists[1], 40)
     assert outlook.word == "turns round"
     assert outlook.expected == pytest.approx(0.2, abs=0.03)
     assert "should be ahead: use that one" in caution(result, 40)
@@ -98,8 +98,8 @@ class Closing(Behind):
 
 def test_a_lead_that_closes_is_not_said_to_turn_round(make_plan: MakePlan) -> None:
     result = followed(make_plan, Closing())
-    found = Transfer(result)
-    outlook = found.outlook(found.finalists[1], 40)
+    transfer = Transfer(result)
+    outlook = transfer.outlook(transfer.finalists[1], 40)
     assert outlook.low > 0  # what a straight line foretells
     assert outlook.word == "closes"
     assert "predicted to be gone" in caution(result, 40)
@@ -117,11 +117,11 @@ class Breaking(Behind):
 
 def test_a_winner_that_diverges_over_longer_trainings_is_said_to(make_plan: MakePlan) -> None:
     result = followed(make_plan, Breaking())
-    found = Transfer(result)
-    winner = result.trial(found.winner).schedule
+    transfer = Transfer(result)
+    winner = result.trial(transfer.winner).schedule
     assert winner is not None
     assert winner.family in ("exp", "step")
-    assert found.outlook(found.finalists[1], 40).word == "diverges"
+    assert transfer.outlook(transfer.finalists[1], 40).word == "diverges"
     assert "not safe" in caution(result, 40)
     assert followed(make_plan, Breaking()) == result  # what diverged is not trained again
 

@@ -178,8 +178,8 @@ def test_the_first_format_holds_nothing_that_is_not_read() -> None:
                 assert Signature.read(signed).to_attrs() == {**_without("since", signed), "taken": 0.0}
             assert notes.shown.to_attrs() == log
             trials += 1
-        elif found := SessionNotes.stored(attrs):
-            (session,) = found
+        elif stored := SessionNotes.stored(attrs):
+            (session,) = stored
             read = SessionNotes.read(session)
             assert read.asked.keys() > {"command", "python", "platform", "versions", "sampler", "confirm"}
             assert read.limit == ("trials", 30)

@@ -44,5 +44,5 @@ def test_few_runs_and_equal_runs_have_no_spikes() -> None:
 
 def test_normal_noise_is_seldom_called_a_spike() -> None:
     rng = np.random.default_rng(0)
-    found = [spikes(rng.standard_normal((2, 9)).tolist()) != [[], []] for _ in range(1000)]
-    assert np.mean(found) < 0.02
+    flagged = [spikes(rng.standard_normal((2, 9)).tolist()) != [[], []] for _ in range(1000)]
+    assert np.mean(flagged) < 0.02

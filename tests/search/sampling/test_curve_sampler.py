@@ -136,13 +136,13 @@ def test_a_failed_start_is_not_tried_again() -> None:
 def test_a_space_without_the_usual_schedule_begins_with_its_nearest_ones() -> None:
     space = ScheduleSpace(("step",), EPOCHS, SPACE.base_lr)
     study = optuna.create_study(sampler=CurveSampler(space, seed=0))
-    found = []
+    proposals = []
     for _ in range(2):
         trial = study.ask()
-        found.append(space.suggest(trial))
+        proposals.append(space.suggest(trial))
         study.tell(trial, 1.0)
-    assert {s.family for s in found} == {"step"}
-    assert found[0].curve(10).mean() < found[1].curve(10).mean()
+    assert {s.family for s in proposals} == {"step"}
+    assert proposals[0].curve(10).mean() < proposals[1].curve(10).mean()
 
 
 def test_trials_under_way_are_not_proposed_again() -> None:
@@ -186,8 +186,8 @@ def judged(schedule: Schedule, epochs: int) -> bool:
     optimize(study, 16)
     study.enqueue_trial(SPACE.params(schedule))
     trial = study.ask()
-    found = SPACE.suggest(trial)
-    for epoch, value in enumerate(losses(found)[:epochs], start=1):
+    proposal = SPACE.suggest(trial)
+    for epoch, value in enumerate(losses(proposal)[:epochs], start=1):
         trial.report(value, epoch)
     return CurvePruner(SPACE).prune(study, study.trials[-1])
 
@@ -202,16 +202,16 @@ def test_a_rate_that_is_still_high_is_not_held_against_a_trial() -> None:
 
 
 def test_pruning_saves_epochs_and_keeps_the_best() -> None:
-    found = {}
+    studies = {}
     for name in ("with", "without"):
         model = CurveModel(SPACE)
         pruner = CurvePruner(model) if name == "with" else NopPruner()
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(1), pruner=pruner)
         optimize(study, 40)
-        found[name] = study
-    epochs = {name: sum(len(t.intermediate_values) for t in study.trials) for name, study in found.items()}
+        studies[name] = study
+    epochs = {name: sum(len(t.intermediate_values) for t in study.trials) for name, study in studies.items()}
     assert epochs["with"] < 0.7 * epochs["without"]
-    assert found["with"].best_value == found["without"].best_value
+    assert studies["with"].best_value == studies["without"].best_value
 
 
 def test_a_baseline_of_another_family_teaches_too() -> None:
@@ -329,8 +329,8 @@ def test_processes_that_ask_at_the_same_moment_get_different_schedules(finished:
         optimize(study, finished)
     numbers = [study.ask().number for _ in range(3)]
     model = CurveModel(SPACE)
-    found = {str(model.propose(study, n, np.random.default_rng(0))) for n in numbers}
-    assert len(found) == 3
+    proposals = {str(model.propose(study, n, np.random.default_rng(0))) for n in numbers}
+    assert len(proposals) == 3
 
 
 def test_a_space_of_one_family_and_fixed_ranges_is_searched_too() -> None:

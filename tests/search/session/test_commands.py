@@ -42,15 +42,15 @@ HOLDS = REPORTS.replace(
 
 def left_over(folder: Path) -> list[int]:
     """The processes that run a script of a folder, the search itself not counted."""
-    found = []
+    pids = []
     for process in psutil.process_iter():
         try:
             words = process.cmdline()
         except psutil.Error:
             continue
         if str(folder / "job.py") in words and "run" not in words and process.status() != psutil.STATUS_ZOMBIE:
-            found.append(process.pid)
-    return found
+            pids.append(process.pid)
+    return pids
 
 
 def assert_none_left(folder: Path) -> None:

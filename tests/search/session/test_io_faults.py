@@ -65,8 +65,8 @@ def test_a_file_that_fails_loses_nothing_and_the_search_goes_on(make_plan: MakeP
                 said.append(str(error))
         where = f"call {number}, {calls.sites[number]}"
         if told.ended:
-            found = load_result(open_storage(plan.where), plan.study)
-            kept = {t.number: (str(t.schedule), t.value, t.outcome) for t in found.trials}
+            stored = load_result(open_storage(plan.where), plan.study)
+            kept = {t.number: (str(t.schedule), t.value, t.outcome) for t in stored.trials}
             assert {n: kept.get(n) for n in told.ended} == told.ended, where
         result = search(plan)
         write_outputs(result)

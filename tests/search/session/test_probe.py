@@ -53,15 +53,15 @@ def test_a_fixed_rate_is_not_probed() -> None:
 
 def test_the_scale_is_a_little_below_the_minimum_of_the_parabola() -> None:
     rates = [0.001, 0.01, 0.1, 1.0]
-    found = scale_of(rates, [(math.log10(r) + 1.4) ** 2 for r in rates])
-    assert found is not None
-    assert math.log10(found.base_lr) == pytest.approx(-1.4 + math.log10(0.6), abs=0.01)
+    scale = scale_of(rates, [(math.log10(r) + 1.4) ** 2 for r in rates])
+    assert scale is not None
+    assert math.log10(scale.base_lr) == pytest.approx(-1.4 + math.log10(0.6), abs=0.01)
 
 
 def test_divergence_counts_as_the_worst() -> None:
-    found = scale_of([0.001, 0.01, 0.1, 1.0], [3.0, 2.0, math.inf, math.inf])
-    assert found is not None
-    assert 0.001 < found.base_lr < 0.02
+    scale = scale_of([0.001, 0.01, 0.1, 1.0], [3.0, 2.0, math.inf, math.inf])
+    assert scale is not None
+    assert 0.001 < scale.base_lr < 0.02
 
 
 @pytest.mark.parametrize("values", [[math.inf] * 3, [1.0, math.inf, math.inf], [2.0, 2.0, 2.0]])

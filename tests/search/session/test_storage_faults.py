@@ -204,10 +204,10 @@ def test_a_disk_that_fills_while_trials_run(make_plan: MakePlan, tmp_path: Path,
             "30", out=str(disk), confirm=9, sampler="random", pruner="none", objective=Then(trials, lambda: fill(disk))
         )
         assert "No space left on device" in ends_with_a_line(plan)
-        found = load_result(open_storage(plan.where), plan.study)
-        before = {t.number: t.value for t in found.trials if t.counted}
+        stored = load_result(open_storage(plan.where), plan.study)
+        before = {t.number: t.value for t in stored.trials if t.counted}
         assert len(before) >= 5
-        assert bool(found.confirming) == (phase == "confirmation")
+        assert bool(stored.confirming) == (phase == "confirmation")
         (disk / "ballast").unlink()
         result = search(replace(plan, objective=Bowl()))
         assert {n: result.trials[n].value for n in before} == before, "nothing that had ended is lost"

@@ -66,9 +66,9 @@ def test_a_line_appended_after_a_torn_one_is_not_lost(finished: tuple[Plan, Sear
     with journal.open("ab") as file:
         file.write(b'{"op_code":5,"worker_id":"gone')
     backend.append_logs([{"op_code": 98}, {"op_code": 99}])
-    found = list(backend.read_logs(0))
-    assert len(found) == count + 2
-    assert found[-2:] == [{"op_code": 98}, {"op_code": 99}]
+    records = list(backend.read_logs(0))
+    assert len(records) == count + 2
+    assert records[-2:] == [{"op_code": 98}, {"op_code": 99}]
 
 
 def test_a_line_that_a_plain_optuna_script_writes_at_the_same_time_is_kept(
@@ -196,12 +196,12 @@ def test_a_full_disk_stops_the_run_with_a_readable_study(make_plan: MakePlan, en
         pytest.raises(StudyError, match=r"journal\.log' cannot be written \(File too large\)"),
     ):
         search(plan)
-    found = load_result(open_storage(plan.where), plan.study)
-    assert 5 < len(found.trials) < 400
+    stored = load_result(open_storage(plan.where), plan.study)
+    assert 5 < len(stored.trials) < 400
     assert not damage(plan.where)
-    again = search(make_plan(str(sum(t.counted for t in found.trials) + 3), sampler="random"))
+    again = search(make_plan(str(sum(t.counted for t in stored.trials) + 3), sampler="random"))
     assert again.counts().get("failed", 0) == 0
-    assert sum(t.counted for t in again.trials) == sum(t.counted for t in found.trials) + 3
+    assert sum(t.counted for t in again.trials) == sum(t.counted for t in stored.trials) + 3
 
 
 @contextmanager
