@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -146,11 +147,17 @@ def _by_interval(low: float, high: float) -> Result:
 
 def _by_bad_runs(winner: Sequence[float], other: Sequence[float], level: float) -> Result:
     """Whether the winner diverges or fails more often, by Barnard's exact test."""
+    bad = [sum(not math.isfinite(v) for v in values) for values in (winner, other)]
+    return "worse" if _barnard(bad[0], len(winner), bad[1], len(other)) <= level else "open"
+
+
+@cache
+def _barnard(bad: int, runs: int, others_bad: int, others_runs: int) -> float:
+    """The p-value of so many bad runs, against another schedule's; few tables occur, and they occur often."""
     from scipy.stats import barnard_exact  # a second of imports, and rarely needed
 
-    bad = [sum(not math.isfinite(v) for v in values) for values in (winner, other)]
-    table = [bad, [len(winner) - bad[0], len(other) - bad[1]]]
-    return "worse" if barnard_exact(table, alternative="greater").pvalue <= level else "open"
+    table = [[bad, others_bad], [runs - bad, others_runs - others_bad]]
+    return float(barnard_exact(table, alternative="greater").pvalue)
 
 
 def unseen_risk(runs: int) -> float:

@@ -123,5 +123,5 @@ def test_workers_search_the_wider_space_and_a_widening_waits_for_them(
     with Members(open_storage(url), "bowl"), pytest.raises(lrsearch.InputError, match="other processes search"):
         search(make_plan("12", storage=url, sampler="random", space=wide))
     search(make_plan("12", storage=url, sampler="random", space=wide))
-    joined = search(make_plan("40", storage=url, sampler="random", space=lrsearch.load("bowl", storage=url).space))
+    joined = search(make_plan("20", storage=url, sampler="random", space=lrsearch.load("bowl", storage=url).space))
     assert max(t.schedule.base_lr for t in joined.trials[12:] if t.schedule) > 1
