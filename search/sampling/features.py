@@ -14,6 +14,10 @@ from ...spaces.beside import features as beside_features
 Array = NDArray[np.float64]
 
 POINTS_PER_EPOCH = 10
+MOST_POINTS = 2000
+"""A curve is drawn at no more points than this, but at one an epoch at least."""
+AT_ONCE = 2_000_000
+"""Points of so many curves together are held in memory at a time."""
 SEGMENTS = 8
 FLOOR = 1e-5
 """Rates below this share of the space's largest one train nothing, and their logarithm would only be noise."""
@@ -41,37 +45,49 @@ class Features:
     ) -> None:
         self._every, self._ranges = every, beside or {}
         self._top = max(s.base_lr for s in reference)
-        self._per_epoch = max(POINTS_PER_EPOCH, math.ceil(2 * SEGMENTS * every / reference[0].horizon))
+        self._whole = self._epochs(reference[0])
+        self._finest = max(POINTS_PER_EPOCH, math.ceil(2 * SEGMENTS / self._whole))
         self._center, self._scale = np.zeros(SEGMENTS + 2), np.ones(SEGMENTS + 2)
-        whole = self._of(np.stack([self._rates(s) for s in reference]), 0.0)[:, :-1]
+        whole = self._rows(reference)[:, :-1]
         self._center, self._scale = whole.mean(0), np.maximum(whole.std(0), 1e-3)
 
     def whole(self, schedules: Sequence[Schedule]) -> Array:
         """The features of whole curves, ``(len(schedules), d)``."""
-        return self._beside(self._of(np.stack([self._rates(s) for s in schedules]), 0.0), schedules)
+        return self._beside(self._rows(schedules), schedules)
 
     def after(self, schedule: Schedule, epochs: int) -> Array:
         """The features of the curve's first epochs, ``(d,)``."""
-        rates = self._rates(schedule)
-        part = rates[: epochs * self._per_epoch]
-        features: Array = self._beside(self._of(part[None], np.log2(len(part) / len(rates))), [schedule])[0]
+        features: Array = self._beside(self._rows([schedule], min(epochs, self._whole)), [schedule])[0]
         return features
 
     def _beside(self, x: Array, schedules: Sequence[Schedule]) -> Array:
         """The features, and with them what is searched beside the curves."""
         return np.hstack([x, beside_features(self._ranges, [s.beside for s in schedules])]) if self._ranges else x
 
-    def _rates(self, schedule: Schedule) -> Array:
+    def _epochs(self, schedule: Schedule) -> float:
+        """Its horizon in epochs, or in reports every so many steps."""
+        return schedule.horizon / (self._every if schedule.unit == "step" else 1)
+
+    def _rows(self, schedules: Sequence[Schedule], epochs: float | None = None) -> Array:
+        """Features of the first epochs of curves, or of all of them, ``(len(schedules), SEGMENTS + 3)``."""
+        length = epochs or self._whole
+        density = min(self._finest, math.ceil(MOST_POINTS / length))
+        few = max(1, int(AT_ONCE / (length * density)))
+        parts = [schedules[i : i + few] for i in range(0, len(schedules), few)]
+        return np.vstack([self._of(np.stack([self._rates(s, density, epochs) for s in p]), density) for p in parts])
+
+    def _rates(self, schedule: Schedule, density: int, epochs: float | None) -> Array:
         if schedule.unit == "step":
             schedule = schedule.in_epochs_of(self._every)
-        rates: Array = np.maximum(schedule.curve(self._per_epoch), FLOOR * self._top)
+        rates: Array = np.maximum(schedule.curve(density, epochs), FLOOR * self._top)
         return rates
 
-    def _of(self, rates: Array, length: float) -> Array:
-        """Features of rates ``(m, points)``."""
+    def _of(self, rates: Array, density: int) -> Array:
+        """Features of rates ``(m, points)``, so many an epoch."""
         ends = np.linspace(0, rates.shape[1], SEGMENTS + 1).round().astype(int)
         eighths = np.add.reduceat(rates, ends[:-1], axis=1) / np.diff(ends)
-        raw = np.column_stack([eighths, rates.sum(1), rates[:, -1]])
+        raw = np.column_stack([eighths, rates.sum(1) * (POINTS_PER_EPOCH / density), rates[:, -1]])
+        length = math.log2(min(1.0, rates.shape[1] / (density * self._whole)))
         return np.column_stack([(np.log(raw) - self._center) / self._scale, np.full(len(rates), length)])
 
 

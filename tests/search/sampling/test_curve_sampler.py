@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections.abc import Callable
 from typing import Literal
 
@@ -264,8 +265,31 @@ class TestSurrogate:
         np.testing.assert_allclose(features.after(long, EPOCHS), whole)
         assert short[-1] == -1  # half as long, as a logarithm of base 2
         rates = long.curve(10)[: EPOCHS * 5]
-        alike = Features._of(features, rates[None], -1.0)[0]
+        alike = Features._of(features, rates[None], 10)[0]
         np.testing.assert_allclose(short, alike)
+
+    def test_a_long_horizon_takes_little_memory(self) -> None:
+        space = default_space("sgd", 20_000)
+        schedules = space.sample(np.random.default_rng(0), 500)
+        tracemalloc.start()
+        features = Features(schedules)
+        for epochs in (1, 7, 8, 250, 19_999):
+            assert np.isfinite(features.after(schedules[0], epochs)).all()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 100e6, "all curves at once, at ten points an epoch, would take 800 MB"
+
+    @pytest.mark.parametrize("epochs", [300, 3000])
+    def test_a_long_curve_is_described_alike_with_fewer_points(
+        self, epochs: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        schedules = default_space("sgd", epochs).sample(np.random.default_rng(0), 200)
+        few = Features(schedules)
+        monkeypatch.setattr("lrsearch.search.sampling.features.MOST_POINTS", 10 * epochs)
+        all_points = Features(schedules)
+        np.testing.assert_allclose(few.whole(schedules), all_points.whole(schedules), atol=0.05)
+        half = [(f.after(s, epochs // 2)) for s in schedules[:20] for f in (few, all_points)]
+        np.testing.assert_allclose(half[::2], half[1::2], atol=0.05)
 
     def test_observations_in_two_parts_are_the_same_as_at_once_and_as_scikit_learns(self) -> None:
         rng = np.random.default_rng(0)
