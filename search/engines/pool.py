@@ -10,6 +10,7 @@ from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing.util import Finalize
+from queue import Empty
 from typing import Any, Generic, TypeVar
 
 import psutil
@@ -121,6 +122,9 @@ class Worker(Generic[Work, Result]):
         pool, self._pool = self._pool, None
         self.item = self._future = None
         if pool is not None:
+            with suppress(Empty):  # loky's thread would look for work that it has just thrown away
+                while True:
+                    pool._work_ids.get_nowait()
             pool.shutdown(kill_workers=True)
 
 

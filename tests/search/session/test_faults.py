@@ -151,6 +151,34 @@ def test_a_worker_whose_watching_thread_has_ended_counts_as_dead_and_is_replaced
     worker.kill()
 
 
+def test_a_worker_that_is_ended_while_work_is_queued_leaves_its_thread_nothing_to_look_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raised: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda what: raised.append(what.exc_value))
+    worker: Worker[float, None] = Worker(1, print)
+    worker.start(time.sleep, 0.5)
+    assert worker._pool is not None
+    assert worker._future is not None
+    watching, held, go_on = worker._pool._executor_manager_thread, threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        held.set()
+        go_on.wait(60)
+
+    worker._future.add_done_callback(hold)
+    assert held.wait(60), "the thread hands over the first result now"
+    worker.start(time.sleep, 0.0)
+    end = threading.Thread(target=worker.kill)
+    end.start()
+    while not (watching.executor_flags.shutdown and watching.executor_flags.kill_workers):
+        time.sleep(0.01)
+    go_on.set()
+    end.join(60)
+    assert not watching.is_alive()
+    assert raised == []
+
+
 def test_a_worker_that_is_killed_while_it_has_no_work_is_replaced() -> None:
     worker: Worker[int, int] = Worker(1, print)  # any function of a process id
     worker.start(abs, -1)
