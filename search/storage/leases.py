@@ -50,8 +50,8 @@ def take(study: Study, member: str | None = None) -> Trial:
     """
     while True:
         trial = study.ask()
-        _HEART.add(study, trial._trial_id)  # before it is signed, since other threads recover trials, too
         lease, taken = time.time() + LEASE_S, time.monotonic()
+        _HEART.add(study, trial._trial_id, taken)  # before it is signed, since other threads recover trials, too
         signed = Signature(**asdict(this_process()), taken=taken, lease=lease, member=member)
         try:
             note_trial(trial, TrialNotes(owner=signed.to_attrs()))
@@ -93,7 +93,7 @@ def abandoned(study: Study, trial: FrozenTrial, grace: float = GRACE_S, *, alone
     if owner is None:
         return older(("unsigned", study._study_id, trial._trial_id), trial.datetime_start, grace)
     if owner == this_process():
-        return not _HEART.holds(study, trial._trial_id)
+        return not _HEART.holds(study, trial)
     if alone:  # whoever runs it does so in another copy of the run folder
         return True
     alive = owner.alive()
@@ -104,7 +104,8 @@ def _run_out(study: Study, trial: FrozenTrial) -> bool:
     """Whether a lease ran out so long ago that the clocks do not matter, or did not change while we watched it."""
     notes = TrialNotes.read(trial.user_attrs)
     lease = notes.lease or (notes.signature.lease if notes.signature else 0.0)
-    unchanged = seen_for(("lease", study._study_id, trial._trial_id), lease)
+    taken = notes.signature.taken if notes.signature else 0.0
+    unchanged = seen_for(("lease", study._study_id, trial._trial_id, taken), lease)
     return time.time() - lease > SKEW_S or unchanged > LEASE_S
 
 
@@ -180,29 +181,35 @@ def held_trials() -> list[tuple[Study, FrozenTrial]]:
 
 
 class _Heart:
-    """A thread that renews the leases of this process's trials: an epoch may take longer than a lease."""
+    """A thread that renews the leases of this process's trials: an epoch may take longer than a lease.
+
+    Two storages may give out the same ids. So a trial is known by its ids and by when it was taken, which is in its
+    signature, and let go of in the storage that it was taken from.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[tuple[int, int], Study] = {}
+        self._held: dict[tuple[int, int, float], Study] = {}
         self._beating = 0
 
-    def add(self, study: Study, trial: int) -> None:
+    def add(self, study: Study, trial: int, taken: float) -> None:
         with self._lock:
-            self._held[study._study_id, trial] = study
+            self._held[study._study_id, trial, taken] = study
             self._begin_beating()
 
     def drop(self, study: Study, trial: int) -> None:
         with self._lock:
-            self._held.pop((study._study_id, trial), None)
+            ids, storage = (study._study_id, trial), study._storage
+            self._held = {k: s for k, s in self._held.items() if k[:2] != ids or s._storage is not storage}
 
-    def holds(self, study: Study, trial: int) -> bool:
+    def holds(self, study: Study, trial: FrozenTrial) -> bool:
+        signature = TrialNotes.read(trial.user_attrs).signature
         with self._lock:
-            return (study._study_id, trial) in self._held
+            return signature is not None and (study._study_id, trial._trial_id, signature.taken) in self._held
 
     def held(self) -> list[tuple[Study, int]]:
         with self._lock:
-            return [(study, trial) for (_, trial), study in self._held.items()]
+            return [(study, trial) for (_, trial, _), study in self._held.items()]
 
     def renew(self) -> None:
         """Renew all leases."""

@@ -30,4 +30,4 @@ def older(key: Hashable, stamp: datetime | None, seconds: float) -> bool:
         stamp: When it was made, by some machine's clock; None for long ago.
         seconds: Seconds.
     """
-    return stamp is None or time.time() - stamp.timestamp() >= seconds or seen_for(key, stamp) >= seconds
+    return stamp is None or time.time() - stamp.timestamp() >= seconds or seen_for((key, stamp), stamp) >= seconds

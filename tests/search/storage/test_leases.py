@@ -151,6 +151,26 @@ def test_a_process_knows_which_trials_it_runs_itself(study: optuna.Study) -> Non
     assert recover(study) == [trial.number]
 
 
+def test_trials_of_two_storages_that_have_the_same_ids_are_told_apart(make_plan: MakePlan, tmp_path: Path) -> None:
+    """As when a script searches in two folders at once."""
+    studies = []
+    for name in ("one", "other"):
+        plan = make_plan("3", out=str(tmp_path / name))
+        search(plan)
+        studies.append(opened(plan))
+    first, second = studies
+    trial = take(first)
+    assert take(second)._trial_id == trial._trial_id
+    assert len(held_trials()) == 2
+    let_go(second, trial)
+    assert recover(second) == [trial.number]
+    assert recover(first) == [], "it still runs"
+    again = opened(make_plan(out=str(tmp_path / "one")))
+    assert recover(again) == [], "whoever looks"
+    let_go(first, trial)
+    assert recover(again) == [trial.number]
+
+
 class Full(OSError):
     """What a storage raises on a disk that is full."""
 
