@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
+PART = ".lrsearch-part"
+LONG_S = 86_400
+"""Seconds after which what is left of a file was left by a process that was killed, on whatever machine."""
 
 
 def replace_file(path: Path, text: str) -> Path:
@@ -16,12 +22,11 @@ def replace_file(path: Path, text: str) -> Path:
     Raises:
         OSError: It cannot be written; an older one is as it was.
     """
-    mine = f".{path.name}.{socket.gethostname()}."
-    for left in path.parent.glob(f"{mine}*"):
-        pid = left.name.removeprefix(mine)
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
-            left.unlink(missing_ok=True)
-    temporary = path.with_name(f"{mine}{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}{PART}")
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.*{PART}"):
+        with suppress(OSError, ValueError):  # somebody else has removed it
+            if _abandoned(left, beside=temporary):
+                left.unlink()
     try:
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
@@ -30,3 +35,11 @@ def replace_file(path: Path, text: str) -> Path:
             temporary.unlink()
         raise
     return path
+
+
+def _abandoned(left: Path, beside: Path) -> bool:
+    """Whether the process that wrote a temporary file is dead: on this machine, or so old that it must be."""
+    written, mine = Path(left.stem), Path(beside.stem)  # their suffixes are process ids
+    if written.stem == mine.stem:
+        return not psutil.pid_exists(int(written.suffix[1:]))
+    return time.time() - left.stat().st_mtime > LONG_S

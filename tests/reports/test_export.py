@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import math
+import os
+import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from schedules import SCHEDULES, STEPS, make_record, make_result, optimizer, run
 
 from lrsearch.errors import InputError, StudyError
 from lrsearch.reports.export import FORMATS, export, read_best, write_best
+from lrsearch.reports.export._files import PART, replace_file
 from lrsearch.search import SearchResult
 from lrsearch.spaces import FAMILIES, Schedule, default_space
 
@@ -206,6 +210,18 @@ def test_best_is_written_in_one_go(tmp_path: Path, digits_run: SearchResult) -> 
     assert run_code(paths[1].read_text())["BASE_LR"] == digits_run.best.schedule.base_lr  # type: ignore[union-attr]
     with pytest.raises(StudyError):
         write_best(make_result(), tmp_path)
+
+
+def test_what_killed_processes_left_of_a_file_is_removed_when_it_is_written(tmp_path: Path) -> None:
+    here, dead, long_ago = socket.gethostname(), 2**22 + 1, time.time() - 2 * 86_400
+    names = [f"{here}.{dead}", f"{here}.{os.getppid()}", "elsewhere.7", "old-container.7", "no.number"]
+    left = [tmp_path / f".report[1].html.{name}{PART}" for name in names]
+    for path in left:
+        path.write_text("half")
+    for path in left[3:4]:
+        os.utime(path, (long_ago, long_ago))
+    replace_file(tmp_path / "report[1].html", "whole")
+    assert [path.exists() for path in left] == [False, True, True, False, True]
 
 
 def test_every_format_says_what_it_is() -> None:
