@@ -24,7 +24,13 @@ def _transformers(schedule: Schedule, steps_per_epoch: int | None) -> list[str]:
     return transformers_words(schedule, steps_per_epoch)
 
 
-LIBRARIES = {"transformers": _transformers}
+def _timm(schedule: Schedule, steps_per_epoch: int | None) -> list[str]:
+    from .reports.export.words import timm_words
+
+    return timm_words(schedule, steps_per_epoch)
+
+
+LIBRARIES = {"timm": _timm, "transformers": _transformers}
 """Fields that stand for all arguments of a library's that say a schedule."""
 
 

@@ -61,14 +61,14 @@ def arguments(source: Source, length: Lengths) -> dict[str, Any]:
         if schedule.warmup_shape != "linear":
             raise InexpressibleError(f"timm's warm-up is linear, this one {schedule.warmup_shape}.")
         above = schedule.family in ("wsd", "inverse_sqrt")
-        given["warmup_epochs"] = _plain(length.epochs(length.warmup, above=above))
+        given["warmup_epochs"] = plain(length.epochs(length.warmup, above=above))
         given["warmup_lr"] = schedule.base_lr * schedule.warmup_start
         given["warmup_prefix"] = True
     return {**given, "step_on_epochs": schedule.interval == "epoch"}
 
 
 def _constant(source: Source, length: Lengths) -> dict[str, Any]:
-    return {"sched": "constant", "num_epochs": _plain(length.epochs(length.decay))}
+    return {"sched": "constant", "num_epochs": plain(length.epochs(length.decay))}
 
 
 def _step(source: Source, length: Lengths) -> dict[str, Any]:
@@ -84,8 +84,8 @@ def _exp(source: Source, length: Lengths) -> dict[str, Any]:
 def _stairs(length: Lengths, size: int, gamma: float) -> dict[str, Any]:
     return {
         "sched": "step",
-        "num_epochs": _plain(length.epochs(length.decay)),
-        "decay_epochs": _plain(length.epochs(size)),
+        "num_epochs": plain(length.epochs(length.decay)),
+        "decay_epochs": plain(length.epochs(size)),
         "decay_rate": gamma,
     }
 
@@ -96,7 +96,7 @@ def _cosine(source: Source, length: Lengths) -> dict[str, Any]:
         raise InexpressibleError("timm's cosine ends at its minimum, this one rises again: T_max is below the decay.")
     return {
         "sched": "cosine",
-        "num_epochs": _plain(t_max / length.n),
+        "num_epochs": plain(t_max / length.n),
         "min_lr": source.schedule.params["eta_min"],
     }
 
@@ -110,7 +110,7 @@ def _restarts(source: Source, length: Lengths) -> dict[str, Any]:
         _check_starts([s for s in starts[1:] if s < length.decay], epochs * length.n, times)
     return {
         "sched": "cosine",
-        "num_epochs": _plain(epochs),
+        "num_epochs": plain(epochs),
         "min_lr": source.schedule.params["eta_min"],
         "cycle_limit": len(starts),
         "cycle_decay": 1.0,
@@ -131,8 +131,8 @@ def _multistep(source: Source, length: Lengths) -> dict[str, Any]:
     milestones: list[int] = stage.kwargs["milestones"].value
     return {
         "sched": "multistep",
-        "num_epochs": _plain(length.epochs(length.decay)),
-        "decay_milestones": [_plain(length.epochs(m + 1)) for m in milestones],
+        "num_epochs": plain(length.epochs(length.decay)),
+        "decay_milestones": [plain(length.epochs(m + 1)) for m in milestones],
         "decay_rate": source.schedule.params["gamma"],
     }
 
@@ -141,7 +141,7 @@ def _poly(source: Source, length: Lengths) -> dict[str, Any]:
     schedule = source.schedule
     return {
         "sched": "poly",
-        "num_epochs": _plain(length.decay / length.n),
+        "num_epochs": plain(length.decay / length.n),
         "decay_rate": float(schedule.params.get("power", 1.0)),
         "min_lr": schedule.base_lr * float(schedule.value("end_factor")),
     }
@@ -158,7 +158,7 @@ def _wsd(source: Source, length: Lengths) -> dict[str, Any]:
 
 def _inverse_sqrt(source: Source, length: Lengths) -> dict[str, Any]:
     timescale = length.ticks(source.schedule.params["timescale"]) / length.n
-    return {"sched": "rsqrt", **_cooldown(source, length), "decay_fn": "linear", "stable_timescale": _plain(timescale)}
+    return {"sched": "rsqrt", **_cooldown(source, length), "decay_fn": "linear", "stable_timescale": plain(timescale)}
 
 
 def _cooldown(source: Source, length: Lengths) -> dict[str, Any]:
@@ -168,8 +168,8 @@ def _cooldown(source: Source, length: Lengths) -> dict[str, Any]:
     cooldown = min(length.ticks(wanted), total)
     fraction = cooldown / total * (1 - 1e-9)
     return {
-        "num_epochs": _plain(length.epochs(total, above=True)),
-        "decay_epochs": _plain(cooldown / length.n) if cooldown >= length.n else fraction,
+        "num_epochs": plain(length.epochs(total, above=True)),
+        "decay_epochs": plain(cooldown / length.n) if cooldown >= length.n else fraction,
     }
 
 
@@ -179,7 +179,7 @@ def _values(source: Source) -> list[tuple[str, Any]]:
     return [(name, source.schedule.value(name)) for name in names]
 
 
-def _plain(epochs: float) -> float | int:
+def plain(epochs: float) -> float | int:
     """A whole number without its point."""
     return int(epochs) if epochs == int(epochs) else epochs
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from schedules import SCHEDULES, schedule_id
 
 from lrsearch.command_jobs import LIBRARIES
 from lrsearch.errors import InputError, ObjectiveError
 from lrsearch.objectives import Command
 from lrsearch.objectives.commands.template import Template, Values
-from lrsearch.spaces import Range, Schedule, ScheduleSpace, default_space
+from lrsearch.spaces import Choice, Range, Schedule, ScheduleSpace, default_space
 
 COSINE = Schedule("cosine", 0.004, 10, {"eta_min": 0.0001}, warmup=2, warmup_start=0)
 
@@ -89,3 +93,84 @@ def test_transformers_reads_its_arguments() -> None:
     (made,) = HfArgumentParser(TrainingArguments).parse_args_into_dataclasses(["--output_dir", "x", *words])  # type: ignore[arg-type]
     assert (made.learning_rate, made.warmup_steps, made.max_steps) == (0.004, 50, 250)
     assert made.lr_scheduler_kwargs["min_lr_rate"] == pytest.approx(0.025)
+
+
+def timm_parser() -> ArgumentParser:
+    """The schedule's options of timm's train.py, with its types and defaults, which are not in timm's package."""
+    parser = ArgumentParser()
+    for name, kind, default in [
+        *[("lr", float, None), ("sched", str, "cosine"), ("epochs", int, 300), ("warmup-epochs", int, 5)],
+        *[("cooldown-epochs", int, 0), ("decay-epochs", float, 90), ("decay-rate", float, 0.1), ("min-lr", float, 0)],
+        *[("warmup-lr", float, 1e-5), ("lr-cycle-mul", float, 1.0), ("lr-cycle-decay", float, 0.5)],
+        *[("lr-cycle-limit", int, 1), ("lr-decay-fn", str, None), ("lr-stable-timescale", float, None)],
+    ]:
+        parser.add_argument(f"--{name}", type=kind, default=default)
+    parser.add_argument("--decay-milestones", type=int, nargs="+", default=[90, 180, 270])
+    for switch in ("--sched-on-updates", "--warmup-prefix"):
+        parser.add_argument(switch, action="store_true")
+    return parser
+
+
+def rates_of_timm(words: list[str], steps: int, horizon: float) -> list[float]:
+    """The rates of every update of timm's train.py, whose training is as long as the schedule, or longer."""
+    from timm.scheduler.scheduler_factory import create_scheduler_v2, scheduler_kwargs
+
+    asked = timm_parser().parse_args(words)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=asked.lr)
+    scheduler, epochs = create_scheduler_v2(optimizer, **scheduler_kwargs(asked), updates_per_epoch=steps)
+    assert epochs >= horizon
+    rates = []
+    for epoch in range(epochs):
+        for update in range(epoch * steps + 1, (epoch + 1) * steps + 1):
+            rates.append(optimizer.param_groups[0]["lr"])
+            scheduler.step_update(num_updates=update)
+        scheduler.step(epoch + 1, None)
+    return rates
+
+
+TIMM = [
+    *SCHEDULES,
+    *(Schedule(f, 0.3, 9, warmup=2, interval="epoch") for f in ("constant", "cosine", "linear", "exp", "wsd")),
+    Schedule("step", 0.3, 9, {"step_size": 2, "gamma": 0.3}, warmup=3, interval="epoch"),
+    Schedule("multistep", 0.3, 9, {"milestone_1": 0.4, "milestone_2": 0.5}, warmup=1, interval="epoch"),
+    Schedule("cosine", 0.3, 9, {"T_max": 3, "eta_min": 0.03, "after": "hold"}, warmup=2, interval="epoch"),
+    Schedule("cosine_restarts", 0.3, 9, {"T_0": 2, "T_mult": 2, "eta_min": 0.01}, warmup=1, interval="epoch"),
+    Schedule("cosine_restarts", 0.3, 9, {"T_0": 2, "T_mult": 1, "eta_min": 0.01}),
+    Schedule("inverse_sqrt", 0.3, 9, {"timescale": 2, "cooldown": 3}, warmup=2, interval="epoch"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("schedule", TIMM, ids=schedule_id)
+def test_timm_trains_every_step_at_the_trials_rate_or_its_field_is_refused(schedule: Schedule) -> None:
+    pytest.importorskip("timm")
+    try:
+        words = filled("{timm}", schedule=schedule)
+    except InputError:
+        with pytest.raises(InputError, match=r"timm.* Search what it has, as .*--interval epoch"):
+            filled("{timm}", schedule=schedule)
+        return
+    curve = schedule.curve(25)
+    rates = rates_of_timm(words, 25, schedule.horizon)
+    np.testing.assert_allclose(rates[: len(curve)], curve, rtol=1e-12, atol=1e-15 * schedule.base_lr)
+
+
+@pytest.mark.slow
+def test_a_search_by_epochs_can_be_told_to_timm_whatever_it_draws() -> None:
+    pytest.importorskip("timm")
+    families = ("constant", "cosine", "exp", "linear", "multistep", "poly", "step", "wsd")
+    space = ScheduleSpace(families, 12, interval="epoch", ranges={"cosine.after": Choice(("hold",))})
+    assert Command(["true", "{timm}"], "sgd", libraries=LIBRARIES).for_search(space, "l", fresh_seeds=False).by_flags
+    for schedule in space.sample(np.random.default_rng(1), 40):
+        rates = rates_of_timm(filled("{timm}", schedule=schedule, steps=None), 4, 12)
+        np.testing.assert_allclose(rates[:48], schedule.curve(4), rtol=1e-12, atol=1e-15 * schedule.base_lr)
+
+
+def test_what_timms_script_does_not_take_is_said_with_what_to_search_instead() -> None:
+    for schedule, says in [
+        (Schedule("cosine", 0.1, 10, warmup=1.5), "whole --warmup-epochs, not 1.5"),
+        (Schedule("cosine", 0.1, 100, unit="step"), "timm's train.py counts epochs, this search steps"),
+        (Schedule("rex", 0.1, 10), "timm has no rex decay"),
+    ]:
+        with pytest.raises(InputError, match=f"{says}.* Search what it has, as --families linear,step --interval"):
+            filled("{timm}", schedule=schedule)
