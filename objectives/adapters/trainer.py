@@ -49,7 +49,7 @@ def attach(trainer: T, run: Run | None = None, schedule: Any = None) -> T:
     if not isinstance(trainer, Trainer):
         raise ObjectiveError(f"attach takes a transformers.Trainer, got {type(trainer).__name__}.")
     if (run := run or run_here()) is None:
-        if (by_hand := schedule_by_hand(schedule, _epochs(trainer.args))) is not None:
+        if (by_hand := schedule_by_hand(schedule, None)) is not None:
             _check(trainer, by_hand)
             trainer.create_scheduler = _ByHand(trainer, by_hand).create_scheduler  # type: ignore[method-assign]
         return trainer
@@ -62,15 +62,18 @@ def attach(trainer: T, run: Run | None = None, schedule: Any = None) -> T:
 
 
 class _ByHand:
-    """Makes the scheduler of a training that no search started."""
+    """Makes the scheduler of a training that no search started, as long as that is."""
 
     def __init__(self, trainer: Any, schedule: Schedule) -> None:
         self.trainer, self.schedule = trainer, schedule
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """What the Trainer calls instead of its own method."""
-        steps = None if self.schedule.unit == "step" else num_training_steps / self.schedule.horizon
-        return _put_in(self.trainer, self.schedule.scheduler(optimizer or self.trainer.optimizer, steps))
+        in_steps = self.schedule.unit == "step"
+        length = num_training_steps if in_steps else _epochs(self.trainer.args)
+        schedule = self.schedule.stretched(length) if length not in (None, self.schedule.horizon) else self.schedule
+        steps = None if in_steps else num_training_steps / schedule.horizon
+        return _put_in(self.trainer, schedule.scheduler(optimizer or self.trainer.optimizer, steps))
 
 
 class _Evaluations:

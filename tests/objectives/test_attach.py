@@ -195,22 +195,52 @@ def test_several_datasets_and_metrics_of_ones_own_come_in_one_report(tmp_path: P
     assert [set(m.metrics) for m in measured] == [{"train_loss", *names}] * EPOCHS
 
 
-def test_a_search_that_counts_steps_gets_a_report_every_so_many(tmp_path: Path) -> None:
-    schedule = Schedule("cosine", 0.05, 12, warmup=3, unit="step")
-    counting, measured = Counting("step", 4), list[Measurement]()
+@pytest.mark.parametrize("until", [99, 2])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"gradient_accumulation_steps": 3}, {"eval_strategy": "steps", "eval_steps": 7}, {"eval_strategy": "epoch"}],
+    ids=str,
+)
+def test_a_search_that_counts_steps_gets_a_report_every_so_many(
+    options: dict[str, Any], until: int, tmp_path: Path
+) -> None:
+    schedule = Schedule("cosine", 0.05, 36, warmup=7, unit="step")
+    counting, measured = Counting("step", 9), list[Measurement]()
 
     def job(run: Run) -> None:
-        lrsearch.attach(make_trainer(tmp_path, max_steps=run.steps), run).train()
+        lrsearch.attach(make_trainer(tmp_path, max_steps=run.steps, **options), run).train()
 
     def report(measurement: Measurement) -> bool:
         measured.append(measurement)
-        return True
+        return len(measured) < until
 
     with recorded_rates() as rates:
-        objective = UserObjective(job, "adamw", epochs=3, counting=counting)
-        train(objective, schedule, report, epochs=3, seed=0, device="cpu")
-    assert_follows(rates, schedule, 1)
-    assert len(measured) == 3
+        objective = UserObjective(job, "adamw", epochs=4, counting=counting)
+        train(objective, schedule, report, epochs=4, seed=0, device="cpu")
+    assert [m.epoch for m in measured] == [1, 2, 3, 4][:until]
+    assert all("val_loss" in m.metrics for m in measured)
+    assert_follows(rates, schedule, 1, 9 * len(measured))
+
+
+def test_by_hand_a_schedule_in_steps_is_as_long_as_the_training(tmp_path: Path) -> None:
+    schedule = Schedule("cosine", 0.05, 36, warmup=7, unit="step")
+    for options, steps in (({"max_steps": 36}, 36), ({"max_steps": 50}, 50), ({"num_train_epochs": 3}, 30)):
+        with recorded_rates() as rates:
+            lrsearch.attach(make_trainer(tmp_path, **options), schedule=schedule).train()
+        assert_follows(rates, schedule.stretched(steps), 1)
+
+
+def test_by_hand_a_training_goes_on_from_a_checkpoint_where_its_schedule_was(tmp_path: Path) -> None:
+    stop = type("Stop", (transformers.TrainerCallback,), {"on_epoch_end": _stop_after_two})
+    with recorded_rates() as rates:
+        options = {"save_strategy": "epoch", "callbacks": [stop()]}
+        lrsearch.attach(make_trainer(tmp_path, **options), schedule=make_schedule()).train()
+        lrsearch.attach(make_trainer(tmp_path), schedule=make_schedule()).train(resume_from_checkpoint=True)
+    assert_follows(rates, make_schedule(), BATCHES)
+
+
+def _stop_after_two(self: Any, args: Any, state: Any, control: Any, **rest: Any) -> None:
+    control.should_training_stop = state.epoch >= 2
 
 
 def test_by_hand_a_best_json_or_the_trainers_own_scheduler_is_followed(tmp_path: Path) -> None:

@@ -268,10 +268,119 @@ def test_what_cannot_follow_a_schedule_is_told_so_in_a_line(says: str, tmp_path:
     assert "\n" not in str(error.value)
 
 
-def test_a_search_that_counts_steps_is_refused() -> None:
-    run = Run(Schedule("linear", 0.1, 40, unit="step"), 4, 0, "cpu", counting=Counting("step", 10))
-    with pytest.raises(ObjectiveError, match="reports once an epoch: give the trials' length with --epochs, not with"):
-        make_trainer(run).fit(Line(), data(), data())
+STEPS = Schedule("cosine", 0.05, 36, warmup=7, unit="step")
+IN_STEPS = Counting("step", 9)
+
+
+def fit_steps(job: Callable[[Run], Any], until: int = 99) -> tuple[list[float], list[Measurement]]:
+    """The same for a search of 36 steps with a report after every 9."""
+    measured = list[Measurement]()
+
+    def report(measurement: Measurement) -> bool:
+        measured.append(measurement)
+        return len(measured) < until
+
+    with recorded_rates() as rates:
+        train(UserObjective(job, "sgd", counting=IN_STEPS), STEPS, report, epochs=4, seed=0, device="cpu")
+    return rates, measured
+
+
+def assert_steps(rates: list[float], steps: int = 36) -> None:
+    assert rates == pytest.approx(list(STEPS.curve())[:steps], rel=1e-12, abs=1e-18)
+    assert len(rates) == steps
+
+
+BY_STEPS: list[dict[str, Any]] = [
+    {},
+    {"accumulate_grad_batches": 3},
+    {"limit_train_batches": 7, "val_check_interval": 0.5},
+    {"check_val_every_n_epoch": None, "val_check_interval": 50},
+    {"callbacks": [pl.callbacks.GradientAccumulationScheduler({0: 2, 1: 1})]},
+    {"reload_dataloaders_every_n_epochs": 1, "num_sanity_val_steps": 2},
+]
+
+
+@pytest.mark.parametrize("options", BY_STEPS, ids=str)
+def test_a_search_that_counts_steps_has_a_report_after_every_so_many(options: dict[str, Any]) -> None:
+    seen: list[tuple[int, float]] = []
+
+    class Noting(Line):
+        def on_validation_epoch_end(self) -> None:
+            if not self.trainer.sanity_checking:
+                seen.append((self.trainer.global_step, float(self.trainer.callback_metrics["val_loss"])))
+
+    options = {**options, "max_epochs": -1}
+    rates, measured = fit_steps(
+        lambda run: make_trainer(run, max_steps=run.steps, **options).fit(Noting("epoch"), data(), data())
+    )
+    assert_steps(rates)
+    assert [step for step, _ in seen] == [9, 18, 27, 36]
+    assert [m.metrics["val_loss"] for m in measured] == [value for _, value in seen]
+
+
+def test_a_loss_that_is_logged_once_an_epoch_is_reported_once() -> None:
+    _, measured = fit_steps(
+        lambda run: make_trainer(run, max_steps=run.steps, max_epochs=-1).fit(Line(), data(), data())
+    )
+    assert ["train_loss" in m.metrics for m in measured] == [False, True, True, True]  # epochs end at 10, 20, 30
+    _, measured = fit_steps(
+        lambda run: make_trainer(run, max_steps=run.steps, max_epochs=-1).fit(Line(), data(30), data())
+    )
+    assert ["train_loss" in m.metrics for m in measured] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_a_training_in_steps_ends_within_an_epoch(validation: bool) -> None:
+    class Logs(Line):
+        def training_step(self, batch: Any, index: int) -> Any:
+            self.log("train_loss", loss := self.loss(batch))
+            return loss
+
+    given = (data(50), data()) if validation else (data(50),)
+    rates, measured = fit_steps(lambda run: make_trainer(run, max_epochs=9).fit(Logs(), *given), until=2)
+    assert_steps(rates, 18)
+    assert [m.epoch for m in measured] == [1, 2]
+    assert all(("val_loss" in m.metrics) is validation and "train_loss" in m.metrics for m in measured)
+
+
+def test_a_training_in_steps_goes_on_from_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    kept = mid_epoch(tmp_path)  # after 13 steps
+
+    def resume(run: Run) -> None:
+        make_trainer(run, max_epochs=-1, max_steps=13 + run.steps).fit(Line(), data(), data(), ckpt_path=kept)
+
+    rates, measured = fit_steps(resume)
+    assert_steps(rates)
+    assert [m.epoch for m in measured] == [1, 2, 3, 4]
+
+
+def test_manual_optimization_in_steps_reports_what_the_modules_own_steps_were() -> None:
+    rates, measured = fit_steps(
+        lambda run: make_trainer(run, max_steps=run.steps, max_epochs=-1).fit(Manual(run), data(), data())
+    )
+    assert_steps(rates)
+    assert len(measured) == 4
+
+
+@pytest.mark.parametrize(
+    ("says", "options"),
+    [
+        (r"Trainer's 20 steps are fewer than the 36 .* max_steps=run\.steps and max_epochs=-1", {"max_epochs": 2}),
+        (r"Trainer's 35 steps are fewer than the 36", {"max_steps": 35}),
+        (r"did not validate at step 9, .* check_val_every_n_epoch=1 or None", {"check_val_every_n_epoch": 3}),
+    ],
+)
+def test_what_cannot_be_counted_in_steps_is_told_so_in_a_line(says: str, options: dict[str, Any]) -> None:
+    with pytest.raises(ObjectiveError, match=says) as error:
+        fit_steps(lambda run: make_trainer(run, **{"max_epochs": 9, **options}).fit(Line(), data(), data()))
+    assert "\n" not in str(error.value)
+
+
+def test_by_hand_a_schedule_in_steps_is_as_long_as_the_training() -> None:
+    with recorded_rates() as rates:
+        callbacks = [lrsearch.LightningCallback(schedule=STEPS)]  # type: ignore[list-item]
+        make_trainer(max_epochs=3, callbacks=callbacks).fit(Line(), data(), data())
+    assert rates == pytest.approx(list(STEPS.stretched(30).curve()), rel=1e-12, abs=1e-18)
 
 
 def test_iterable_data_of_a_limited_length_are_followed() -> None:
