@@ -14,7 +14,6 @@ The command line turns `InputError` into exit code 2 and the others into 1.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -53,7 +52,9 @@ class Interrupted(KeyboardInterrupt):
 
 def unknown(kind: str, name: str, known: Iterable[str], error: type[InputError] = InputError) -> InputError:
     """The error for a name that is not registered: it lists the names and the closest one."""
+    from difflib import get_close_matches
+
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return error(f"unknown {kind} {name!r}.{hint} Choose from: {', '.join(names)}.")

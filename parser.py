@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field
 from typing import Any
 
 from .commands import COMMANDS, Command
+from .errors import InputError, unknown
 from .options import GROUPS, Option, TaskOptions, options_of, told
 
+_WITH_SCRIPT = ("run", "find", "transfer", "worker")
+"""Commands after whose ``--`` a script's own arguments or a command may follow."""
 _EXAMPLES = """\
 examples:
   lrsearch run --budget 40                                 the built-in digits task, no download
@@ -27,9 +31,12 @@ def parse(argv: Sequence[str] | None = None) -> Command:
     """The options of a command line, the process's own by default; exits with code 2 and the usage if it is wrong.
 
     Raises:
-        InputError: A value is wrong, or ``preview`` is to draw a family of the user's own that cannot be loaded.
+        InputError: There is no such command or option, a value is wrong, or ``preview`` is to draw a family of the
+            user's own that cannot be loaded.
     """
     given, parser = sys.argv[1:] if argv is None else list(argv), make_parser()
+    if given and not given[0].startswith("-") and given[0] not in (names := [kind.command for kind in COMMANDS]):
+        raise unknown("command", given[0], names)
     given, script = _split(given)
     for argument in given:
         if argument.startswith("--") and argument.partition("=")[2] == "--":  # argparse would take it for a list
@@ -38,13 +45,30 @@ def parse(argv: Sequence[str] | None = None) -> Command:
         from .families import parameters
 
         parser = make_parser(parameters(_value_of("--family", given)))
-    parsed = vars(parser.parse_args(given))
+    found, strange = parser.parse_known_args(given)
+    parsed = vars(found)
     kind: type[Command] = parsed.pop("kind")
+    if strange:
+        raise _unknown_option(strange[0], kind, parsed["parser"].format_usage())
     values = {name.removeprefix("value:"): v for name, v in parsed.items() if name.startswith("value:") and v}
     special = {"arguments": script, "values": values}
     return kind(
         **{f.name: v for f, said in options_of(kind) if (v := _value(f, said, parsed | special)) is not MISSING}
     )
+
+
+def _unknown_option(word: str, kind: type[Command], usage: str) -> InputError:
+    """The error for a word that a command does not take; names the option that is most like it."""
+    from difflib import get_close_matches
+
+    flag, known = word.partition("=")[0], re.findall(r"--([\w-]+)", usage)
+    close = get_close_matches(flag.lstrip("-"), known, n=1)
+    said = f"Did you mean --{close[0]}?" if close else f"See lrsearch {kind.command} --help."
+    if not word.startswith("-"):
+        return InputError(f"lrsearch {kind.command} takes no argument {flag!r}: see lrsearch {kind.command} --help.")
+    if not close and kind.command in _WITH_SCRIPT:
+        said = f"See lrsearch {kind.command} --help; the options of a script or a command follow --."
+    return InputError(f"lrsearch {kind.command} has no option {flag}. {said}")
 
 
 def _value(option: Field[Any], said: Option, parsed: dict[str, Any]) -> Any:
@@ -56,14 +80,14 @@ def _value(option: Field[Any], said: Option, parsed: dict[str, Any]) -> Any:
 
 def _split(given: list[str]) -> tuple[list[str], list[str]]:
     """What is meant for lrsearch, and what after ``--`` is a script's own arguments or a command."""
-    if "--" not in given or given[0] not in ("run", "find", "transfer", "worker"):
+    if "--" not in given or given[0] not in _WITH_SCRIPT:
         return given, []
     at = given.index("--")
     return given[:at], given[at + 1 :]
 
 
 def make_parser(family_params: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """Every command with its options; ``kind`` of the parsed arguments is the command's dataclass.
+    """Every command with its options; ``kind`` of the parsed arguments is the command's dataclass, ``parser`` its own.
 
     Args:
         family_params: The families' parameters, which are options of ``preview``.
@@ -78,10 +102,10 @@ def make_parser(family_params: Sequence[str] = ()) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for kind in COMMANDS:
         sub = commands.add_parser(kind.command, help=kind.__doc__, description=kind.__doc__)
-        sub.set_defaults(kind=kind)
         _add_options(sub, kind)
         if kind.command == "preview":
             _add_values(sub, family_params)
+        sub.set_defaults(kind=kind, parser=sub)
     return parser
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ...errors import InputError, ObjectiveError, unknown
+from ...errors import InputError, ObjectiveError
 from ...spaces import FAMILIES, Schedule
 
 FIELDS = {
@@ -70,9 +70,7 @@ class Template:
             raise InputError(f"{{{name}}} is a part of every trial: give {name} under [params] another name.")
         for text, name in [(t, name) for t in (*self.words, *more) for name in _names(t)]:
             if name not in known | set(beside):
-                raise unknown(
-                    f"field {{{name}}} in {text!r}; write {{{{{name}}}}} for braces:", name, sorted({*known, *beside})
-                )
+                raise _unknown_field(name, text, {*known, *beside})
             if name in self.libraries and text != f"{{{name}}}":
                 raise InputError(
                     f"{{{name}}} stands for several arguments: it must be a word of its own, got {text!r}."
@@ -161,6 +159,19 @@ class Values:
     def into(self, text: str) -> str:
         """The text with its fields filled."""
         return _FIELD.sub(lambda m: f"{{{m[2]}}}" if m[1] else _shown(self._found[m[2]]), text)
+
+
+def _unknown_field(name: str, text: str, known: Iterable[str]) -> InputError:
+    """The error for a field that does not exist; names the one that is most like it, or that has its name in it."""
+    from difflib import get_close_matches
+
+    fields = sorted(known)
+    close = [*get_close_matches(name, fields, n=1), *(field for field in fields if name in field.split("_"))]
+    hint = f" Did you mean {{{close[0]}}}?" if close else ""
+    return InputError(
+        f"unknown field {{{name}}} in {text!r}.{hint} All fields are in docs/command.md; {{{{{name}}}}} means the "
+        f"text {{{name}}}."
+    )
 
 
 def _names(text: str) -> list[str]:

@@ -20,7 +20,8 @@ import pytest
 import lrsearch
 from lrsearch import cli
 from lrsearch.cli import main
-from lrsearch.commands import FORMATS
+from lrsearch.commands import COMMANDS, FORMATS
+from lrsearch.options import options_of
 from lrsearch.spaces import FAMILIES, Family
 
 COMMAND = [sys.executable, "-m", "lrsearch"]
@@ -140,6 +141,15 @@ def test_every_format_is_exported_or_refused_in_a_line(
         ("preview --family exp --gamma 1.5", 2, "exp.gamma must be between"),
         ("preview --family cosine --html /proc/x.html", 2, "cannot be written"),
         ("families --families rexx", 2, "Did you mean 'rex'"),
+        ("rnu", 2, "unknown command 'rnu'. Did you mean 'run'"),
+        ("run --famlies exp", 2, "lrsearch run has no option --famlies. Did you mean --families?"),
+        (
+            "run train.py:objective --weight 0.1",
+            2,
+            "no option --weight. See lrsearch run --help; the options of a",
+        ),
+        ("preview --family exp --gama 1", 2, "lrsearch preview has no option --gama. Did you mean --gamma?"),
+        ("report runs/digits more", 2, "lrsearch report takes no argument 'more': see lrsearch report --help"),
     ],
 )
 def test_wrong_input_is_answered_in_a_line(
@@ -165,6 +175,20 @@ def test_wrong_input_is_answered_in_a_line(
     assert err.startswith("lrsearch: error: ")
     assert err.count("\n") == 1
     assert "secret" not in err
+
+
+def test_an_option_that_no_command_has_is_told_with_the_one_that_is_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in COMMANDS:
+        options = [(o, said) for o, said in options_of(kind) if said.flag != "" and not (said.positional or said.parts)]
+        flags = [f"--{said.flag or option.name.replace('_', '-')}" for option, said in options]
+        required = ["x"] if kind.command in ("report", "export", "transfer", "dashboard") else []
+        more = {"transfer": ["--epochs", "3"], "worker": ["--study", "x"]}.get(kind.command, [])
+        flags = [flag for flag in flags if len(flag) > 6][:5]
+        assert flags or kind.command in ("runs", "tasks")
+        for flag in flags:
+            assert main([kind.command, *required, *more, f"{flag[:-2]}{flag[-1]}{flag[-2]}", "1"]) == 2
+            err = capsys.readouterr().err
+            assert (err.count("\n"), err.count("Did you mean --")) == (1, 1), err
 
 
 def test_two_runs_of_one_name_with_other_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

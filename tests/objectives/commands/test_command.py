@@ -104,7 +104,11 @@ def test_a_program_or_a_field_that_does_not_exist_is_named(tmp_path: Path) -> No
         (["no-such-program"], "there is no program 'no-such-program' here"),
         ([], "begins with a program"),
         (["--wd", "0.1"], r"got '--wd'; arguments for an objective's script follow the objective"),
-        (["true", "--lr={base_rl}"], r"unknown field \{base_rl\}.*Did you mean 'base_lr'"),
+        (["true", "--lr={base_rl}"], r"unknown field \{base_rl\}.*Did you mean \{base_lr\}"),
+        (
+            ["true", "--lr", "{lr}"],
+            r"unknown field \{lr\} in '\{lr\}'\. Did you mean \{base_lr\}\? All fields are in",
+        ),
     ]:
         with pytest.raises(InputError, match=said):
             losses(Command(words, "sgd"))
