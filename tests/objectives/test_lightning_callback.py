@@ -378,7 +378,7 @@ def test_what_cannot_be_counted_in_steps_is_told_so_in_a_line(says: str, options
 
 def test_by_hand_a_schedule_in_steps_is_as_long_as_the_training() -> None:
     with recorded_rates() as rates:
-        callbacks = [lrsearch.LightningCallback(schedule=STEPS)]  # type: ignore[list-item]
+        callbacks = [lrsearch.LightningCallback(schedule=STEPS)]
         make_trainer(max_epochs=3, callbacks=callbacks).fit(Line(), data(), data())
     assert rates == pytest.approx(list(STEPS.stretched(30).curve()), rel=1e-12, abs=1e-18)
 
