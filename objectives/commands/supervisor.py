@@ -10,12 +10,16 @@ adopted). Standard output says how the command ended.
 
 from __future__ import annotations
 
-import _signal as signal  # `signal` itself, without the enumerations that it makes of these numbers, in 5 ms
 import os
 import select
 import sys
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # the same without the enumerations that `signal` makes of its numbers, in 5 ms
 TERM_S = 3.0
 """Seconds from asking processes to end until they are killed."""
 KILL_S = 10.0
