@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -207,16 +207,24 @@ class ScheduleSpace:
                 value = to_digits(value, 4)
             params[p.name] = value
         beside = {n: from_optuna(span, pick(optuna_name(n), span)) for n, span in self.beside.items()}
-        return replace(self.plain(family, base_lr, warmup, params), beside=beside)
+        return self._made(family, base_lr, warmup, params, beside)
 
     def plain(
         self, family: str, base_lr: float, warmup: float = 0.0, params: Mapping[str, float | str] | None = None
     ) -> Schedule:
         """A schedule over the space's horizon, with its kind of warm-up and its interval; beside it usual values."""
+        return self._made(family, base_lr, warmup, params or {}, self.usual)
+
+    def _made(
+        self,
+        family: str,
+        base_lr: float,
+        warmup: float,
+        params: Mapping[str, float | str],
+        beside: Mapping[str, float | str],
+    ) -> Schedule:
         how = (self.warmup_start, self.interval, self.warmup_shape)
-        return Schedule(
-            family, base_lr, self.horizon, params or {}, warmup, *how, unit=self.counting.unit, beside=self.usual
-        )
+        return Schedule(family, base_lr, self.horizon, params, warmup, *how, unit=self.counting.unit, beside=beside)
 
     def warmup_near(self, length: float) -> float:
         """The warm-up of the space's range and grid that is nearest to a length, in the space's unit."""
