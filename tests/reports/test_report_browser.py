@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -202,6 +205,20 @@ def test_the_winner_can_be_had_as_a_picture(tmp_path: Path, kind: str, start: by
     assert data.startswith(start)
     if kind == "png":
         assert [int.from_bytes(data[i : i + 4], "big") for i in (16, 20)] == [2560, 1440]
+
+
+def test_a_picture_comes_without_what_its_browser_says(tmp_path: Path) -> None:
+    """To its end: some of it comes when the interpreter ends."""
+    pytest.importorskip("kaleido", reason="kaleido is not installed")
+    code = (
+        "import pickle, sys; from lrsearch.reports.images import write_image; "
+        "write_image(pickle.load(open(sys.argv[1], 'rb')), sys.argv[2])"
+    )
+    kept, image = tmp_path / "result.pickle", tmp_path / "best.png"
+    kept.write_bytes(pickle.dumps(made_result(5)))
+    done = subprocess.run([sys.executable, "-c", code, kept, image], capture_output=True, text=True, timeout=120)
+    assert image.exists()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_picture_without_a_browser_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
