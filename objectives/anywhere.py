@@ -35,6 +35,7 @@ def scheduler(
     epochs: float | None = None,
     num_training_steps: int | None = None,
     last_epoch: int = -1,
+    end: float | None = None,
     fallback: LRScheduler | Callable[[Any], LRScheduler] | None = None,
 ) -> LRScheduler:
     """The scheduler to train with, whoever started the training: step it after every ``optimizer.step()``.
@@ -54,6 +55,7 @@ def scheduler(
         num_training_steps: In the place of `steps_per_epoch`: all optimizer steps of a training of `epochs`, as
             torchtune passes them.
         last_epoch: Steps done before less one, as torchtune passes it where a training by hand goes on; -1 for none.
+        end: The same as `epochs`, as mmengine's Runner passes it.
         fallback: What to use where there is no schedule: a scheduler, or a function that makes one for the optimizer.
 
     Raises:
@@ -61,6 +63,7 @@ def scheduler(
         ObjectiveError: A trial does not begin at its first step.
     """
     optimizer, wrapper = _torchs_own(optimizer), optimizer
+    epochs = epochs or end
     if (run := run_here()) is not None:
         if last_epoch >= 0:
             raise ObjectiveError(f"a trial trains from the start, got {last_epoch=}: load no optimizer's state.")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import signal
 else:
     import _signal as signal  # the same without the enumerations that `signal` makes of its numbers, in 5 ms
+
 TERM_S = 3.0
 """Seconds from asking processes to end until they are killed."""
 KILL_S = 10.0

@@ -50,8 +50,8 @@ def torchtune(optimizer: torch.optim.Optimizer) -> Any:
 
 
 def mmengine(optimizer: torch.optim.Optimizer) -> Any:
-    """mmengine/registry/build_functions.py: the type is called with the rest and optimizer=OptimWrapper."""
-    config = {"type": "lrsearch.scheduler", "steps_per_epoch": STEPS, "schedule": LINE}
+    """mmengine's Runner.build_param_scheduler, tried with mmengine 0.10.7: it adds the wrapper and the end."""
+    config = {"type": "lrsearch.scheduler", "steps_per_epoch": STEPS, "schedule": LINE, "end": EPOCHS}
     made = found_at(config.pop("type"))(optimizer=OptimWrapper(optimizer), **config)  # type: ignore[arg-type]
     assert made.by_epoch is False  # what ParamSchedulerHook asks before it steps
     return made
