@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = {"tests", "examples", "benchmarks", "docs", ".ci"}
-SHIPPED = {".py", ".j2", ".css", ".js", ".typed"}
+SHIPPED = {".py", ".j2", ".css", ".js", ".npz", ".typed"}
 
 
 def expected() -> set[str]:

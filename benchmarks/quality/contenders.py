@@ -17,7 +17,7 @@ from lrsearch.spaces import ScheduleSpace
 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-OURS = ("curve", "later", "average", "baselines", "probe")
+OURS = ("curve", "later", "scan", "average", "baselines", "probe")
 """Samplers by the surrogate over curves; see ``search_quality.py``."""
 
 
@@ -36,6 +36,7 @@ SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "tpe": lambda space, seed: TPESampler(seed=seed),
     "gp": lambda space, seed: GPSampler(seed=seed, warn_independent_sampling=False),
     "curve": CurveSampler,
+    "scan": lambda space, seed: CurveSampler(CurveModel(space, seed), seed),
     "average": lambda space, seed: CurveSampler(_Unscanned(space, seed), seed),
     "baselines": lambda space, seed: CurveSampler(_Unscanned(space, seed), seed),
     "probe": lambda space, seed, scale: CurveSampler(space, seed, scale=scale),

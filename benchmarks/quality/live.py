@@ -17,11 +17,13 @@ from lrsearch.objectives import Measurement, TensorTask
 from lrsearch.objectives.lanes import Lanes
 from lrsearch.search.finals.baselines import baselines, first_schedules
 from lrsearch.search.notes.trial import TrialNotes
+from lrsearch.search.sampling.learnt import learnt
 from lrsearch.search.sampling.scale import Scale, probe_rates, scale_of
 from lrsearch.search.trial.divergence import diverged
 from lrsearch.spaces import Schedule
 
 from .contenders import make
+from .record import related
 from .tasks import get, space_of
 
 FRESH = range(1000, 1016)
@@ -74,6 +76,8 @@ class _Study:
         self.space = space_of(self.task, families)
         probed = probe_of(name, data_dir, weights) if contender.startswith("probe") else None
         self.study = make(contender, self.space, seed, probed[1] if probed else None)
+        if isinstance(self.study.sampler, CurveSampler) and self.study.sampler.model.others is not None:
+            self.study.sampler.model.others = learnt(related(name))
         self.course = Course(seed, probed[0] if probed else 0)
         firsts = first_schedules(self.space, probed[1]) if probed else []
         if contender.startswith("baselines"):

@@ -73,6 +73,12 @@ def space(name: str) -> ScheduleSpace:
     )
 
 
+def related(name: str) -> tuple[str, ...]:
+    """The recorded tasks on the same data as this one: what was learnt from them is not what others know."""
+    data = name.partition("@")[0].split("-")[0]
+    return tuple(sorted(file.stem for file in FOLDER.glob("*.npz") if file.stem.split("-")[0] == data))
+
+
 def record(name: str, count: int, data_dir: str, jobs: int) -> Table:
     """Train `count` random schedules and keep the table."""
     schedules = space_of(get(name, data_dir)).sample(np.random.default_rng(0), count)

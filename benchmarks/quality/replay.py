@@ -16,8 +16,8 @@ from lrsearch import CurvePruner
 from lrsearch.search.finals.baselines import baselines, first_schedules
 from lrsearch.search.sampling.curve_model import CurveModel
 from lrsearch.search.sampling.features import Features
-from lrsearch.search.sampling.gaussian_process import log_improvement
 from lrsearch.search.sampling.initial_design import next_design
+from lrsearch.search.sampling.learnt import Learnt, learnt
 from lrsearch.search.sampling.scale import Scale
 from lrsearch.search.session.beginning import BASELINES_AFTER
 from lrsearch.spaces import Schedule, ScheduleSpace
@@ -35,15 +35,24 @@ class TableModel(CurveModel):
         space: A space of its horizon.
         scale: What a probe told.
         scans: Whether it begins with a scan of base_lr, as `CurveModel` does.
+        others: What jobs on other data ended at.
     """
 
-    def __init__(self, table: record.Table, space: Any, scale: Scale | None = None, *, scans: bool = True) -> None:
+    def __init__(
+        self,
+        table: record.Table,
+        space: Any,
+        scale: Scale | None = None,
+        *,
+        scans: bool = True,
+        others: Learnt | None = None,
+    ) -> None:
         self.table, self.scans = table, scans
         self.__dict__["pool_rates"] = np.array([s.base_lr for s in table.schedules])
         self.__dict__["features"] = Features(table.schedules)
         self.__dict__["pool_features"] = self.features.whole(table.schedules)
         self.__dict__["pool"] = list(range(len(table.schedules)))
-        super().__init__(space, scale=scale)
+        super().__init__(space, scale=scale, others=others)
 
     def pick(self, study: optuna.Study, number: int, complete: set[int]) -> int:
         """The table's row to try next."""
@@ -54,7 +63,7 @@ class TableModel(CurveModel):
         if fit is None:
             near = self._near_scale()
             return int(near[next_design(self.pool_features[near], [t.curve.whole for t in finished])])
-        gains = log_improvement(*fit.posterior.predict(self.pool_features), fit.best)
+        gains = self._promise(fit, finished, ())[1](self.pool_features)
         gains += self._belief(self.pool_rates, len(finished))
         gains[list(complete)] = -np.inf
         return int(np.argmax(gains))
@@ -86,16 +95,17 @@ def run(contender: str, name: str, seed: int, compute: float, data_dir: str) -> 
     space = record.space(name)
     probes, ours = sampler_name == "probe", sampler_name in OURS
     epochs, scale = probe_of(name, data_dir, seed) if probes else (0, None)
-    model = TableModel(table, space, scale, scans=sampler_name in ("curve", "later"))
+    scans, learns = sampler_name in ("curve", "later", "scan"), sampler_name in ("curve", "later")
+    model = TableModel(table, space, scale, scans=scans, others=learnt(record.related(name)) if learns else None)
     first = model.rows(first_schedules(space, scale)) if scale else []
-    untuned = model.rows(list(baselines(space).values())) if sampler_name in ("baselines", "later") else []
+    untuned = model.rows(list(baselines(space).values())) if sampler_name in ("baselines", "later", "scan") else []
     sampler = SAMPLERS["random" if ours else sampler_name](space, seed)
     pruner = CurvePruner(model) if pruner_name == "curve" else PRUNERS[pruner_name](space, sampler)
     study = optuna.create_study(sampler=sampler, pruner=pruner)
     course, complete = Course(seed, epochs), set[int]()
     order = cycle(np.random.default_rng(seed).permutation(len(table.schedules)))
     while course.spent < compute * horizon and len(complete) < len(table.schedules):
-        if untuned and len(course.trials) >= (BASELINES_AFTER if sampler_name == "later" else 0):
+        if untuned and len(course.trials) >= (BASELINES_AFTER if sampler_name in ("later", "scan") else 0):
             first, untuned = [row for row in untuned if row not in complete], []
         if first:
             trial, row = study.ask(), first.pop(0)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtr
 from threadpoolctl import ThreadpoolController
 
 from ...spaces import Schedule, ScheduleSpace
-from ..notes.trial import TrialNotes
 from .curve_fit import Fit, best_of, fit_to, kernel_of, milestone, with_pending
 from .features import Array, Features
 from .gaussian_process import Kernel, Posterior, log_improvement
+from .hypotheses import Mixture, Prior
 from .initial_design import next_design, scan
-from .observations import Curve, Params, Seen, curve_of, observe
+from .learnt import Learnt
+from .observations import Curve, Params, Seen, blind_before, curve_of, observe, worth_knowing
 from .scale import Scale
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,13 +35,11 @@ DESIGN = 2
 """Trials placed by `next_design` before the surrogate proposes: it explores well by itself."""
 SCAN_WITHIN = 3
 """A study that knows so many trials needs no scan of base_lr any more."""
+LEARNT_WITHIN, LEARNT_POOL = 6, 300
+"""Other jobs have a say until a study knows so many trials, since later its own say more; about so many candidates."""
 SETTLED, SETTLES_FROM = 0.3, 15.0
 """A study has settled when the next trial is expected to gain less than this share of the noise, and so many full
 trials have been trained: see RESULTS.md."""
-MAX_KNOWN = 3000
-"""Trials of a study that are taken in when it is opened: a curve's features take a third of a millisecond."""
-MAX_BLIND = 16
-"""More trials than this are not chosen at one moment: their processes have died."""
 BELIEF = 3.0
 """Weight of the probe's scale among the candidates: the logarithm of its density counts this often over the trials."""
 LEADERS, NUDGES, SCALES = 4, 12, (0.03, 0.12, 0.03)
@@ -55,10 +53,13 @@ class CurveModel:
         space: Where schedules come from.
         seed: Seed of the candidates.
         scale: Where base_lr should lie, if a probe has told; it counts less with every trial.
+        others: What other jobs' schedules ended at, for the first proposals.
     """
 
-    def __init__(self, space: ScheduleSpace, seed: int = 0, scale: Scale | None = None) -> None:
-        self.space, self.seed, self.scale = space, seed, scale
+    def __init__(
+        self, space: ScheduleSpace, seed: int = 0, scale: Scale | None = None, others: Learnt | None = None
+    ) -> None:
+        self.space, self.seed, self.scale, self.others = space, seed, scale, others
         self._forget("")
 
     def _forget(self, study: str) -> None:
@@ -94,13 +95,21 @@ class CurveModel:
         """The features, scaled by the pool."""
         return Features([self.space.schedule(p) for p in self.pool], self.space.counting.every, self.space.beside)
 
+    @cached_property
+    def prior(self) -> Prior | None:
+        """What other jobs say about this space."""
+        span = self.space.base_lr
+        if self.others is None or not self.others.surfaces or not span.log:
+            return None
+        return Prior(self.others, self.features, math.log(span.low * span.high) / 2, self.pool_features[:LEARNT_POOL])
+
     @_one_thread
     def propose(self, study: Study, number: int, rng: np.random.Generator) -> Params:
         """Optuna parameters for the trial of that number: a scan of base_lr at first, then the most promising curve."""
         finished, running = self._look(study, number)
         trials = [*finished, *running]
         fit = self._fitted(finished)
-        blind = _blind(study, number)
+        blind = blind_before(study, number)
         if not (running or blind) and (scanned := self._scan(study, number, finished)) is not None:
             return scanned
         if fit is None or len(trials) < DESIGN:
@@ -108,9 +117,18 @@ class CurveModel:
             likely = self._near_scale()
             place = next_design(self.pool_features[likely], known, blind, alone=not (running or blind))
             return self.pool[int(likely[place])]
-        posterior, best = with_pending(fit, running)
-        leaders, _ = self._climb(posterior, best, finished, trials, rng)
+        posterior, gains_of, pool = self._promise(fit, finished, running)
+        leaders, _ = self._climb(posterior, gains_of, pool, finished, trials, rng)
         return leaders[min(blind, LEADERS - 1)]
+
+    def _promise(
+        self, fit: Fit, finished: Sequence[Seen], running: Sequence[Seen]
+    ) -> tuple[Posterior, Callable[[Array], Array], Array]:
+        """The surrogate with the running trials, how much curves ``(m, d)`` promise, and the pool's curves."""
+        posterior, best = with_pending(fit, running)
+        if self.prior is None or self.scale is not None or len(finished) >= LEARNT_WITHIN:
+            return posterior, partial(_own_gains, posterior, best), self.pool_features
+        return posterior, Mixture(self.prior, fit, (posterior, best), finished, running).gains, self.prior.pool
 
     @_one_thread
     def settled(self, study: Study) -> bool:
@@ -123,20 +141,21 @@ class CurveModel:
         if fit is None or sum(t.epochs[-1] for t in finished) < SETTLES_FROM * self.reports:
             return False
         rng = np.random.default_rng([self.seed, len(finished)])
-        _, gain = self._climb(fit.posterior, fit.best, finished, finished, rng)
+        gains_of = partial(_own_gains, fit.posterior, fit.best)
+        _, gain = self._climb(fit.posterior, gains_of, self.pool_features, finished, finished, rng)
         return gain < math.log(SETTLED * math.sqrt(fit.posterior.noise))
 
     def _climb(
         self,
         posterior: Posterior,
-        best: float,
+        gains_of: Callable[[Array], Array],
+        pool: Array,
         finished: Sequence[Seen],
         trials: Sequence[Seen],
         rng: np.random.Generator,
     ) -> tuple[list[Params], float]:
-        """Candidates of the largest expected improvement, the best one first, and the logarithm of its own."""
-        gains = log_improvement(*posterior.predict(self.pool_features), best)
-        gains += self._belief(self.pool_rates, len(trials))
+        """Candidates that promise most, the best one first, and what it promises."""
+        gains = gains_of(pool) + self._belief(self.pool_rates[: len(pool)], len(trials))
         leaders: list[Params] = [self.pool[i] for i in np.argsort(-gains)[:LEADERS]]
         inside = [t.curve for t in best_of(finished) if t.curve.params]
         if inside:
@@ -148,7 +167,7 @@ class CurveModel:
             candidates = [p for p in (*leaders, *near) if frozenset(p.items()) not in tried]
             x = self.features.whole([self.space.schedule(p) for p in candidates])
             rates = np.array([float(c["base_lr"]) for c in candidates])
-            gains = log_improvement(*posterior.predict(x), best) + self._belief(rates, len(trials))
+            gains = gains_of(x) + self._belief(rates, len(trials))
             order = np.argsort(-gains)
             leaders = [candidates[i] for i in order[:LEADERS]]
         return leaders, float(gains[order[0]])
@@ -164,7 +183,7 @@ class CurveModel:
         tried = [seen.curve.schedule for t in others if (seen := self._seen(study, t)) is not None]  # failed ones, too
         values = {t.curve.schedule: t.values[-1] if t.complete else math.inf for t in finished}
         first, second, below = (self.nearest(schedule) for schedule in scan(self.space))
-        ended = first[1] in values and second[1] in values
+        ended = self.prior is None and first[1] in values and second[1] in values  # else other jobs tell where to go on
         places = (first, second, below) if ended and values[second[1]] >= values[first[1]] else (first, second)
         return next((params for params, schedule in places if schedule not in tried), None)
 
@@ -220,7 +239,7 @@ class CurveModel:
         trials = study.get_trials(deepcopy=False)
         ended = [t for t in trials if t.state in DONE and t.number not in self._known]
         self._known.update(t.number for t in ended)
-        for trial in _worth_knowing(study, ended):
+        for trial in worth_knowing(study, ended):
             if (seen := self._seen(study, trial)) is not None and seen.epochs:
                 self._finished[trial.number] = seen
         others = (t for t in trials if t.state == TrialState.RUNNING and number not in (None, t.number))
@@ -250,20 +269,6 @@ class CurveModel:
         return observe(study, trial, curve, self.reports, self.space.counting.every) if curve else None
 
 
-def _worth_knowing(study: Study, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
-    """The trials to learn from; of too many at once the better half and an even spread."""
-    if len(trials) <= MAX_KNOWN:
-        return trials
-    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
-    values = [math.inf if t.value is None else sign * t.value for t in trials]
-    better = set(heapq.nsmallest(MAX_KNOWN // 2, range(len(trials)), key=values.__getitem__))
-    spread = range(0, len(trials), 2 * len(trials) // MAX_KNOWN)
-    return [trials[i] for i in sorted({*better, *spread})]
-
-
-def _blind(study: Study, number: int) -> int:
-    """How many trials other processes are choosing at this moment, before the one of that number."""
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    unknown = [t for t in running if not t.params and TrialNotes.read(t.user_attrs).schedule is None]
-    blind = sum(t.number < number for t in unknown)
-    return min(blind, MAX_BLIND)
+def _own_gains(posterior: Posterior, best: float, x: Array) -> Array:
+    """Logarithm of the expected improvement at curves ``(m, d)``."""
+    return log_improvement(*posterior.predict(x), best)

@@ -60,6 +60,16 @@ class Features:
         features: Array = self._beside(self._rows([schedule], min(epochs, self._whole)), [schedule])[0]
         return features
 
+    def logs(self, x: Array) -> Array:
+        """Features ``(m, d)`` before scaling: natural logarithms of rates, and the length; nothing beside curves."""
+        rates = x[:, : SEGMENTS + 2] * self._scale + self._center
+        return np.column_stack([rates, x[:, SEGMENTS + 2]])
+
+    @property
+    def scaling(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of the logarithms over the reference schedules, ``(d - 1,)`` each."""
+        return self._center, self._scale
+
     def _beside(self, x: Array, schedules: Sequence[Schedule]) -> Array:
         """The features, and with them what is searched beside the curves."""
         return np.hstack([x, beside_features(self._ranges, [s.beside for s in schedules])]) if self._ranges else x

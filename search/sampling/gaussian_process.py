@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
@@ -139,6 +140,21 @@ class Posterior:
         root = np.block([[self.root, np.zeros_like(cross)], [cross.T, corner]])
         white = solve_triangular(corner, z - cross.T @ self.white, lower=True)
         return Posterior(self.kernel, np.concatenate([self.x, x]), root, np.concatenate([self.white, white]))
+
+    @property
+    def log_density(self) -> float:
+        """Logarithm of the observations' density, but for what depends on their number alone."""
+        return -float(self.white @ self.white) / 2 - float(np.log(np.diag(self.root)).sum())
+
+    def mean(self, x: Array) -> Array:
+        """The mean at ``x`` ``(m, d)``, for less than `predict` costs, ``(m,)``."""
+        mean: Array = self.kernel.covariance(x, self.x) @ self._pull
+        return mean
+
+    @cached_property
+    def _pull(self) -> Array:
+        pull: Array = solve_triangular(self.root, self.white, lower=True, trans="T")
+        return pull
 
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Mean and standard deviation at ``x`` ``(m, d)``, without the noise of an observation, ``(m,)`` each."""

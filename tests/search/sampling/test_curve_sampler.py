@@ -81,11 +81,14 @@ def test_a_diverged_trial_marks_the_wall() -> None:
         values = losses(schedule)
         return [*values[:-1], math.inf if schedule.base_lr > 0.1 else values[-1]]
 
-    study = optuna.create_study(sampler=CurveSampler(SPACE), pruner=NopPruner())
-    optimize(study, 25, walled)
-    beyond = [s.base_lr > 0.1 for s in schedules(study)]
-    assert any(beyond)
-    assert sum(beyond[12:]) <= 3
+    late = 0
+    for seed in range(3):
+        study = optuna.create_study(sampler=CurveSampler(SPACE, seed), pruner=NopPruner())
+        optimize(study, 25, walled)
+        beyond = [s.base_lr > 0.1 for s in schedules(study)]
+        assert any(beyond)
+        late += sum(beyond[12:])
+    assert late <= 3 * 3
     assert math.isfinite(study.best_value)
 
 
@@ -118,7 +121,7 @@ def test_the_scan_lies_in_the_space_whatever_grid_warm_ups_have(space: ScheduleS
 def test_it_begins_with_a_scan_of_base_lr_and_turns_back_only_where_the_second_rate_is_no_better(
     best: float, third_below: bool
 ) -> None:
-    study = optuna.create_study(sampler=CurveSampler(SPACE, seed=0))
+    study = optuna.create_study(sampler=CurveSampler(CurveModel(SPACE), seed=0))  # without what other jobs say
     optimize(study, 3, lambda schedule: [math.log10(schedule.base_lr / best) ** 2] * EPOCHS)
     rates = [trial.params["base_lr"] for trial in study.trials]
     assert rates[:2] == [0.04467, 0.2512]
