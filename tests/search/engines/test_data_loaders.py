@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -86,4 +90,52 @@ def test_a_trial_that_hangs_leaves_none_of_its_loaders_processes(make_plan: Make
     objective = UserObjective(write_job(tmp_path, None, kept=True, hangs=True), "sgd", epochs=3)
     result = search(make_plan("1", objective=objective, trial_timeout=5.0))
     assert "took longer than --trial-timeout" in result.trials[0].reason
+    assert_all_ended(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_data_loaders_with_workers_train_in_the_searchs_own_process(
+    make_plan: MakePlan, tmp_path: Path, method: str
+) -> None:
+    objective = UserObjective(write_job(tmp_path, method, kept=True), "sgd", epochs=2)
+    result = search(make_plan("2", objective=objective, engine="single"))
+    assert [t.outcome for t in result.trials] == ["complete"] * 2, [t.reason for t in result.trials]
+    gc.collect()
+    assert_all_ended(tmp_path)
+
+
+SCRIPT = """
+import lrsearch
+from types import SimpleNamespace
+run = SimpleNamespace(seed=lrsearch.seed(), epochs=3, scheduler=lrsearch.scheduler)
+for loss in objective(run):
+    lrsearch.report(val_loss=loss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["single", "processes", "command"])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_ctrl_c_and_kill_9_leave_none_of_the_loaders_processes(stop: signal.Signals, form: str, tmp_path: Path) -> None:
+    path = write_job(tmp_path, None, kept=True, hangs=True).partition(":")[0]
+    words = ["--budget", "4", "--epochs", "3", "--confirm", "0", "--device", "cpu", "--out", str(tmp_path / "runs")]
+    if form == "command":
+        script = tmp_path / "script.py"
+        script.write_text(Path(path).read_text() + SCRIPT)
+        words += ["--", sys.executable, str(script)]
+    else:
+        words += [f"{path}:objective", "--jobs", "2" if form == "processes" else "1"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "lrsearch", "run", *words], stderr=subprocess.PIPE, start_new_session=True
+    ) as command:
+        deadline = time.monotonic() + 240
+        while not any((tmp_path / "runs").rglob("journal.log")) or not any((tmp_path / "seen").iterdir()):
+            assert command.poll() is None, command.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        time.sleep(2)
+        command.send_signal(stop)
+        command.communicate(timeout=120)
+    assert command.returncode == (130 if stop == signal.SIGINT else -signal.SIGKILL)
     assert_all_ended(tmp_path)
