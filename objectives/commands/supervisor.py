@@ -126,7 +126,7 @@ def _signal(pid: int, number: int) -> None:
 def _below(root: int) -> set[int]:
     """The process ids of all descendants that have not ended."""
     children: dict[int, list[int]] = {}
-    if root == os.getpid() and not _has_children():
+    if sys.platform == "linux" and root == os.getpid() and not _has_children():
         return set()
     for pid, parent in _processes():
         children.setdefault(parent, []).append(pid)
@@ -140,7 +140,7 @@ def _below(root: int) -> set[int]:
 
 
 def _has_children() -> bool:
-    """Whether a child of this process has not been waited for; on Linux orphans become its children, too."""
+    """Whether a child of this process has not been waited for, an orphan that became its child, too; on Linux."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

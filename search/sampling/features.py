@@ -61,14 +61,19 @@ class Features:
         return features
 
     def logs(self, x: Array) -> Array:
-        """Features ``(m, d)`` before scaling: natural logarithms of rates, and the length; nothing beside curves."""
-        rates = x[:, : SEGMENTS + 2] * self._scale + self._center
-        return np.column_stack([rates, x[:, SEGMENTS + 2]])
+        """Features ``(m, d)`` before scaling, comparable between horizons; without what is beside curves.
+
+        They are natural logarithms of rates; of the integral, too, as a share of the whole horizon; and the length.
+        """
+        center, scale = self.scaling
+        return np.column_stack([x[:, : SEGMENTS + 2] * scale + center, x[:, SEGMENTS + 2]])
 
     @property
     def scaling(self) -> tuple[Array, Array]:
-        """Mean and standard deviation of the logarithms over the reference schedules, ``(d - 1,)`` each."""
-        return self._center, self._scale
+        """Mean and standard deviation of these logarithms over the reference schedules, ``(d - 1,)`` each."""
+        center = self._center.copy()
+        center[SEGMENTS] -= math.log(POINTS_PER_EPOCH * self._whole)
+        return center, self._scale
 
     def _beside(self, x: Array, schedules: Sequence[Schedule]) -> Array:
         """The features, and with them what is searched beside the curves."""

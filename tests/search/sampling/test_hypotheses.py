@@ -75,11 +75,13 @@ def test_a_surface_depends_on_rates_relative_to_the_middle_of_the_range_alone() 
     assert one.at(tenfold, MIDDLE + math.log(10)) == pytest.approx(one.at(logs, MIDDLE))
 
 
-def test_features_are_unscaled_to_logarithms_of_rates() -> None:
-    flat = Schedule("constant", 0.02, EPOCHS)
-    logs = MODEL.features.logs(MODEL.features.whole([flat]))[0]
-    assert logs[:8] == pytest.approx([math.log(0.02)] * 8)
-    assert logs[9:] == pytest.approx([math.log(0.02), 0.0])
+@pytest.mark.parametrize("horizon", [EPOCHS, 100, 5000])
+def test_features_are_unscaled_to_logarithms_of_rates_whatever_the_horizon(horizon: int) -> None:
+    features = CurveModel(default_space("sgd", horizon)).features
+    logs = features.logs(features.whole([Schedule("constant", 0.02, horizon)]))[0]
+    assert logs == pytest.approx([*[math.log(0.02)] * 10, 0.0])
+    half = features.after(Schedule("constant", 0.02, horizon), horizon // 2)
+    assert features.logs(half[None])[0] == pytest.approx([*[math.log(0.02)] * 8, math.log(0.01), math.log(0.02), -1.0])
 
 
 def test_jobs_on_the_same_data_can_be_left_out() -> None:
