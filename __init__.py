@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .errors import DataError, InputError, LrsearchError, MissingPartError, ObjectiveError, StudyError
     from .objectives import Command, Measurement, Objective, Run, TaskOptions, TensorTask, UserObjective
     from .objectives.adapters import LightningCallback, attach
-    from .objectives.anywhere import param, report, scheduler, seed
+    from .objectives.script_calls import param, report, scheduler, seed
     from .run_folder import load
     from .search import Budget, Probe, SearchResult, TrialRecord
     from .search.sampling.curve_sampler import CurvePruner, CurveSampler
@@ -68,7 +68,7 @@ _HOME = {
     "api": ("find", "run", "work"),
     "errors": ("DataError", "InputError", "LrsearchError", "MissingPartError", "ObjectiveError", "StudyError"),
     "run_folder": ("load",),
-    "objectives.anywhere": ("param", "report", "scheduler", "seed"),
+    "objectives.script_calls": ("param", "report", "scheduler", "seed"),
     "objectives": ("Command", "Measurement", "Objective", "Run", "TaskOptions", "TensorTask", "UserObjective"),
     "objectives.adapters": ("LightningCallback", "attach"),
     "search": ("Budget", "Probe", "SearchResult", "TrialRecord"),

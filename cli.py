@@ -63,7 +63,7 @@ def _load_families(specs: Sequence[str]) -> None:
 
 
 def _complain(error: Exception, code: int) -> int:
-    from .reports.terminal.plain import plain
+    from .reports.terminal.plain_text import plain
 
     print(f"lrsearch: error: {plain(error)}", file=sys.stderr)
     return code
@@ -141,8 +141,8 @@ def _transfer(args: commands.Transfer) -> int:
     from rich.console import Console
 
     from .api import transfer
-    from .reports.facts.longer import longer, text_table
-    from .reports.terminal.plain import plain
+    from .reports.facts.transfer import longer, text_table
+    from .reports.terminal.plain_text import plain
     from .reports.terminal.progress import LineProgress
 
     asked = replace(args, progress=LineProgress(Console(stderr=True)))
@@ -161,7 +161,7 @@ def _work(args: commands.Worker) -> int:
 
     from .api import work
     from .reports.facts.numbers import plural
-    from .reports.terminal.plain import plain
+    from .reports.terminal.plain_text import plain
     from .reports.terminal.progress import LineProgress
     from .search import sigterm_like_ctrl_c
 

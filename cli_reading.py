@@ -18,7 +18,7 @@ OK = 0
 
 def make_report(args: commands.Report) -> int:
     """Write the report of a run."""
-    from .reports.terminal.plain import plain
+    from .reports.terminal.plain_text import plain
     from .run_folder import write_report
 
     result = _load(args)

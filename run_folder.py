@@ -106,7 +106,7 @@ def write_outputs(result: SearchResult) -> None:
         StudyError: The disk is full, or the folder cannot be written; older files are as they were.
     """
     from .reports.export import write_best
-    from .reports.export.wider import write_wider_space
+    from .reports.export.wider_space import write_wider_space
 
     assert result.folder is not None
     folder = Path(result.folder)

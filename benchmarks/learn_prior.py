@@ -1,4 +1,4 @@
-"""Make ``search/sampling/learnt.npz`` from the recorded tables: what schedules ended at in other jobs.
+"""Make ``search/sampling/recorded_jobs.npz`` from the recorded tables: what schedules ended at in other jobs.
 
     uv run python benchmarks/learn_prior.py
 
@@ -16,7 +16,7 @@ from quality import record
 
 from lrsearch.search.sampling.features import Features, warping
 from lrsearch.search.sampling.gaussian_process import fit_kernel
-from lrsearch.search.sampling.learnt import FILE, VERSION
+from lrsearch.search.sampling.recorded_jobs import FILE, VERSION
 
 JOBS = (
     "digits-mlp",

@@ -10,10 +10,10 @@ from ..errors import ObjectiveError
 from ..spaces import IN_EPOCHS, Counting, Schedule
 from ..spaces.beside import Value, for_job, multiplier_name
 from ..spaces.groups import as_optimizers, group_names, group_ratios, unnamed
-from .following import Follower, Place, check_accumulation
 from .optimizer import TrainedOptimizer, unwrapped
-from .reacting import reaction_of
+from .plateau import reaction_of
 from .reports import Reports
+from .schedule_check import Follower, Place, check_accumulation
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..spaces import Schedule
 from .objective import Measurement
 from .optimizer import DescribedOptimizer
-from .reacting import lower, reaction_of
+from .plateau import lower, reaction_of
 from .recipe import Recipe, Split, Splits
 
 EVAL_BATCH = 2048

@@ -14,7 +14,7 @@ from ..errors import ObjectiveError
 from ..redaction import redact_words
 from ..spaces import IN_EPOCHS, Counting, Schedule
 from ..spaces.groups import as_optimizers, leading
-from .current import as_current
+from .current_run import as_current
 from .loading import absolute, arguments_of, load_function
 from .numbers import numbers_of
 from .objective import Measurement

@@ -11,7 +11,7 @@ from typing import Any
 from ..search import SearchResult, Tally, TrialRecord
 from .facts.headline import headline
 from .images import slide
-from .terminal.plain import plain
+from .terminal.plain_text import plain
 from .terminal.progress import best, outcomes, spent, start_line
 
 EVERY_S = 0.5

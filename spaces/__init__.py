@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from .files import read_schedule
     from .one_line import schedule_from_line
-    from .own import add_family, family
+    from .own_families import add_family, family
     from .schedule import Interval, Schedule
     from .space import ScheduleSpace, default_space
     from .toml import params_from, read_space, read_usual, space_from_dict, space_from_toml, space_to_dict
@@ -92,7 +92,7 @@ _HOME = {
     ),
     "files": ("read_schedule",),
     "one_line": ("schedule_from_line",),
-    "own": ("add_family", "family"),
+    "own_families": ("add_family", "family"),
     "schedule": ("Interval", "Schedule"),
     "space": ("ScheduleSpace", "default_space"),
     "toml": ("params_from", "read_space", "read_usual", "space_from_dict", "space_from_toml", "space_to_dict"),

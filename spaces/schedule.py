@@ -210,7 +210,7 @@ class Schedule:
         made = [self._built(o, steps_per_epoch, r, scaled=scaled) for o, r in zip(optimizers, ratios, strict=True)]
         if len(made) == 1:
             return made[0]
-        from .together import Together  # brings PyTorch along
+        from .joint_scheduler import Together  # brings PyTorch along
 
         return Together(made)
 

@@ -20,7 +20,7 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage
 
-from lrsearch.search.storage import leases, owners, seen
+from lrsearch.search.storage import leases, owners, stopwatch
 from lrsearch.search.storage.owners import Owner
 
 Job = Callable[[BaseStorage], None]
@@ -273,7 +273,7 @@ class World:
         patch.setattr(owners, "_ticks", lambda pid: self.current.machine.processes[pid].ticks)  # type: ignore[union-attr]
         patch.setattr(owners, "psutil", _Psutil(table))
         patch.setattr(leases, "_HEART", _Own(self, "heart"))
-        patch.setattr(seen, "_SEEN", _OwnSeen(self))
+        patch.setattr(stopwatch, "_SEEN", _OwnSeen(self))
 
 
 class _Psutil:

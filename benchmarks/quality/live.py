@@ -17,7 +17,7 @@ from lrsearch.objectives import Measurement, TensorTask
 from lrsearch.objectives.lanes import Lanes
 from lrsearch.search.finals.baselines import baselines, first_schedules
 from lrsearch.search.notes.trial import TrialNotes
-from lrsearch.search.sampling.learnt import learnt
+from lrsearch.search.sampling.recorded_jobs import recorded_jobs
 from lrsearch.search.sampling.scale import Scale, probe_rates, scale_of
 from lrsearch.search.trial.divergence import diverged
 from lrsearch.spaces import Schedule
@@ -77,7 +77,7 @@ class _Study:
         probed = probe_of(name, data_dir, weights) if contender.startswith("probe") else None
         self.study = make(contender, self.space, seed, probed[1] if probed else None)
         if isinstance(self.study.sampler, CurveSampler) and self.study.sampler.model.others is not None:
-            self.study.sampler.model.others = learnt(related(name))
+            self.study.sampler.model.others = recorded_jobs(related(name))
         self.course = Course(seed, probed[0] if probed else 0)
         firsts = first_schedules(self.space, probed[1]) if probed else []
         if contender.startswith("baselines"):

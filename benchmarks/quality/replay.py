@@ -17,7 +17,7 @@ from lrsearch.search.finals.baselines import baselines, first_schedules
 from lrsearch.search.sampling.curve_model import CurveModel
 from lrsearch.search.sampling.features import Features
 from lrsearch.search.sampling.initial_design import next_design
-from lrsearch.search.sampling.learnt import Learnt, learnt
+from lrsearch.search.sampling.recorded_jobs import RecordedJobs, recorded_jobs
 from lrsearch.search.sampling.scale import Scale
 from lrsearch.search.session.beginning import BASELINES_AFTER
 from lrsearch.spaces import Schedule, ScheduleSpace
@@ -45,7 +45,7 @@ class TableModel(CurveModel):
         scale: Scale | None = None,
         *,
         scans: bool = True,
-        others: Learnt | None = None,
+        others: RecordedJobs | None = None,
     ) -> None:
         self.table, self.scans = table, scans
         self.__dict__["pool_rates"] = np.array([s.base_lr for s in table.schedules])
@@ -96,7 +96,7 @@ def run(contender: str, name: str, seed: int, compute: float, data_dir: str) -> 
     probes, ours = sampler_name == "probe", sampler_name in OURS
     epochs, scale = probe_of(name, data_dir, seed) if probes else (0, None)
     scans, learns = sampler_name in ("curve", "later", "scan"), sampler_name in ("curve", "later")
-    model = TableModel(table, space, scale, scans=scans, others=learnt(record.related(name)) if learns else None)
+    model = TableModel(table, space, scale, scans=scans, others=recorded_jobs(record.related(name)) if learns else None)
     first = model.rows(first_schedules(space, scale)) if scale else []
     untuned = model.rows(list(baselines(space).values())) if sampler_name in ("baselines", "later", "scan") else []
     sampler = SAMPLERS["random" if ours else sampler_name](space, seed)

@@ -10,9 +10,9 @@ from typing import Any
 
 from ...errors import MissingPartError, ObjectiveError
 from ...spaces import Schedule
-from ..anywhere import run_here, schedule_by_hand
-from ..current import current_run
+from ..current_run import current_run
 from ..run import Run
+from ..script_calls import run_here, schedule_by_hand
 
 _PACKAGES = ("lightning.pytorch", "pytorch_lightning")
 _NEVER = sys.maxsize

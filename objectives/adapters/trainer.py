@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from ...errors import MissingPartError, ObjectiveError
 from ...spaces import Schedule
-from ..anywhere import run_here, schedule_by_hand
-from ..current import current_run
+from ..current_run import current_run
 from ..run import Run
+from ..script_calls import run_here, schedule_by_hand
 
 T = TypeVar("T")
 _CLOCKS = ("_runtime", "_per_second", "_time")

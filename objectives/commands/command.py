@@ -21,7 +21,7 @@ from ..objective import Measurement
 from ..optimizer import TrainedOptimizer, range_name
 from .environment import environment, short_folder, visible
 from .program import checked_words, name_of
-from .searched import samples, varied
+from .searched_values import samples, varied
 from .sources import MetricFile, Source
 from .template import WHOLE, Library, Template, Values
 from .training import LEAVE_S, Report, Training

@@ -5,7 +5,7 @@ What a lane computes is what the trial computes alone, but for rounding (and the
 
 from __future__ import annotations
 
-from .choose import choose_graph, supports_lanes
+from .lane_choice import choose_graph, supports_lanes
 from .lanes import Lanes
 from .optim import LaneOptimizer
 from .speed import crowd_speed, lane_speeds, part_of

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...spaces import Schedule
 from ...spaces.families import Array
-from ..reacting import Reaction
+from ..plateau import Reaction
 from ..recipe import Recipe, Split
 from ..training import shuffled
 

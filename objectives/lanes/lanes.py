@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ...spaces import Schedule
 from ..objective import Measurement
-from ..reacting import reaction_of
+from ..plateau import reaction_of
 from ..recipe import Recipe, Splits
 from .batches import EpochBatches, Lane, generators
 from .graph import StepGraph, graphs_possible

@@ -14,8 +14,8 @@ from ...search import SearchResult, TrialRecord
 from ...spaces import IN_EPOCHS, Counting
 from ..export import export
 from ..facts.answer import answer
-from ..facts.confirmed import standing
 from ..facts.curves import Line, TrialCurves, curves, lr_line
+from ..facts.fresh_seeds import standing
 from ..facts.marks import finalist, label, lowest_in_search, recommended, title, word
 from ..facts.tables import num
 from ..figures.theme import GRID, INK, MUTED, axis, family_color, layout

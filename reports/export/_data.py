@@ -14,7 +14,7 @@ from ...objectives import TrainedOptimizer
 from ...search import Outcome, TrialRecord
 from ...spaces import Schedule
 from ...spaces.files import KIND, read_json
-from ..facts.confirmed import facts as confirmed_facts
+from ..facts.fresh_seeds import facts as confirmed_facts
 from ._source import MOST_STEPS, Format, Source, lrsearch_version
 
 _PLAIN: dict[str, tuple[type, ...]] = {

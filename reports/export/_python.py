@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...search import SearchResult, TrialRecord
-from ..facts.confirmed import standing
-from ..facts.longer import caution
+from ..facts.fresh_seeds import standing
+from ..facts.transfer import caution
 from ..facts.verdict import expected
 from ._source import Source, lrsearch_version
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord
 from ...spaces import get_family, in_unit
-from .confirmed import ConfirmedRow, confirmed_rows
 from .edges import Edge, edges
+from .fresh_seeds import ConfirmedRow, confirmed_rows
 from .headline import Headline, headline, no_answer
 from .marks import recommended
 from .numbers import num, plural

@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 from ...search import SearchResult
 from .base_lr import base_lr_figure
-from .compared import loss_panel, lr_panel
+from .comparison import loss_panel, lr_panel
 from .explorer import explorer_figure
 from .families import family_figure
-from .paired import paired_panel
+from .paired_differences import paired_panel
 from .panel import Panel
 from .parameters import parameter_figures
 from .progress import progress_figure
-from .ranked import ranked_figure
+from .ranked_curves import ranked_figure
 from .response import response_panel
 from .stops import stops_figure
 from .theme import Figure

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...search import SearchResult
-from ...search.notes.at_end import Response
+from ...search.notes.ending import Response
 from ...search.results.response import response
 from ..facts.edges import edges
 from ..facts.marks import lowest_in_search, recommended, word

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ...search import SearchResult
-from ...search.notes.at_end import Response
+from ...search.notes.ending import Response
 from ...search.results.response import response
 from ..facts.marks import lowest_in_search, recommended, word
 from ..facts.numbers import num

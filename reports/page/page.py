@@ -22,20 +22,20 @@ from ..export._files import replace_file
 from ..facts import rows, spending, tables
 from ..facts.answer import answer
 from ..facts.curves import phases
-from ..facts.early import early_orders
-from ..facts.longer import longer
+from ..facts.early_epochs import early_orders
 from ..facts.marks import recommended
 from ..facts.numbers import cell, num, param
 from ..facts.probe import probe_sentences
+from ..facts.transfer import longer
 from ..figures import PANELS, figures_of
 from ..figures.base_lr import wall
 from ..figures.contenders import contenders
-from ..figures.longer import longer_panel
 from ..figures.panel import NARROW, WIDE, svg
 from ..figures.parameters import parameters
 from ..figures.probe import probe_panel
 from ..figures.response import close_range
 from ..figures.theme import DARK, OUTCOMES, RANKS, STARTING, SYMBOLS, Figure, family_color, family_symbol
+from ..figures.transfer import longer_panel
 from ..figures.waterfall import waterfall
 
 

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from ...search import SearchResult, Tally, TrialRecord
 from ...spaces import IN_EPOCHS, Counting
-from ..facts.confirmed import facts as confirmed_facts
+from ..facts.fresh_seeds import facts as confirmed_facts
 from ..facts.headline import headline
 
 

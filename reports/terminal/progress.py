@@ -19,7 +19,7 @@ from ...search import Progress, Silent, Tally, TrialRecord, duration
 from ...spaces import IN_EPOCHS, amount
 from ..facts.numbers import plural
 from .json_output import JsonProgress
-from .plain import plain
+from .plain_text import plain
 
 BAR = 30
 """Characters of the bar."""

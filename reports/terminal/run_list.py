@@ -17,7 +17,7 @@ from ...search import JOURNAL, WHEREABOUTS, SearchResult
 from ..facts.headline import headline
 from ..facts.marks import recommended
 from ..facts.numbers import cell, plural
-from .plain import plain
+from .plain_text import plain
 
 STALE_AFTER_S = 60.0
 """A ``best.json`` this many seconds older than its journal may be of an earlier session: then the journal is read."""

@@ -13,14 +13,14 @@ from rich.text import Text
 
 from ...options import STORAGE
 from ...search import SearchResult, TrialRecord, whereabouts
-from ..export.wider import wider_space_file
+from ..export.wider_space import wider_space_file
 from ..facts.answer import tally
-from ..facts.confirmed import ConfirmedRow, confirmed_rows
+from ..facts.fresh_seeds import ConfirmedRow, confirmed_rows
 from ..facts.headline import headline
 from ..facts.marks import label, recommended, title
 from ..facts.numbers import cell, two_digits
 from .braille import lr_plot, sparkline
-from .plain import plain
+from .plain_text import plain
 from .progress import outcomes
 
 WIDE = 100

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...spaces import Schedule, ScheduleSpace
 from ..sampling.scale import Scale
-from ..sampling.usual import usual
+from ..sampling.usual_schedule import usual
 
 BASELINES = {"constant": "constant", "linear": "linear to zero", "cosine": "cosine to zero"}
 OWN = "your own"

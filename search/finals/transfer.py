@@ -15,8 +15,8 @@ from optuna.trial import TrialState
 from ...errors import InputError, StudyError
 from ...spaces import Schedule
 from ..budget.ledger import Allowance
-from ..engines.busy import Processors
 from ..engines.choice import choose_engine
+from ..engines.free_processors import Processors
 from ..engines.run import run_trials
 from ..notes.trial import TrialNotes
 from ..plan import Plan

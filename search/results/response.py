@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ...spaces import Schedule, ScheduleSpace
-from ..notes.at_end import NotedResponse, Response
+from ..notes.ending import NotedResponse, Response
 from .search import SearchResult
 
 Array = NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ...errors import MissingPartError, StudyError
 from ...spaces import IN_EPOCHS, Counting, ScheduleSpace, space_from_dict
-from ..notes.at_end import NotedResponse, Shares
+from ..notes.ending import NotedResponse, Shares
 from .confirmation import Confirmation
 from .probe import Probe
 from .trial import TrialRecord

@@ -20,8 +20,8 @@ from .features import Array, Features
 from .gaussian_process import Kernel, Posterior, log_improvement
 from .hypotheses import Mixture, Prior
 from .initial_design import next_design, scan
-from .learnt import Learnt
 from .observations import Curve, Params, Seen, blind_before, curve_of, observe, worth_knowing
+from .recorded_jobs import RecordedJobs
 from .scale import Scale
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,7 +57,7 @@ class CurveModel:
     """
 
     def __init__(
-        self, space: ScheduleSpace, seed: int = 0, scale: Scale | None = None, others: Learnt | None = None
+        self, space: ScheduleSpace, seed: int = 0, scale: Scale | None = None, others: RecordedJobs | None = None
     ) -> None:
         self.space, self.seed, self.scale, self.others = space, seed, scale, others
         self._forget("")

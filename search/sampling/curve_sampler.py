@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial
 from ...spaces import ScheduleSpace
 from .curve_model import CurveModel
 from .distributions import distributions
-from .learnt import learnt
 from .observations import reported
+from .recorded_jobs import recorded_jobs
 from .scale import Scale
 
 PRUNE_FROM = 0.2
@@ -47,7 +47,7 @@ class CurveSampler(BaseSampler):
     def __init__(
         self, space: ScheduleSpace | CurveModel, seed: int = 0, skipped: int = 0, scale: Scale | None = None
     ) -> None:
-        self.model = space if isinstance(space, CurveModel) else CurveModel(space, seed, scale, learnt())
+        self.model = space if isinstance(space, CurveModel) else CurveModel(space, seed, scale, recorded_jobs())
         self._seed, self._skipped = seed, skipped
         self._others = RandomSampler(seed=seed)
 

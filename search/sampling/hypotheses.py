@@ -19,8 +19,8 @@ from scipy.special import logsumexp
 from .curve_fit import MAX_ROWS, SURE, Fit
 from .features import Array, Features
 from .gaussian_process import Posterior, log_improvement
-from .learnt import Learnt
 from .observations import Seen, observations
+from .recorded_jobs import RecordedJobs
 
 NONE = 0.05
 """Probability that a job looks like none of the recorded ones, before anything was seen."""
@@ -40,19 +40,19 @@ class Prior:
     """What recorded jobs say about the curves of a space.
 
     Args:
-        learnt: The recorded jobs.
+        jobs: The recorded ones.
         features: The space's.
         middle: Natural logarithm of the middle of its range of base_lr.
         pool: Features of candidates that are always looked at, ``(m, d)``: their values are kept.
 
     Attributes:
         pool: As given.
-        log_prior: See `Learnt`.
+        log_prior: See `RecordedJobs`.
     """
 
-    def __init__(self, learnt: Learnt, features: Features, middle: float, pool: Array) -> None:
-        self._learnt, self._features, self._middle, self.pool = learnt, features, middle, pool
-        self.log_prior = learnt.log_prior
+    def __init__(self, jobs: RecordedJobs, features: Features, middle: float, pool: Array) -> None:
+        self._jobs, self._features, self._middle, self.pool = jobs, features, middle, pool
+        self.log_prior = jobs.log_prior
         self._all = np.arange(len(self.log_prior))
         self._seen: dict[bytes, Array] = {}
         self._at_pool: dict[int, Array] = {}
@@ -61,17 +61,17 @@ class Prior:
         """What all hypotheses expect at observations ``(n, d)``: ``(hypotheses, n)``; computed once for each."""
         new = [row for row in x if row.tobytes() not in self._seen]
         if new:
-            values = self._learnt.at(self._features.logs(np.stack(new)), self._middle, self._all)
+            values = self._jobs.at(self._features.logs(np.stack(new)), self._middle, self._all)
             self._seen.update((row.tobytes(), column) for row, column in zip(new, values.T, strict=True))
         return np.stack([self._seen[row.tobytes()] for row in x], axis=1)
 
     def at(self, x: Array, which: NDArray[np.intp]) -> Array:
         """What some hypotheses expect at candidates ``(m, d)``: ``(len(which), m)``."""
         if x is not self.pool:
-            return self._learnt.at(self._features.logs(x), self._middle, which)
+            return self._jobs.at(self._features.logs(x), self._middle, which)
         for i in which:
             if i not in self._at_pool:
-                self._at_pool[i] = self._learnt.at(self._features.logs(x), self._middle, np.array([i]))[0]
+                self._at_pool[i] = self._jobs.at(self._features.logs(x), self._middle, np.array([i]))[0]
         return np.array([self._at_pool[i] for i in which]).reshape(len(which), len(x))
 
 

@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 
 from ...spaces import Schedule, ScheduleSpace
 from .features import Array
-from .usual import usual
+from .usual_schedule import usual
 
 PLACES, PLACE_BELOW = (0.55, 0.8), 0.35
 """Places in the range of base_lr (0 to 1, on its own scale) that a search begins with, and where it goes on if the

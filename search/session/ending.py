@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from optuna.study import Study
 
-from ..notes.at_end import Shares
+from ..notes.ending import Shares
 from ..notes.study import StudyNotes
 from ..results.importance import NOTED_FROM, importance
 from ..results.response import noted_response

@@ -11,10 +11,10 @@ from optuna.study import Study
 from ...objectives import TensorObjective
 from ...spaces import Schedule
 from ..budget.ledger import Allowance
-from ..engines.busy import Processors
 from ..engines.choice import choose_engine, widths_for
 from ..engines.crowd import crowd_or_alone
 from ..engines.engine import Engine
+from ..engines.free_processors import Processors
 from ..engines.processes import check_in_worker
 from ..engines.run import run_trials
 from ..finals.baselines import baselines

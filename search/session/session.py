@@ -32,7 +32,7 @@ from ..trial.settings import Terms
 from .beginning import Later, begin_study, first_queued, first_schedule, guide, note_session, queue_first
 from .books import Books, OwnBooks, Queued, Searching
 from .draws import skipped_numbers
-from .earlier import Earlier
+from .earlier_sessions import Earlier
 from .ending import note_at_end
 from .failures import Failures
 from .members import POLL_S, Alone, Members

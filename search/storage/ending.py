@@ -10,7 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from ..notes.trial import TrialNotes
-from .seen import older
+from .stopwatch import older
 from .trial_notes import AnyTrial, outcome_of, store_notes
 
 NOTHING = TrialNotes()

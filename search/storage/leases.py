@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from ..notes.trial import Signature, TrialNotes
 from .ending import end, end_interrupted, first_of_its_kind, queue_interrupted
 from .owners import owner_of, this_process
-from .seen import older, seen_for
+from .stopwatch import older, seen_for
 from .trial_notes import AnyTrial, note_trial, store_notes
 
 LEASE_S = 120.0

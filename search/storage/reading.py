@@ -10,7 +10,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 
 from ...errors import StudyError
-from ..notes.at_end import NotedResponse, Shares
+from ..notes.ending import NotedResponse, Shares
 from ..notes.study import SessionNotes, Settings, StudyNotes
 from ..results.confirmation import Confirmation
 from ..results.probe import Probe

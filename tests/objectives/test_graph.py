@@ -160,7 +160,7 @@ def test_graphs_are_chosen_by_their_speed(
 ) -> None:
     monkeypatch.setenv(SWITCH, "auto")
     times = iter([1.0, fast])
-    monkeypatch.setattr("lrsearch.objectives.lanes.choose.epoch_seconds", lambda *a: next(times))
+    monkeypatch.setattr("lrsearch.objectives.lanes.lane_choice.epoch_seconds", lambda *a: next(times))
     said = f"a CUDA graph of the step is {1 / fast:.1f} times as fast as single launches"
     assert choose_graph(recipe(mlp, sgd), splits(), "cpu", 2) == (used, said)
 

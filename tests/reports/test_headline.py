@@ -10,9 +10,9 @@ import pytest
 from results import confirmed, contested, lr_trial, made_result, made_trial, only
 
 from lrsearch.reports.facts.answer import answer
-from lrsearch.reports.facts.confirmed import confirmed_rows
-from lrsearch.reports.facts.confirmed import facts as confirmed_facts
 from lrsearch.reports.facts.edges import edges
+from lrsearch.reports.facts.fresh_seeds import confirmed_rows
+from lrsearch.reports.facts.fresh_seeds import facts as confirmed_facts
 from lrsearch.reports.facts.gain import gain
 from lrsearch.reports.facts.headline import Headline, headline
 from lrsearch.reports.facts.numbers import cell, listed, rate, together, two_digits

@@ -9,7 +9,7 @@ from dataclasses import replace
 from results import contested
 
 from lrsearch.reports.facts.cautions import cautions
-from lrsearch.reports.facts.longer import longer
+from lrsearch.reports.facts.transfer import longer
 from lrsearch.search import SearchResult, TrialRecord
 
 FINALIST, RIVAL = 18, 0

@@ -14,12 +14,12 @@ from rich.console import Console
 from lrsearch.reports.dashboard.texts import lr_and_loss, noted, study_note, trial_note
 from lrsearch.reports.export import export
 from lrsearch.reports.facts import curves, rows, tables
-from lrsearch.reports.facts.confirmed import confirmed_rows, standing
+from lrsearch.reports.facts.fresh_seeds import confirmed_rows, standing
 from lrsearch.reports.facts.marks import all_marks, finalist, label, lowest_in_search, recommended, word
 from lrsearch.reports.facts.verdict import checks_on_test_data, expected
 from lrsearch.reports.figures.base_lr import base_lr_figure
 from lrsearch.reports.figures.parameters import parameters
-from lrsearch.reports.figures.ranked import join, ranked_figure
+from lrsearch.reports.figures.ranked_curves import join, ranked_figure
 from lrsearch.reports.terminal.json_output import print_json
 from lrsearch.reports.terminal.summary import print_summary
 from lrsearch.search import SearchResult

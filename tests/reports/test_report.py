@@ -17,9 +17,9 @@ from results import confirmed, contested, lr_trial, made_result, only, resumed
 
 from lrsearch.errors import InputError, MissingPartError, StudyError
 from lrsearch.reports.figures import figures_of
-from lrsearch.reports.figures.compared import lr_panel, spread
+from lrsearch.reports.figures.comparison import lr_panel, spread
 from lrsearch.reports.figures.contenders import contenders
-from lrsearch.reports.figures.paired import paired_panel
+from lrsearch.reports.figures.paired_differences import paired_panel
 from lrsearch.reports.figures.panel import Dot, Text
 from lrsearch.reports.figures.theme import DARK, OUTCOMES, RANKS, family_color, family_symbol
 from lrsearch.reports.figures.timeline import timeline

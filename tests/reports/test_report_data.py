@@ -13,7 +13,7 @@ from results import contested, lr_trial, made_result, made_trial, only, resumed
 from lrsearch.reports.facts import answer as answers
 from lrsearch.reports.facts import curves as series
 from lrsearch.reports.facts import edges, rows, spending, tables
-from lrsearch.reports.facts.early import early_orders
+from lrsearch.reports.facts.early_epochs import early_orders
 from lrsearch.reports.figures.base_lr import wall
 from lrsearch.reports.figures.parameters import parameters
 from lrsearch.reports.figures.points import select

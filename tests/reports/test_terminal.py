@@ -17,7 +17,7 @@ from lrsearch.errors import StudyError
 from lrsearch.reports.export import write_best
 from lrsearch.reports.terminal.braille import lr_plot
 from lrsearch.reports.terminal.json_output import JsonProgress
-from lrsearch.reports.terminal.plain import plain
+from lrsearch.reports.terminal.plain_text import plain
 from lrsearch.reports.terminal.progress import LineProgress, LiveProgress, start_line
 from lrsearch.reports.terminal.run_list import print_runs, run_rows
 from lrsearch.reports.terminal.summary import print_summary

@@ -9,7 +9,7 @@ import pytest
 
 import lrsearch
 from lrsearch.cli import main
-from lrsearch.reports.export.wider import write_wider_space
+from lrsearch.reports.export.wider_space import write_wider_space
 from lrsearch.search import Plan, search
 from lrsearch.spaces import Range, default_space
 

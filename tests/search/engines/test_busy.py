@@ -12,8 +12,8 @@ from bowl import Bowl, StopAfter
 
 from lrsearch.objectives import TaskObjective, get_task
 from lrsearch.search import Plan, search
-from lrsearch.search.engines import busy
-from lrsearch.search.engines.busy import Look, Others, Processors, free_for, look, others_between
+from lrsearch.search.engines import free_processors
+from lrsearch.search.engines.free_processors import Look, Others, Processors, free_for, look, others_between
 from lrsearch.search.trial.settings import Terms
 from lrsearch.spaces import default_space
 
@@ -22,12 +22,12 @@ CORES = 4
 
 @pytest.fixture
 def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
-    """A machine of four processors; sets how many of them other programs keep busy."""
+    """A machine of four processors; sets how many of them other programs keep free_processors."""
     before = torch.get_num_threads()
     monkeypatch.setattr("psutil.cpu_count", lambda: CORES)
-    monkeypatch.setattr(busy, "cpu_count", lambda: CORES)
+    monkeypatch.setattr(free_processors, "cpu_count", lambda: CORES)
     torch.set_num_threads(CORES)
-    yield lambda number: monkeypatch.setattr(busy.OTHERS, "now", lambda: number)
+    yield lambda number: monkeypatch.setattr(free_processors.OTHERS, "now", lambda: number)
     torch.set_num_threads(before)
 
 
@@ -105,9 +105,9 @@ def test_what_others_use_is_what_this_process_does_not(monkeypatch: pytest.Monke
     assert others_between(before, Look(20.0, 130.0, 60.0)) == 2.0
     assert others_between(before, Look(20.0, 110.0, 61.0)) == 0.0, "clocks have steps"
     assert others_between(before, Look(20.0, 190.0, 50.0)) == CORES
-    monkeypatch.setattr(busy, "cpu_count", lambda: CORES)
+    monkeypatch.setattr(free_processors, "cpu_count", lambda: CORES)
     assert [free_for(n) for n in (0.0, 0.3, 0.4, 2.0, 4.0)] == [4, 4, 3, 2, 1]
-    monkeypatch.setattr(busy, "cpu_count", lambda: 2)
+    monkeypatch.setattr(free_processors, "cpu_count", lambda: 2)
     assert free_for(0.0) == 2, "a container may use no more"
 
 
@@ -121,7 +121,7 @@ def test_looks_are_real_and_recent(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = iter(
         [Look(0.0, 0.0, 0.0), Look(1.0, 1.0, 0.0), Look(1.05, 9.0, 0.0), Look(99.0, 10.0, 0.0), Look(99.1, 10.2, 0.0)]
     )
-    monkeypatch.setattr(busy, "look", lambda: next(looks))
+    monkeypatch.setattr(free_processors, "look", lambda: next(looks))
     monkeypatch.setattr("psutil.cpu_count", lambda: CORES)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     others = Others()

@@ -15,7 +15,7 @@ from results import lr_trial
 
 from lrsearch.errors import InputError
 from lrsearch.objectives import Measurement
-from lrsearch.reports.facts import confirmed
+from lrsearch.reports.facts import fresh_seeds
 from lrsearch.reports.facts.answer import answer
 from lrsearch.reports.page.page import report_html
 from lrsearch.search import Plan, SearchResult, load_result, open_storage, search
@@ -176,7 +176,7 @@ def test_if_every_fresh_run_fails_nothing_is_recommended_without_a_word(make_pla
     assert confirmation.word == "not distinguishable"
     assert answer(result).verdict.startswith("Nothing is confirmed: every fresh run")
     assert result.best.baseline is not None
-    facts = confirmed.facts(result)
+    facts = fresh_seeds.facts(result)
     assert facts is not None
     assert set(facts["bad_runs"].values()) <= {3, 6, 8}
 
@@ -362,7 +362,7 @@ def test_a_confirmation_is_read_from_storage_alone_and_the_study_is_found_beside
     result = search(plan)
     again = load_result(open_storage(plan.where), None, str(plan.folder))
     assert again == result
-    facts = confirmed.facts(again)
+    facts = fresh_seeds.facts(again)
     assert facts is not None
     assert facts["verdict"] == "not distinguishable"
     assert facts["against"][0]["seeds"] == max(r["seeds"] for r in facts["runs"])

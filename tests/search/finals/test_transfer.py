@@ -18,7 +18,7 @@ import lrsearch
 from lrsearch.cli import main
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import Measurement
-from lrsearch.reports.facts.longer import caution, longer
+from lrsearch.reports.facts.transfer import caution, longer
 from lrsearch.reports.page.page import report_html
 from lrsearch.search import Plan, Silent, Transfer, TrialRecord, search, train_longer
 from lrsearch.search.results.transfer import extrapolated

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from lrsearch.cli import main
 from lrsearch.errors import StudyError
-from lrsearch.search.notes.at_end import NotedResponse, Response, Shares
 from lrsearch.search.notes.contest import Contest, Look
+from lrsearch.search.notes.ending import NotedResponse, Response, Shares
 from lrsearch.search.notes.fields import Notes
 from lrsearch.search.notes.study import Limit, SessionNotes, Settings, StudyNotes
 from lrsearch.search.notes.trial import Signature, TrialLog, TrialNotes

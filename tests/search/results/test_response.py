@@ -10,7 +10,7 @@ import pytest
 from results import made_result
 
 from lrsearch.search import SearchResult
-from lrsearch.search.notes.at_end import NotedResponse, Response
+from lrsearch.search.notes.ending import NotedResponse, Response
 from lrsearch.search.results.response import noted_response, response
 
 

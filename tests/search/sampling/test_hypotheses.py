@@ -19,18 +19,18 @@ from lrsearch.search.sampling.curve_model import LEARNT_POOL, CurveModel
 from lrsearch.search.sampling.features import Array
 from lrsearch.search.sampling.hypotheses import NOISE, OFFSET_SD, REST, SLOPE_SD, Mixture, Prior
 from lrsearch.search.sampling.initial_design import scan
-from lrsearch.search.sampling.learnt import FILE, Surface, learnt
 from lrsearch.search.sampling.observations import Curve, Seen
+from lrsearch.search.sampling.recorded_jobs import FILE, Surface, recorded_jobs
 from lrsearch.spaces import Range, default_space
 
 EPOCHS, LUCK = 8, 0.2
 SPACE = default_space("sgd", EPOCHS)
 MIDDLE = math.log(SPACE.base_lr.low * SPACE.base_lr.high) / 2
-MODEL = CurveModel(SPACE, others=learnt())
+MODEL = CurveModel(SPACE, others=recorded_jobs())
 
 
 def surface(name: str) -> Surface:
-    return next(s for s in learnt().surfaces if s.name == name)
+    return next(s for s in recorded_jobs().surfaces if s.name == name)
 
 
 def job(name: str, decades: float) -> Callable[[Schedule], list[float]]:
@@ -60,7 +60,7 @@ def seen(schedules: list[Schedule], losses: Callable[[Schedule], list[float]]) -
 
 def mixture(finished: list[Seen], running: list[Seen] | None = None, without: tuple[str, ...] = ()) -> Mixture:
     fit = fit_to(finished, kernel_of(finished))
-    prior = Prior(learnt(without), MODEL.features, MIDDLE, MODEL.pool_features[:LEARNT_POOL])
+    prior = Prior(recorded_jobs(without), MODEL.features, MIDDLE, MODEL.pool_features[:LEARNT_POOL])
     return Mixture(prior, fit, with_pending(fit, running or []), finished, running or [])
 
 
@@ -85,9 +85,9 @@ def test_features_are_unscaled_to_logarithms_of_rates_whatever_the_horizon(horiz
 
 
 def test_jobs_on_the_same_data_can_be_left_out() -> None:
-    names = {s.name for s in learnt().surfaces}
+    names = {s.name for s in recorded_jobs().surfaces}
     assert len(names) == 11
-    assert {s.name for s in learnt(("teacher", "text-mlp")).surfaces} == names - {"teacher", "text-mlp"}
+    assert {s.name for s in recorded_jobs(("teacher", "text-mlp")).surfaces} == names - {"teacher", "text-mlp"}
 
 
 def test_a_job_like_a_recorded_one_is_known_after_a_scan() -> None:
@@ -118,7 +118,7 @@ def test_a_hypothesis_predicts_as_its_gaussian_process_does() -> None:
     after = mixture(finished)
     x, z = np.concatenate([t.x for t in finished]), np.concatenate([t.values for t in finished])
     fit = fit_to(finished, kernel_of(finished))
-    hypotheses = learnt().hypotheses
+    hypotheses = recorded_jobs().hypotheses
     candidates = MODEL.features.whole(random_schedules(7, seed=2))
     means, sds = after._predict(candidates)
     for place in (0, len(means) - 1):

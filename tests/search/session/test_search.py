@@ -18,7 +18,7 @@ from results import made_result
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import Measurement, Run, TaskObjective, UserObjective, get_task
 from lrsearch.search import PRUNERS, SAMPLERS, Plan, SearchResult, load_result, open_storage, search
-from lrsearch.search.notes.at_end import Shares
+from lrsearch.search.notes.ending import Shares
 from lrsearch.search.results.importance import NOTED_FROM, importance
 from lrsearch.search.results.response import response
 from lrsearch.spaces import Schedule, ScheduleSpace, default_space

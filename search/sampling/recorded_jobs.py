@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .features import Array
 from .gaussian_process import Kernel, Posterior
 
-FILE = Path(__file__).with_name("learnt.npz")
+FILE = Path(__file__).with_name("recorded_jobs.npz")
 VERSION = 1
 """Of the file's layout and of what the features mean."""
 SHIFTS = np.arange(-1.5, 1.51, 0.25)
@@ -52,7 +52,7 @@ class Surface:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class RecordedJobs:
     """All surfaces at all shifts of the rates: hypotheses of what a new job looks like."""
 
     surfaces: tuple[Surface, ...]
@@ -77,11 +77,11 @@ class Learnt:
 
 
 @cache
-def learnt(without: Collection[str] = ()) -> Learnt:
+def recorded_jobs(without: Collection[str] = ()) -> RecordedJobs:
     """The shipped surfaces, `without` those of some jobs (a tuple), or none if the file is of another version."""
     with np.load(FILE) as file:
         if int(file["version"]) != VERSION:
-            return Learnt(())
+            return RecordedJobs(())
         stored = {key: file[key].astype(float) for key in file.files if key not in ("version", "names")}
         names = [str(name) for name in file["names"]]
     surfaces = []
@@ -91,4 +91,4 @@ def learnt(without: Collection[str] = ()) -> Learnt:
             kernel = Kernel(amplitude, stored["lengths"][i], noise)
             posterior = Posterior.observe(kernel, stored["x"][i], stored["z"][i])
             surfaces.append(Surface(name, posterior, stored["center"][i], stored["scale"][i], middle))
-    return Learnt(tuple(surfaces))
+    return RecordedJobs(tuple(surfaces))

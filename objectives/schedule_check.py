@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ObjectiveError
 from ..spaces import Counting, Schedule
 from .optimizer import unwrapped
-from .reacting import lower
+from .plateau import lower
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer

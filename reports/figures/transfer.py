@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from ...search import SearchResult
-from ..facts.longer import LongerRow, longer
 from ..facts.numbers import num
+from ..facts.transfer import LongerRow, longer
 from .panel import Axis, Dot, Line, Mark, Panel, span, value_axis
 from .theme import INK, MUTED, family_color
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, ObjectiveError
 from ..spaces import Schedule, read_schedule, schedule_from_line
 from .commands.wire import TRIAL, trial_folder
-from .current import current_run
+from .current_run import current_run
 from .optimizer import unwrapped
 
 if TYPE_CHECKING:
