@@ -139,7 +139,7 @@ def test_a_copy_of_lanes_stays_on_the_device_where_its_busiest_moment_leaves_roo
 def graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of lanes on the CPU are captured by the recorder."""
     monkeypatch.setattr("lrsearch.objectives.lanes.graph.cuda_graph", recorded)
-    for module in ("lanes", "choose"):
+    for module in ("lanes", "lane_choice"):
         monkeypatch.setattr(f"lrsearch.objectives.lanes.{module}.graphs_possible", lambda device: True)
 
 

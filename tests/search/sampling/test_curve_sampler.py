@@ -82,13 +82,13 @@ def test_a_diverged_trial_marks_the_wall() -> None:
         return [*values[:-1], math.inf if schedule.base_lr > 0.1 else values[-1]]
 
     late = 0
-    for seed in range(3):
+    for seed in range(5):
         study = optuna.create_study(sampler=CurveSampler(SPACE, seed), pruner=NopPruner())
         optimize(study, 25, walled)
         beyond = [s.base_lr > 0.1 for s in schedules(study)]
         assert any(beyond)
         late += sum(beyond[12:])
-    assert late <= 3 * 3
+    assert late <= 5 * 3
     assert math.isfinite(study.best_value)
 
 
