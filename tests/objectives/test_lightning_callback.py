@@ -300,7 +300,7 @@ BY_STEPS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("options", BY_STEPS, ids=str)
+@pytest.mark.parametrize("options", BY_STEPS, ids=" ".join)
 def test_a_search_that_counts_steps_has_a_report_after_every_so_many(options: dict[str, Any]) -> None:
     seen: list[tuple[int, float]] = []
 
