@@ -58,7 +58,7 @@ def write_job(folder: Path, method: str | None, kept: bool, hangs: bool = False)
     """The spec of a job; its DataLoader's processes leave their ids in a folder, `seen`."""
     seen = folder / "seen"
     seen.mkdir(exist_ok=True)
-    path = folder / f"loader_{method}_{kept}_{hangs}.py"
+    path = folder / f"loader_{method}_{kept}_{hangs}_in_{folder.name}.py"  # a name of its own: its processes import it
     path.write_text(f"FOLDER, METHOD, KEPT, HANGS = {str(seen)!r}, {method!r}, {kept}, {hangs}\n{JOB}")
     return f"{path}:objective"
 
