@@ -18,6 +18,8 @@ CLIP = 2.0
 """A value axis ends this many times as far from the best value as the median, but never before the third quartile."""
 STEEP = 3.0
 """A value axis is logarithmic if its worst value is more than this many times its best."""
+LEAST = 1e-300
+"""No logarithmic axis for values as small as this: its end would be 0."""
 HOVER = "trial %{customdata}<br>%{x:.4g} → %{y:.4g}<extra></extra>"
 
 
@@ -65,7 +67,7 @@ def scale(result: SearchResult, values: Sequence[float] | None = None, **more: A
     best = ordered[0]
     limit = max(best + CLIP * (median(ordered) - best), ordered[int(0.75 * (len(ordered) - 1))])
     kept = [v for v in ordered if v <= limit]
-    log = not result.maximize and best > 0 and kept[-1] > STEEP * best
+    log = not result.maximize and best > LEAST and kept[-1] > STEEP * best
     low, high = _ends(best, kept[-1], log=log, one=len(set(ordered)) == 1)
     border = (kept[-1] * high) ** 0.5 if log else (kept[-1] + high) / 2
     shown = [low, high] if sign > 0 else [-high, -low]

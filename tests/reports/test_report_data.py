@@ -16,7 +16,7 @@ from lrsearch.reports.facts import edges, rows, spending, tables
 from lrsearch.reports.facts.early_epochs import early_orders
 from lrsearch.reports.figures.base_lr import wall
 from lrsearch.reports.figures.parameters import parameters
-from lrsearch.reports.figures.points import select
+from lrsearch.reports.figures.points import scale, select
 from lrsearch.reports.figures.progress import progress
 from lrsearch.reports.figures.stops import stops
 from lrsearch.reports.figures.timeline import timeline
@@ -338,3 +338,8 @@ def test_divergences_that_differ_in_numbers_alone_are_one_reason() -> None:
         spending.Reason("diverged", "train_loss rose far above its start, after epoch 1 to 3", (0, 1)),
     )
     assert spending.reasons(only(made[0]))[0].text == texts[0]
+
+
+def test_the_axis_of_values_that_begin_at_almost_zero_has_ends() -> None:
+    ends = scale(made_result(4), [5e-324, 0.1, 0.2, 0.3]).settings["range"]
+    assert all(math.isfinite(end) for end in ends)
