@@ -52,9 +52,14 @@ class Interrupted(KeyboardInterrupt):
 
 def unknown(kind: str, name: str, known: Iterable[str], error: type[InputError] = InputError) -> InputError:
     """The error for a name that is not registered: it lists the names and the closest one."""
-    from difflib import get_close_matches
-
     names = list(known)
-    close = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    close = closest(name, names, cutoff=0.5)
+    hint = f" Did you mean {close!r}?" if close else ""
     return error(f"unknown {kind} {name!r}.{hint} Choose from: {', '.join(names)}.")
+
+
+def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The name that is most like a wrong one; None if none is by at least `cutoff`, of 1 for the same."""
+    from difflib import get_close_matches  # needed only where something is wrong
+
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=cutoff)), None)

@@ -12,7 +12,7 @@ from dataclasses import MISSING, Field
 from typing import Any
 
 from .commands import COMMANDS, Command
-from .errors import InputError, unknown
+from .errors import InputError, closest, unknown
 from .options import GROUPS, Option, TaskOptions, options_of, told
 
 _WITH_SCRIPT = ("run", "find", "transfer", "worker")
@@ -45,8 +45,8 @@ def parse(argv: Sequence[str] | None = None) -> Command:
         from .families import parameters
 
         parser = make_parser(parameters(_value_of("--family", given)))
-    found, strange = parser.parse_known_args(given)
-    parsed = vars(found)
+    known, strange = parser.parse_known_args(given)
+    parsed = vars(known)
     kind: type[Command] = parsed.pop("kind")
     if strange:
         raise _unknown_option(strange[0], kind, parsed["parser"].format_usage())
@@ -59,11 +59,9 @@ def parse(argv: Sequence[str] | None = None) -> Command:
 
 def _unknown_option(word: str, kind: type[Command], usage: str) -> InputError:
     """The error for a word that a command does not take; names the option that is most like it."""
-    from difflib import get_close_matches
-
     flag, known = word.partition("=")[0], re.findall(r"--([\w-]+)", usage)
-    close = get_close_matches(flag.lstrip("-"), known, n=1)
-    said = f"Did you mean --{close[0]}?" if close else f"See lrsearch {kind.command} --help."
+    close = closest(flag.lstrip("-"), known)
+    said = f"Did you mean --{close}?" if close else f"See lrsearch {kind.command} --help."
     if not word.startswith("-"):
         return InputError(f"lrsearch {kind.command} takes no argument {flag!r}: see lrsearch {kind.command} --help.")
     if not close and kind.command in _WITH_SCRIPT:

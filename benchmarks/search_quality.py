@@ -5,8 +5,9 @@
     uv run python benchmarks/search_quality.py record --tasks digits-mlp
 
 A contender is ``sampler+pruner`` (random, qmc, tpe, gp, curve, or what else curve can begin with: probe, a probe that
-counts; average, the most average curve and the farthest from it; baselines, the three untuned ones; in a replay later,
-which is curve with the baselines after eight trials, as lrsearch run has them; none, median, halving, hyperband, curve;
+counts; average, the most average curve and the farthest from it; baselines, the three untuned ones; scan, without what
+other jobs tell; in a replay later, which is curve with the baselines after eight trials, as lrsearch run has them, and
+there scan has them, too; none, median, halving, hyperband, curve;
 Optuna's at their defaults); of a live study also ``sampler+pruner@families``, such as ``curve+none@all`` or
 ``curve+none@spline``: all values of --contenders are then separated by semicolons.
 Compute is counted in full trials, pruned trials by their epochs. ``live`` trains: each seed is one study with one trial

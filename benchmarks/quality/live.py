@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import optuna
@@ -77,7 +77,7 @@ class _Study:
         probed = probe_of(name, data_dir, weights) if contender.startswith("probe") else None
         self.study = make(contender, self.space, seed, probed[1] if probed else None)
         if isinstance(self.study.sampler, CurveSampler) and self.study.sampler.model.others is not None:
-            self.study.sampler.model.others = recorded_jobs(related(name))
+            self.study.sampler.model.others = partial(recorded_jobs, related(name))
         self.course = Course(seed, probed[0] if probed else 0)
         firsts = first_schedules(self.space, probed[1]) if probed else []
         if contender.startswith("baselines"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import cycle
 from typing import Any, cast
 
@@ -35,7 +36,7 @@ class TableModel(CurveModel):
         space: A space of its horizon.
         scale: What a probe told.
         scans: Whether it begins with a scan of base_lr, as `CurveModel` does.
-        others: What jobs on other data ended at.
+        others: Loads what jobs on other data ended at.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class TableModel(CurveModel):
         scale: Scale | None = None,
         *,
         scans: bool = True,
-        others: RecordedJobs | None = None,
+        others: Callable[[], RecordedJobs] | None = None,
     ) -> None:
         self.table, self.scans = table, scans
         self.__dict__["pool_rates"] = np.array([s.base_lr for s in table.schedules])
@@ -96,7 +97,9 @@ def run(contender: str, name: str, seed: int, compute: float, data_dir: str) -> 
     probes, ours = sampler_name == "probe", sampler_name in OURS
     epochs, scale = probe_of(name, data_dir, seed) if probes else (0, None)
     scans, learns = sampler_name in ("curve", "later", "scan"), sampler_name in ("curve", "later")
-    model = TableModel(table, space, scale, scans=scans, others=recorded_jobs(record.related(name)) if learns else None)
+    model = TableModel(
+        table, space, scale, scans=scans, others=partial(recorded_jobs, record.related(name)) if learns else None
+    )
     first = model.rows(first_schedules(space, scale)) if scale else []
     untuned = model.rows(list(baselines(space).values())) if sampler_name in ("baselines", "later", "scan") else []
     sampler = SAMPLERS["random" if ours else sampler_name](space, seed)

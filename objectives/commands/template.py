@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ...errors import InputError, ObjectiveError
+from ...errors import InputError, ObjectiveError, closest
 from ...spaces import FAMILIES, Schedule
 
 FIELDS = {
@@ -163,11 +163,9 @@ class Values:
 
 def _unknown_field(name: str, text: str, known: Iterable[str]) -> InputError:
     """The error for a field that does not exist; names the one that is most like it, or that has its name in it."""
-    from difflib import get_close_matches
-
     fields = sorted(known)
-    close = [*get_close_matches(name, fields, n=1), *(field for field in fields if name in field.split("_"))]
-    hint = f" Did you mean {{{close[0]}}}?" if close else ""
+    close = closest(name, fields) or next((field for field in fields if name in field.split("_")), None)
+    hint = f" Did you mean {{{close}}}?" if close else ""
     return InputError(
         f"unknown field {{{name}}} in {text!r}.{hint} All fields are in docs/command.md; {{{{{name}}}}} means the "
         f"text {{{name}}}."

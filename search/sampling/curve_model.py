@@ -53,11 +53,15 @@ class CurveModel:
         space: Where schedules come from.
         seed: Seed of the candidates.
         scale: Where base_lr should lie, if a probe has told; it counts less with every trial.
-        others: What other jobs' schedules ended at, for the first proposals.
+        others: Loads what other jobs' schedules ended at, for the first proposals, when it is needed.
     """
 
     def __init__(
-        self, space: ScheduleSpace, seed: int = 0, scale: Scale | None = None, others: RecordedJobs | None = None
+        self,
+        space: ScheduleSpace,
+        seed: int = 0,
+        scale: Scale | None = None,
+        others: Callable[[], RecordedJobs] | None = None,
     ) -> None:
         self.space, self.seed, self.scale, self.others = space, seed, scale, others
         self._forget("")
@@ -99,9 +103,9 @@ class CurveModel:
     def prior(self) -> Prior | None:
         """What other jobs say about this space."""
         span = self.space.base_lr
-        if self.others is None or not self.others.surfaces or not span.log:
+        if self.others is None or not span.log or not (jobs := self.others()).surfaces:
             return None
-        return Prior(self.others, self.features, math.log(span.low * span.high) / 2, self.pool_features[:LEARNT_POOL])
+        return Prior(jobs, self.features, math.log(span.low * span.high) / 2, self.pool_features[:LEARNT_POOL])
 
     @_one_thread
     def propose(self, study: Study, number: int, rng: np.random.Generator) -> Params:
@@ -126,7 +130,7 @@ class CurveModel:
     ) -> tuple[Posterior, Callable[[Array], Array], Array]:
         """The surrogate with the running trials, how much curves ``(m, d)`` promise, and the pool's curves."""
         posterior, best = with_pending(fit, running)
-        if self.prior is None or self.scale is not None or len(finished) >= LEARNT_WITHIN:
+        if len(finished) >= LEARNT_WITHIN or self.scale is not None or self.prior is None:
             return posterior, partial(_own_gains, posterior, best), self.pool_features
         return posterior, Mixture(self.prior, fit, (posterior, best), finished, running).gains, self.prior.pool
 
@@ -183,7 +187,7 @@ class CurveModel:
         tried = [seen.curve.schedule for t in others if (seen := self._seen(study, t)) is not None]  # failed ones, too
         values = {t.curve.schedule: t.values[-1] if t.complete else math.inf for t in finished}
         first, second, below = (self.nearest(schedule) for schedule in scan(self.space))
-        ended = self.prior is None and first[1] in values and second[1] in values  # else other jobs tell where to go on
+        ended = first[1] in values and second[1] in values and self.prior is None  # else other jobs tell where to go on
         places = (first, second, below) if ended and values[second[1]] >= values[first[1]] else (first, second)
         return next((params for params, schedule in places if schedule not in tried), None)
 

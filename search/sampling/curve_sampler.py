@@ -47,7 +47,7 @@ class CurveSampler(BaseSampler):
     def __init__(
         self, space: ScheduleSpace | CurveModel, seed: int = 0, skipped: int = 0, scale: Scale | None = None
     ) -> None:
-        self.model = space if isinstance(space, CurveModel) else CurveModel(space, seed, scale, recorded_jobs())
+        self.model = space if isinstance(space, CurveModel) else CurveModel(space, seed, scale, recorded_jobs)
         self._seed, self._skipped = seed, skipped
         self._others = RandomSampler(seed=seed)
 

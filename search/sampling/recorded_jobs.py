@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +57,7 @@ class RecordedJobs:
 
     surfaces: tuple[Surface, ...]
 
-    @property
+    @cached_property
     def hypotheses(self) -> list[tuple[Surface, float]]:
         """Surfaces and shifts in decades."""
         return [(surface, float(shift)) for surface in self.surfaces for shift in SHIFTS]

@@ -26,7 +26,7 @@ from lrsearch.spaces import Range, default_space
 EPOCHS, LUCK = 8, 0.2
 SPACE = default_space("sgd", EPOCHS)
 MIDDLE = math.log(SPACE.base_lr.low * SPACE.base_lr.high) / 2
-MODEL = CurveModel(SPACE, others=recorded_jobs())
+MODEL = CurveModel(SPACE, others=recorded_jobs)
 
 
 def surface(name: str) -> Surface:
