@@ -7,7 +7,7 @@ import os
 import signal
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,29 +45,43 @@ class LongBowl(Bowl):
     epochs = 12
 
 
+class Clock:
+    """Time as a search in this process sees it (``time.monotonic``): it passes by `sleep` alone, without waiting."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 class Slow(Bowl):
-    """A tenth of a second per epoch."""
+    """A tenth of a second per epoch; of a `Clock` by its `sleep`."""
+
+    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.sleep = sleep
 
     def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
         for measurement in super().run(schedule, **how):
-            time.sleep(0.1)
+            self.sleep(0.1)
             yield measurement
 
 
 class Jump(Bowl):
-    """Half a second an epoch; the process's clock is set when its second epoch ends, and whatever runs too long stops.
+    """A quarter second an epoch; the process's clock is set when its second one ends, and what runs too long stops.
 
     Args:
         by: How far the clock is set, in seconds.
         folder: Where a file says that a process has been killed, if one is to be in its third epoch.
+        sleep: Lets time pass.
     """
 
-    def __init__(self, by: float, folder: Path | None = None) -> None:
-        self.by, self.folder, self.begun = by, folder, time.monotonic()
+    def __init__(self, by: float, folder: Path | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.by, self.folder, self.sleep, self.begun = by, folder, sleep, time.monotonic()
 
     def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
         for measurement in super().run(schedule, **how):
-            time.sleep(0.25)
+            self.sleep(0.25)
             if time.monotonic() - self.begun > 100:
                 raise KeyboardInterrupt
             yield measurement

@@ -11,15 +11,17 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):  # or every process of every
 
 import re
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bowl import Bowl
+from bowl import Bowl, Clock
 from browsers import browser, show
 from hypothesis import settings
 from postgres import postgres_server, postgres_url
+from xdist.scheduler import WorkStealingScheduling
 
 from lrsearch.objectives import TaskObjective, get_task
 from lrsearch.search import Budget, Plan, SearchResult, search
@@ -58,6 +60,14 @@ def make_plan(tmp_path: Path) -> Callable[..., Plan]:
     return make
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that a test's objective moves: a budget of time is spent without waiting, however busy the machine."""
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    return clock
+
+
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
     """A real search of 14 trials on digits."""
@@ -66,6 +76,23 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
         TaskObjective(get_task("digits")), default_space("sgd", 6), Budget.parse("14"), "digits", str(out), device="cpu"
     )
     return search(plan)
+
+
+MEMORY, ENOUGH = "/dev/shm", 2**31  # many containers give it 64 MB, or forbid to run what lies there
+
+
+def pytest_configure() -> None:
+    """Temporary folders lie in memory where there is enough: a disk takes milliseconds for each fsync of a journal."""
+    if os.path.isdir(MEMORY) and os.access(MEMORY, os.W_OK):
+        there = os.statvfs(MEMORY)
+        if there.f_bavail * there.f_frsize > ENOUGH and not there.f_flag & os.ST_NOEXEC:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A process that has no tests left takes some of another's: a few tests take as long as hundreds of others."""
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -68,7 +68,7 @@ def _predict(
     features = Features([t for t, _ in trials], space.counting.every, space.beside)
     y = np.array([v for _, v in trials])
     warp = warping(y)
-    x = features.whole([t for t, _ in trials])
+    x = features.reference
     posterior = Posterior.observe(fit_kernel(x, warp(y)), x, warp(y))
     mean, sd = posterior.predict(features.whole(wanted))
     finite = y[np.isfinite(y)]

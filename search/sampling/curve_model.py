@@ -92,7 +92,7 @@ class CurveModel:
     @cached_property
     def pool_features(self) -> Array:
         """Features of the pool's whole curves, ``(POOL, d)``."""
-        return self.features.whole([self.space.schedule(p) for p in self.pool])
+        return self.features.reference
 
     @cached_property
     def features(self) -> Features:

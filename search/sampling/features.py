@@ -38,6 +38,9 @@ class Features:
         reference: Schedules that fix the scale.
         every: Steps between two reports, of schedules in steps: such a part is what an epoch is to the others.
         beside: Ranges of what is searched beside the schedules: further features.
+
+    Attributes:
+        reference: The features of the reference schedules' whole curves, ``(len(reference), d)``.
     """
 
     def __init__(
@@ -48,8 +51,11 @@ class Features:
         self._whole = self._epochs(reference[0])
         self._finest = max(POINTS_PER_EPOCH, math.ceil(2 * SEGMENTS / self._whole))
         self._center, self._scale = np.zeros(SEGMENTS + 2), np.ones(SEGMENTS + 2)
-        whole = self._rows(reference)[:, :-1]
+        rows = self._rows(reference)
+        whole, lengths = rows[:, :-1], rows[:, -1]
         self._center, self._scale = whole.mean(0), np.maximum(whole.std(0), 1e-3)
+        scaled = np.column_stack([(whole - self._center) / self._scale, lengths])
+        self.reference: Array = self._beside(scaled, reference)
 
     def whole(self, schedules: Sequence[Schedule]) -> Array:
         """The features of whole curves, ``(len(schedules), d)``."""

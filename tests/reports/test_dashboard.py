@@ -77,7 +77,9 @@ def user_attrs(where: str) -> dict[str, Any]:
 @contextmanager
 def serving(server: Server) -> Iterator[Server]:
     """The server answers in a thread."""
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, args=(0.01,), daemon=True
+    )  # it looks so often whether to stop
     thread.start()
     try:
         yield server
@@ -253,7 +255,7 @@ def test_a_database_that_fails_later_is_told_in_a_line_and_once(
     url = f"sqlite:///{tmp_path}/db"
     result = search(make_plan("4", storage=url))
     with make_server(url, result.folder, port=0) as server, errors_in_lines(url):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with sqlite3.connect(tmp_path / "db") as database:
             database.execute("DROP TABLE studies")
         database.close()

@@ -288,6 +288,7 @@ class TestSurrogate:
     ) -> None:
         schedules = default_space("sgd", epochs).sample(np.random.default_rng(0), 200)
         few = Features(schedules)
+        np.testing.assert_array_equal(few.reference, few.whole(schedules))
         monkeypatch.setattr("lrsearch.search.sampling.features.MOST_POINTS", 10 * epochs)
         all_points = Features(schedules)
         np.testing.assert_allclose(few.whole(schedules), all_points.whole(schedules), atol=0.05)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from bowl import Jump, StopAfter
+from bowl import Clock, Jump, StopAfter
 from kills import SERVER, run_session
 
 from lrsearch.search import Plan, load_result, open_storage, search
@@ -40,9 +40,9 @@ def real_clock(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("by", [-HOUR, HOUR])
-def test_a_budget_of_time_does_not_follow_a_clock_that_is_set(make_plan: MakePlan, by: float) -> None:
-    begun = time.monotonic()
-    result = search(make_plan("3s", objective=Jump(by), pruner="none", sampler="random"), None, begun)
+def test_a_budget_of_time_does_not_follow_a_clock_that_is_set(make_plan: MakePlan, clock: Clock, by: float) -> None:
+    begun, objective = time.monotonic(), Jump(by, sleep=clock.sleep)
+    result = search(make_plan("3s", objective=objective, pruner="none", sampler="random"), None, begun)
     assert 3 <= time.monotonic() - begun < 60
     assert result.counts()["out of budget"] == 1
 
@@ -71,8 +71,10 @@ def test_a_worker_that_dies_after_its_clock_was_put_back_is_missed(make_plan: Ma
 
 
 @pytest.mark.parametrize("by", [-HOUR, HOUR])
-def test_a_resumed_search_has_the_seconds_that_are_left_whatever_the_clock_says(make_plan: MakePlan, by: float) -> None:
-    plan = make_plan("4s", objective=Jump(0.0), pruner="none", sampler="random")
+def test_a_resumed_search_has_the_seconds_that_are_left_whatever_the_clock_says(
+    make_plan: MakePlan, clock: Clock, by: float
+) -> None:
+    plan = make_plan("4s", objective=Jump(0.0, sleep=clock.sleep), pruner="none", sampler="random")
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         search(plan, StopAfter(1), begun)
@@ -80,7 +82,7 @@ def test_a_resumed_search_has_the_seconds_that_are_left_whatever_the_clock_says(
     assert first > 1.2
     with clock_set(by):
         begun = time.monotonic()
-        search(replace(plan, objective=Jump(by)), None, begun)
+        search(replace(plan, objective=Jump(by, sleep=clock.sleep)), None, begun)
     assert 4 - 0.5 < first + time.monotonic() - begun < 60
 
 
