@@ -10,7 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from ..notes.trial import TrialNotes
-from .stopwatch import older
+from .stopwatch import Moment, older
 from .trial_notes import AnyTrial, outcome_of, store_notes
 
 NOTHING = TrialNotes()
@@ -41,8 +41,9 @@ def queue_interrupted(study: Study, grace: float = 0.0) -> None:
 
     Two processes may do so at once: of trials that repeat the same one, only the first is run.
     """
+    read = Moment.now()
     for trial in to_repeat(study.get_trials(deepcopy=False)):
-        if older(("ended", study._study_id, trial._trial_id), trial.datetime_complete, grace):
+        if older(("ended", study._study_id, trial._trial_id), trial.datetime_complete, grace, read):
             _queue_again(study, trial, NOTHING)
 
 

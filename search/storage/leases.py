@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from ..notes.trial import Signature, TrialNotes
 from .ending import end, end_interrupted, first_of_its_kind, queue_interrupted
 from .owners import owner_of, this_process
-from .stopwatch import older, seen_for
+from .stopwatch import Moment, older, seen_for
 from .trial_notes import AnyTrial, note_trial, store_notes
 
 LEASE_S = 120.0
@@ -80,33 +80,36 @@ def lease(study: Study, trial: AnyTrial) -> Iterator[None]:
         let_go(study, trial)
 
 
-def abandoned(study: Study, trial: FrozenTrial, grace: float = GRACE_S, *, alone: bool = False) -> bool:
-    """Whether the process that ran a running trial is dead.
+def abandoned(
+    study: Study, trial: FrozenTrial, read: Moment, grace: float = GRACE_S, *, alone: bool = False
+) -> bool:
+    """Whether the process that ran a running trial was dead when the trial was read.
 
     Args:
         study: The trial's study.
         trial: The trial.
+        read: The moment before it was read.
         grace: Seconds after which a trial without a signature counts as abandoned.
         alone: Whether no other process can run trials of this study.
     """
     owner = owner_of(trial)
     if owner is None:
-        return older(("unsigned", study._study_id, trial._trial_id), trial.datetime_start, grace)
+        return older(("unsigned", study._study_id, trial._trial_id), trial.datetime_start, grace, read)
     if owner == this_process():
         return not _HEART.holds(study, trial)
     if alone:  # whoever runs it does so in another copy of the run folder
         return True
     alive = owner.alive()
-    return _run_out(study, trial) if alive is None else not alive
+    return _run_out(study, trial, read) if alive is None else not alive
 
 
-def _run_out(study: Study, trial: FrozenTrial) -> bool:
-    """Whether a lease ran out so long ago that the clocks do not matter, or did not change while we watched it."""
+def _run_out(study: Study, trial: FrozenTrial, read: Moment) -> bool:
+    """Whether a lease had run out so long ago that the clocks do not matter, or did not change while we watched it."""
     notes = TrialNotes.read(trial.user_attrs)
     lease = notes.lease or (notes.signature.lease if notes.signature else 0.0)
     taken = notes.signature.taken if notes.signature else 0.0
-    unchanged = seen_for(("lease", study._study_id, trial._trial_id, taken), lease)
-    return time.time() - lease > SKEW_S or unchanged > LEASE_S
+    unchanged = seen_for(("lease", study._study_id, trial._trial_id, taken), lease, read)
+    return read.time - lease > SKEW_S or unchanged > LEASE_S
 
 
 def recover(study: Study, grace: float = GRACE_S, *, alone: bool = False) -> list[int]:
@@ -122,8 +125,9 @@ def recover(study: Study, grace: float = GRACE_S, *, alone: bool = False) -> lis
         alone: Whether no other process can run trials of this study: this one holds the run folder's lock, and has
             waited for the workers of a killed session.
     """
+    read = Moment.now()
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    ended = [t.number for t in running if abandoned(study, t, grace, alone=alone) and end_abandoned(study, t)]
+    ended = [t.number for t in running if abandoned(study, t, read, grace, alone=alone) and end_abandoned(study, t)]
     queue_interrupted(study, grace)
     return ended
 
@@ -153,13 +157,17 @@ def _runs_elsewhere(trial: FrozenTrial) -> bool:
 
 def clear_unsigned(study: Study, grace: float = GRACE_S) -> None:
     """End trials that were never signed; waits for up to `grace` seconds, since a living process may sign them."""
-    while unsigned := [
-        t for t in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)) if owner_of(t) is None
-    ]:
-        for trial in unsigned:
-            if abandoned(study, trial, grace):
+
+    def unsigned() -> list[FrozenTrial]:
+        return [t for t in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)) if owner_of(t) is None]
+
+    read = Moment.now()
+    while trials := unsigned():
+        for trial in trials:
+            if abandoned(study, trial, read, grace):
                 end_abandoned(study, trial)
         time.sleep(min(grace, 0.2))
+        read = Moment.now()
 
 
 def end_abandoned(study: Study, trial: FrozenTrial, why: str = "its process was killed") -> bool:

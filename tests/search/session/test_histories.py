@@ -178,6 +178,7 @@ class Histories(RuleBasedStateMachine):
         self.machines = [Machine(f"machine-{i}") for i in range(3)]
         self.owners: dict[int, Process] = {}
         self.renewed: dict[int, float] = {}
+        self.looked: dict[tuple[Process, int], tuple[float, dict[int, float]]] = {}
         self.ends: Counter[int] = Counter()
         self.died: dict[int, int] = {}
 
@@ -258,7 +259,9 @@ class Histories(RuleBasedStateMachine):
         """What may not be done is not done."""
         storage, now = self.world.storage, self.world.now
         trial = args.get("trial_id", -1)
-        if name == "set_trial_user_attr":
+        if name == "get_all_trials" and args["states"] == (TrialState.RUNNING,):
+            self.looked[process, args["study_id"]] = now, dict(self.renewed)
+        elif name == "set_trial_user_attr":
             key = args["key"]
             if key == "owner":
                 assert trial not in self.owners, "a trial is signed once"
@@ -273,8 +276,10 @@ class Histories(RuleBasedStateMachine):
                 return  # which the storage refuses
             self.ends[trial] += 1
             if owner is not None and owner is not process and owner.alive and self.holds(owner, trial):
-                late, reason = now - self.renewed[trial], storage.get_trial(trial).user_attrs["reason"]
-                unsigned = reason.endswith("before it began")  # it was, when the other process looked
+                study, _ = storage._trial_id_to_study_id_and_number[trial]
+                looked, renewed = self.looked[process, study]
+                late = looked - renewed.get(trial, looked)
+                unsigned = storage.get_trial(trial).user_attrs["reason"].endswith("before it began")
                 assert late >= LEASE_S or unsigned, f"a living owner lost its trial after {late} s"
 
     def holds(self, owner: Process, trial: int) -> bool:
@@ -317,8 +322,9 @@ class Histories(RuleBasedStateMachine):
         else:
             assert spending.ended == plan.budget.amount
         repeats = Counter(n for t in trials if (n := TrialNotes.read(t.user_attrs).repeats) is not None)
+        outcomes = {t.number: t.outcome for t in result.trials}
         kept = [t for t in result.trials if t.outcome not in ("withdrawn", "running")]
-        assert not [n for n in repeats if result.trials[n].outcome != "interrupted"], "only what was cut off runs again"
+        assert not [n for n in repeats if outcomes[n] != "interrupted"], "only what was cut off runs again"
         counted = [t for t in kept if t.counted]
         if not repeats:  # else two that join at once may know of another number of interrupted trials for a moment
             assert len({str(t.schedule) for t in counted}) == len(counted), "no schedule is trained twice"

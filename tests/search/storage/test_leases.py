@@ -137,6 +137,33 @@ def test_a_lease_of_a_machine_whose_clock_is_behind_is_watched_before_it_is_take
         assert recover(study) == [dead.number]
 
 
+@pytest.mark.parametrize("when", ["before the storage answers", "after"])
+def test_a_process_that_is_stopped_while_it_looks_takes_no_living_owner_for_dead(
+    study: optuna.Study, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """The owner renews its lease all the while; what was read before the stop is old after it."""
+    trial = begin(study, **ELSEWHERE, lease=time.time() + LEASE_S)
+    read, clocks = optuna.Study.get_trials, {"time": time.time, "monotonic": time.monotonic}
+    passed = 0.0
+
+    def stopped(study: optuna.Study, *args: Any, **how: Any) -> Any:
+        nonlocal passed
+        found = read(study, *args, **how) if when == "after" else None
+        passed += 2 * SKEW_S
+        trial.set_user_attr("lease", clocks["time"]() + passed - 0.9 * LEASE_S)
+        return found if found is not None else read(study, *args, **how)
+
+    for name, clock in clocks.items():
+        monkeypatch.setattr(time, name, lambda clock=clock: clock() + passed)
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Study, "get_trials", stopped)
+        assert recover(study) == []
+    passed += 0.2 * LEASE_S
+    assert recover(study) == [], "it is watched from when it was read"
+    passed += LEASE_S
+    assert recover(study) == [trial.number]
+
+
 def test_where_no_other_machine_can_train_its_trials_are_not_waited_for(study: optuna.Study) -> None:
     """As when a container is killed and started again under another name."""
     trial = begin(study, **ELSEWHERE, lease=time.time() + 60)
