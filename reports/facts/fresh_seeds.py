@@ -163,8 +163,8 @@ def _run(row: ConfirmedRow) -> dict[str, Any]:
         "trial": row.trial,
         "mean": _finite(row.mean),
         "seeds": row.seeds,
-        "searched": row.searched,
-        "test": row.test,
+        "searched": None if row.searched is None else _finite(row.searched),
+        "test": {name: _finite(value) for name, value in row.test.items()},
     }
 
 

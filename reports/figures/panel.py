@@ -157,7 +157,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def _round_steps(low: float, high: float, count: int = 5) -> list[float]:
-    raw = (high - low) / count
+    raw = max((high - low) / count, 1e-300)
     base = 10.0 ** math.floor(math.log10(raw))
     step = next(m * base for m in (1, 2, 2.5, 5, 10) if m * base >= raw * 0.999)
     return [round(i * step, 12) for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]

@@ -62,7 +62,7 @@ def _computed(cls: Any) -> tuple[dict[str, Parse], frozenset[str]]:
 def _checked(name: str, value: Any, parse: Parse) -> Any:
     try:
         return parse(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _foreign(f"holds {name} = {str(value)[:80]!r}") from None
 
 
@@ -71,7 +71,8 @@ def _foreign(what: str) -> StudyError:
 
 
 def _parser(hint: Any) -> Parse:
-    """What turns a value of JSON into one of this annotation; it raises `TypeError` or `ValueError` if it is neither.
+    """What turns a value of JSON into one of this annotation; it raises `TypeError`, `ValueError` or
+    `OverflowError` if it is neither.
 
     Reading is done often, and for thousands of trials, so annotations are looked at once.
     """
@@ -96,7 +97,7 @@ def _parser(hint: Any) -> Parse:
     if issubclass(hint, tuple):  # a NamedTuple
         each = [_parser(part) for part in get_type_hints(hint).values()]
         return lambda value: hint(*(parse(v) for parse, v in zip(each, _of((list, tuple), value), strict=True)))
-    return partial(_of, {float: (float, int)}.get(hint, (hint,)))
+    return _number if hint is float else partial(_of, (hint,))
 
 
 def _of(kinds: tuple[type, ...], value: Any) -> Any:
@@ -104,6 +105,12 @@ def _of(kinds: tuple[type, ...], value: Any) -> Any:
     if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
         return value
     raise TypeError
+
+
+def _number(value: Any) -> Any:
+    """The value, if it is a number; `OverflowError` for an integer that is none to a processor."""
+    float(_of((float, int), value))
+    return value
 
 
 def _plain(value: Any) -> Any:

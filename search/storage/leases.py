@@ -80,9 +80,7 @@ def lease(study: Study, trial: AnyTrial) -> Iterator[None]:
         let_go(study, trial)
 
 
-def abandoned(
-    study: Study, trial: FrozenTrial, read: Moment, grace: float = GRACE_S, *, alone: bool = False
-) -> bool:
+def abandoned(study: Study, trial: FrozenTrial, read: Moment, grace: float = GRACE_S, *, alone: bool = False) -> bool:
     """Whether the process that ran a running trial was dead when the trial was read.
 
     Args:

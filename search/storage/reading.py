@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
@@ -19,6 +20,8 @@ from ..results.trial import TrialRecord
 from .studies import CONFIRMATION, PROBE, TEAM, TRANSFER
 from .trial_notes import outcome_of, to_record
 
+END_OF_TIME = 2.5e11
+"""In seconds since the epoch; ``datetime`` ends with the year 9999."""
 MOST = 10**6
 """Reports of a training; more are nobody's, and figures would have a place for each."""
 
@@ -53,7 +56,7 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
         confirmation = load_confirmation(
             optuna.load_study(study_name=name + CONFIRMATION, storage=storage), metric, records
         )
-    sessions = sorted(SessionNotes.stored(attrs), key=lambda session: SessionNotes.read(session).started or 0.0)
+    sessions = sorted(SessionNotes.stored(attrs), key=_begun)
     return SearchResult(
         name,
         notes.settings.to_attrs(),
@@ -68,6 +71,14 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
         probe=probe,
         noted_response=NotedResponse.kept(notes.response),
     )
+
+
+def _begun(session: Mapping[str, Any]) -> float:
+    """When a session began; raises `StudyError` if no calendar has that day."""
+    began = SessionNotes.read(session).started or 0.0
+    if not 0 <= began < END_OF_TIME:
+        raise StudyError(f"the study has a session that began at {began}: another program wrote that.")
+    return began
 
 
 def _check_length(name: str, settings: Settings) -> None:

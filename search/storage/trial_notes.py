@@ -18,6 +18,8 @@ from ..notes.trial import TrialNotes
 from ..results.trial import Outcome, TrialRecord
 
 AnyTrial = Trial | FrozenTrial
+LARGEST = 1e300
+"""A larger number counts as infinite, and one below its inverse as 0: axes need room beside what they show."""
 
 
 def note_trial(trial: Trial, notes: TrialNotes) -> None:
@@ -45,7 +47,7 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
     notes = TrialNotes.read(trial.user_attrs)
     log, signature = notes.shown, notes.signature
     metrics = {name: tuple(_floats(values)) for name, values in log.metrics.items()}
-    reported = tuple(v for _, v in sorted(_reported(trial).items()))
+    reported = tuple(_floats(v for _, v in sorted(_reported(trial).items())))
     if not metrics and reported:
         metrics = {metric: reported}
     done = len(next(iter(metrics.values()), ()))
@@ -57,7 +59,7 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
         value=trial.value if trial.state != TrialState.PRUNED else (reported[-1] if reported else None),
         metrics=metrics,
         lr=log.lr or _lr(schedule, log.steps_per_epoch, sorted(trial.intermediate_values)[:done]),
-        seconds=log.seconds,
+        seconds=tuple(s if 0 <= s <= LARGEST else 0.0 for s in log.seconds),
         params=trial.params,
         baseline=notes.baseline,
         reason=notes.reason,
@@ -80,16 +82,22 @@ def _reported(trial: FrozenTrial) -> dict[int, float]:
     """What it has reported by epoch; raises `StudyError` if that, its value or its parameters are no numbers."""
     values = trial.values
     numbers = (*trial.intermediate_values, *trial.intermediate_values.values(), *(values or ()))
-    good = (values is None or len(values) == 1) and all(isinstance(n, (int, float)) for n in numbers)
+    good = (values is None or len(values) == 1) and all(map(_drawable, numbers))
     if not (good and all(_fits(v, trial.distributions[name]) for name, v in trial.params.items())):
         raise StudyError(f"trial {trial.number} holds values that are no numbers: another program has changed it.")
     return trial.intermediate_values
 
 
 def _fits(value: object, distribution: BaseDistribution) -> bool:
-    """Whether a value is a number, or a word where words are chosen from."""
-    kinds = (int, float, str) if isinstance(distribution, CategoricalDistribution) else (int, float)
-    return isinstance(value, kinds)
+    """Whether a value is a number that figures have a place for, or a word where words are chosen from."""
+    if isinstance(value, str):
+        return isinstance(distribution, CategoricalDistribution)
+    return _drawable(value) and not math.isinf(cast(float, value))
+
+
+def _drawable(value: object) -> bool:
+    """Whether a value is a number that an axis has a place for, or not finite, as after a divergence."""
+    return isinstance(value, (int, float)) and not (LARGEST < abs(value) < math.inf)
 
 
 def outcome_of(trial: FrozenTrial) -> Outcome:
@@ -114,4 +122,12 @@ def _lr(schedule: Schedule | None, steps_per_epoch: int | None, reported: Sequen
 
 
 def _floats(values: Iterable[float | None]) -> list[float]:
-    return [math.nan if v is None else float(v) for v in values]
+    return [_float(v) for v in values]
+
+
+def _float(value: float | None) -> float:
+    if value is None or value != value:
+        return math.nan
+    if abs(value) <= LARGEST:
+        return float(value) if abs(value) >= 1 / LARGEST else 0.0
+    return math.inf if value > 0 else -math.inf

@@ -6,12 +6,14 @@ import json
 import math
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
+from results import confirmed
 from schedules import SCHEDULES, make_record, make_result, schedule_id
 
 from lrsearch.errors import InputError
@@ -37,6 +39,16 @@ def test_json_keeps_what_is_not_finite(tmp_path: Path) -> None:
     path.write_text(export(record, None, "json"))
     assert read_best(path) == record
     assert "Infinity" not in path.read_text()
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf])
+def test_a_test_metric_that_is_not_finite_is_none_in_json(odd: float) -> None:
+    result = confirmed()
+    assert result.confirmation
+    runs = tuple(replace(run, test={"test_loss": odd}) for run in result.confirmation.every)
+    odd_result = replace(result, confirmation=replace(result.confirmation, every=runs))
+    told = json.loads(export(result.best, odd_result, "json"))
+    assert {run["test"]["test_loss"] for run in told["confirmation"]["runs"] if run["test"]} == {None}
 
 
 def test_yaml_has_the_same_facts() -> None:

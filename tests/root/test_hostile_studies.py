@@ -185,6 +185,23 @@ def test_a_finished_trial_without_a_value_is_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["values", "param_value_internal", "started", "seconds"])
+@pytest.mark.parametrize("number", [1.7e308, -1.7e308, 10**400, 5e-324], ids=["large", "low", "integer", "small"])
+def test_a_number_at_the_end_of_what_a_computer_knows_breaks_no_reader(name: str, number: float) -> None:
+    logs = [json.loads(line) for line in lines("whole")]
+    put(logs, name, number)
+    look_at_all(logs, range(len(READERS)))
+
+
+def put(at: Any, name: str, number: float) -> None:
+    """Write a number over all of that name."""
+    for key in at if isinstance(at, dict) else range(len(at)):
+        if key == name and at[key]:
+            at[key] = [number] * len(at[key]) if isinstance(at[key], list) else number
+        elif isinstance(at[key], (dict, list)):
+            put(at[key], name, number)
+
+
 @pytest.mark.slow
 @settings(
     max_examples=CASES,
