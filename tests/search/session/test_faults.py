@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
-from bowl import StopAfter
+from bowl import Clock, StopAfter
 from faults import keep
 
 from lrsearch.errors import InputError, StudyError
@@ -207,9 +207,9 @@ def test_a_worker_stays_although_its_second_trial_takes_much_more_memory_than_it
 
 
 def test_a_budget_of_time_that_ends_before_the_first_trial_gives_no_verdict(
-    make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+    make_plan: MakePlan, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Ledger, "reserve", lambda ledger, part: None)  # as if choosing the engine had taken all of it
+    monkeypatch.setattr(Ledger, "reserve", lambda *_: clock.sleep(60))  # as if choosing the engine had taken all of it
     progress = StopAfter(99)
     result = search(make_plan("60s", confirm=9), progress)
     assert not result.trials
