@@ -167,7 +167,8 @@ class Twice(StopAfter):
 
 
 def test_of_two_processes_that_train_longer_at_once_the_second_is_refused(make_plan: MakePlan, tmp_path: Path) -> None:
-    plan = make_plan("24", objective=Behind(), confirm=9, storage=f"sqlite:///{tmp_path}/db")
+    how = {"sampler": "random", "pruner": "none", "storage": f"sqlite:///{tmp_path}/db"}
+    plan = make_plan("24", objective=Behind(), confirm=9, **how)
     search(plan)
     progress = Twice(replace(plan, out=str(tmp_path / "elsewhere")))
     result = train_longer(plan, [10], 2, progress)
