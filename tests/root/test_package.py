@@ -101,6 +101,18 @@ def test_links_in_the_docs_lead_somewhere(path: str) -> None:
         assert ((ROOT / path).parent / target).exists(), target
 
 
+def test_the_walks_lead_to_what_is_there() -> None:
+    """Each name of CONTRIBUTING.md that a file follows in brackets is defined in that file; each path exists."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    steps = re.findall(r"`([\w.]+)`\s+\(`(\w+/[\w/]+\.py)`\)", text)
+    assert len(steps) >= 15
+    for name, path in steps:
+        for part in name.split("."):
+            assert re.search(rf"^ *(def|class) {part}\b", (ROOT / path).read_text(), re.M), f"{name} in {path}"
+    for path in re.findall(r"`(\w+/[\w/]+\.py)`", text):
+        assert (ROOT / path).is_file(), path
+
+
 def test_the_readmes_commands_are_understood() -> None:
     """Each lrsearch line of the README parses; the test suite runs the same commands elsewhere."""
     from lrsearch.parser import parse
