@@ -183,7 +183,7 @@ class Histories(RuleBasedStateMachine):
         self.died: dict[int, int] = {}
 
     @initialize(
-        budget=st.sampled_from(["4", "5", "13ep", "8"]),
+        budget=st.sampled_from(["4", "5", "13ep", "8", "60s"]),
         epoch=st.sampled_from([1.0, 12.0, 50.0]),
         confirm=st.sampled_from([0, 0, 3]),
     )
@@ -317,7 +317,7 @@ class Histories(RuleBasedStateMachine):
         assert set(self.ends.values()) <= {1}
         spending = read_spending(study, kind_of(plan.budget, plan.epochs))
         assert spending.running == ()
-        if plan.confirm:
+        if plan.confirm or plan.budget.kind == "seconds":
             assert spending.ended <= plan.budget.amount
         else:
             assert spending.ended == plan.budget.amount
