@@ -90,6 +90,12 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Slow tests wait for other processes much of their time: three of them keep two processors busy."""
+    return (3 * (os.cpu_count() or 1) + 1) // 2 if config.option.markexpr == "slow" else None
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A process that has no tests left takes some of another's: a few tests take as long as hundreds of others."""
     return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None

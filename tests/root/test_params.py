@@ -293,7 +293,7 @@ for epoch in range(3):
 """
     )
     (tmp_path / "space.toml").write_text("[groups.head]\nmultiplier = { low = 0.1, high = 10, log = true }")
-    given: dict[str, Any] = {"budget": 3, "out": tmp_path, "confirm": 0, "epochs": 3, "space": tmp_path / "space.toml"}
+    given: dict[str, Any] = {"budget": 2, "out": tmp_path, "confirm": 0, "epochs": 3, "space": tmp_path / "space.toml"}
     command = [sys.executable, str(tmp_path / "train.py")]
     if said:
         with pytest.raises(InputError, match=said):
