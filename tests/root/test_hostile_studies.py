@@ -315,6 +315,7 @@ READERS: tuple[Callable[[SearchResult, Path], None], ...] = (
 )
 
 
+@pytest.mark.slow
 def test_a_study_with_a_million_attributes_is_refused_at_once(tmp_path: Path) -> None:
     log = {"op_code": 2, "worker_id": "w", "study_id": 0}
     with open(tmp_path / "journal.log", "w", encoding="utf-8") as file:

@@ -40,6 +40,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_new_option_is_one_field(tmp_path: Path) -> None:
     """In a copy of the package, a line makes an option of the command line, of Python, of the plan, of the session."""
     copy = tmp_path / "lrsearch"

@@ -102,6 +102,7 @@ def test_baselines_have_the_defaults(result: SearchResult) -> None:
     assert {json.dumps(t.schedule.beside) for t in result.baselines if t.schedule} == {json.dumps(usual)}
 
 
+@pytest.mark.slow
 def test_the_surrogate_finds_what_random_search_does_not(tmp_path: Path) -> None:
     """Medians of the best values over three seeds, 24 trials each."""
 
@@ -232,6 +233,7 @@ def searched(tmp_path: Path, words: tuple[str, ...], script: str = SCRIPT, **opt
     return run_search(arguments=[sys.executable, str(tmp_path / "train.py"), *words], params=params, **given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{}, {"metric_regex": r"val_loss (\S+)"}])
 def test_a_command_gets_the_values_by_fields_and_by_its_script(tmp_path: Path, how: dict[str, str]) -> None:
     result = searched(tmp_path, FLAGS, **how)

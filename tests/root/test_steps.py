@@ -78,7 +78,7 @@ def test_the_optimizer_really_has_the_rates_of_the_schedule_at_every_step(
 
 
 def test_push_form_and_generator_give_the_same_trials(tmp_path: Path) -> None:
-    results = [search(plan(tmp_path / job.__name__, job=job)) for job in (objective, pushes)]
+    results = [search(plan(tmp_path / job.__name__, "7", job=job)) for job in (objective, pushes)]
     first, second = ([(t.outcome, t.params, t.metrics) for t in result.trials] for result in results)
     assert first == second
 

@@ -63,6 +63,7 @@ def test_lanes_are_repeatable(digits: MakePlan) -> None:
     assert [t.value for t in first.trials] == [t.value for t in second.trials]
 
 
+@pytest.mark.slow
 def test_lanes_keep_every_kind_of_budget(digits: MakePlan) -> None:
     assert len(search(digits("13", study="trials")).trials) == 13
     assert sum(t.epochs for t in search(digits("39ep", study="epochs")).trials) == 39

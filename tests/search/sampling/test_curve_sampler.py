@@ -76,6 +76,7 @@ def test_it_finds_a_known_optimum_far_sooner_than_random() -> None:
     assert max(ours) < floor + 0.05
 
 
+@pytest.mark.slow
 def test_a_diverged_trial_marks_the_wall() -> None:
     def walled(schedule: Schedule) -> list[float]:
         values = losses(schedule)

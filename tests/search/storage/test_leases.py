@@ -178,8 +178,11 @@ def test_a_process_knows_which_trials_it_runs_itself(study: optuna.Study) -> Non
     assert recover(study) == [trial.number]
 
 
-def test_trials_of_two_storages_that_have_the_same_ids_are_told_apart(make_plan: MakePlan, tmp_path: Path) -> None:
+def test_trials_of_two_storages_that_have_the_same_ids_are_told_apart(
+    make_plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As when a script searches in two folders at once."""
+    monkeypatch.setattr("lrsearch.search.storage.leases._HEART", _Heart())  # whatever other tests hold
     studies = []
     for name in ("one", "other"):
         plan = make_plan("3", out=str(tmp_path / name))
