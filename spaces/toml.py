@@ -204,6 +204,10 @@ def space_to_dict(space: ScheduleSpace) -> dict[str, Any]:
 
 def space_from_dict(data: Mapping[str, Any]) -> ScheduleSpace:
     """The space of `space_to_dict`; families of the user's own are known by what stands there of them."""
+    kinds = {"toml": (str,), "horizon": (int, float), "every": (int,)}
+    for name, value in {"toml": None, "horizon": None, **data}.items():
+        if isinstance(value, bool) or not isinstance(value, kinds.get(name, ())):
+            raise InputError(f"the stored space has {name} = {str(value)[:80]!r}: another program has changed it.")
     tables = _parse(data["toml"])
     for name in tables.get("families", ()):
         if name not in FAMILIES:

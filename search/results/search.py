@@ -107,7 +107,7 @@ class SearchResult:
     @cached_property
     def space(self) -> ScheduleSpace:
         """The space that was searched."""
-        return space_from_dict(self.settings["space"])
+        return space_from_dict(self.settings.get("space", {}))
 
     @cached_property
     def ranking(self) -> tuple[TrialRecord, ...]:

@@ -185,6 +185,17 @@ def test_a_finished_trial_without_a_value_is_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "space", [{}, {"toml": "", "horizon": "long"}, {"toml": 3, "horizon": 5}, {"horizon": 5, "x": 1}]
+)
+def test_a_space_that_another_program_wrote_is_refused(space: dict[str, Any]) -> None:
+    logs = [json.loads(line) for line in lines("whole")]
+    for log in logs:
+        if "settings" in log.get("user_attr", ()):
+            log["user_attr"]["settings"]["space"] = space
+    look_at_all(logs, range(len(READERS)))
+
+
 @pytest.mark.parametrize("name", ["values", "param_value_internal", "started", "seconds"])
 @pytest.mark.parametrize("number", [1.7e308, -1.7e308, 10**400, 5e-324], ids=["large", "low", "integer", "small"])
 def test_a_number_at_the_end_of_what_a_computer_knows_breaks_no_reader(name: str, number: float) -> None:
