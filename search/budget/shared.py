@@ -128,7 +128,7 @@ def _trials(study: Study, name: str) -> list[FrozenTrial]:
 
 
 def _used(trial: FrozenTrial, kind: Kind, *, part: bool) -> float:
-    epochs = TrialNotes.read(trial.user_attrs).epochs or len(trial.intermediate_values)
+    epochs = TrialNotes.read(trial.user_attrs).epochs or max(trial.intermediate_values, default=0) // kind.every
     return kind.cost(epochs, counted=outcome_of(trial) in COUNTED, part=part)
 
 

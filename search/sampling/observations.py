@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,8 +97,9 @@ def observe(study: Study, trial: FrozenTrial, curve: Curve, horizon: int, every:
     complete = trial.state == TrialState.COMPLETE
     if complete and trial.value is not None:
         values[horizon] = sign * trial.value
-    observed = {max(1, round(share * horizon)) for share in OBSERVED_AT} | {max(values, default=0)}
-    epochs = tuple(sorted(e for e in values if e in observed))
+    known, wanted = sorted(values), [max(1, round(share * horizon)) for share in OBSERVED_AT]
+    befores = {bisect_right(known, e) for e in (*wanted, horizon)}  # reports up to there; of many epochs not all are
+    epochs = tuple(known[n - 1] for n in sorted(befores) if n)
     return Seen(curve, epochs, tuple(v if math.isfinite(v := values[e]) else math.inf for e in epochs), complete)
 
 

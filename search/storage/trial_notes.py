@@ -47,18 +47,19 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
     notes = TrialNotes.read(trial.user_attrs)
     log, signature = notes.shown, notes.signature
     metrics = {name: tuple(_floats(values)) for name, values in log.metrics.items()}
-    reported = tuple(_floats(v for _, v in sorted(_reported(trial).items())))
-    if not metrics and reported:
-        metrics = {metric: reported}
-    done = len(next(iter(metrics.values()), ()))
+    at, reported = sorted(_reported(trial)), tuple(_floats(v for _, v in sorted(trial.intermediate_values.items())))
     schedule = None if notes.schedule is None else Schedule.from_dict(notes.schedule).ran(log.lr)
+    some = schedule is not None and schedule.unit == "epoch" and bool(at) and at[-1] > len(at)  # of very many epochs
+    if not metrics and reported and not some:
+        metrics = {metric: reported}
+    done = range(1, at[-1] + 1) if some else at[: len(next(iter(metrics.values()), ()))]
     return TrialRecord(
         number=trial.number,
         outcome=outcome_of(trial),
         schedule=schedule,
         value=trial.value if trial.state != TrialState.PRUNED else (reported[-1] if reported else None),
         metrics=metrics,
-        lr=log.lr or _lr(schedule, log.steps_per_epoch, sorted(trial.intermediate_values)[:done]),
+        lr=log.lr or _lr(schedule, log.steps_per_epoch, done),
         seconds=tuple(s if 0 <= s <= LARGEST else 0.0 for s in log.seconds),
         params=trial.params,
         baseline=notes.baseline,

@@ -33,6 +33,9 @@ BACKOFF_S = 0.05, 0.5
 KINDS = {CONFIRMATION: "confirmation", TRANSFER: "transfer"}
 """What the trials of a study are called, by the end of its name; others are trials."""
 
+MOST_REPORTS = 1000
+"""Epochs of a trial that Optuna is told of, at most; the trial's log holds all."""
+
 
 @dataclass
 class RunningTrial:
@@ -90,7 +93,9 @@ class RunningTrial:
         when = counting.when(m.epoch)
         if why := diverged(m, self._start_loss(), counting):
             return self.end("diverged", why, -math.inf if terms.maximize else math.inf)
-        self.trial.report(value, counting.at(m.epoch))
+        tells = self._tells(m.epoch)
+        if tells:
+            self.trial.report(value, counting.at(m.epoch))
         if m.epoch == terms.epochs:
             return self.end("complete", value=value)
         if self.stop() or (terms.quota and terms.quota.stopped(self.study)):
@@ -99,9 +104,16 @@ class RunningTrial:
             return self.end("out of budget", f"the time was up after {when}")
         if m.epoch == self.allowance.epochs:
             return self.end("out of budget", f"no {counting.unit}s were left after {when}")
-        if "baseline" not in self.trial.user_attrs and self.trial.should_prune():  # what all are compared with
+        compared = "baseline" in self.trial.user_attrs  # with what all others are compared
+        if tells and not compared and self.trial.should_prune():
             return self.end("pruned", f"pruned after {when}")
         return None
+
+    def _tells(self, epoch: int) -> bool:
+        """Whether Optuna is told of an epoch: of many an even selection, since it copies all values for each."""
+        epochs = self.terms.epochs
+        few = self.terms.space.counting.unit == "step" or epochs <= MOST_REPORTS  # steps between reports are the user's
+        return few or epoch * MOST_REPORTS // epochs > (epoch - 1) * MOST_REPORTS // epochs
 
     def end(self, outcome: str, reason: str = "", value: float | None = None) -> TrialRecord:
         """End the trial; returns its record."""
