@@ -21,6 +21,11 @@ from .tasks import get, space_of
 
 FOLDER = Path(__file__).parent / "tables"
 LANES = 64
+ADAM = (
+    *("fashion-overfit", "text-transformer", "digits-adamw", "mnist1d-cnn", "teacher"),
+    *("friedman-adam", "sequences-gru", "waves-autoencoder", "coins-adam"),
+)
+"""Tasks whose rates are those of Adam or AdamW; the others are SGD's."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,7 @@ def space(name: str) -> ScheduleSpace:
         return replace(whole, base_lr=Range(float(low), whole.base_lr.high, log=True))
     schedules = load(name).schedules
     if name != "lm124m":
-        adamw = name in ("fashion-overfit", "text-transformer", "digits-adamw", "mnist1d-cnn", "teacher")
-        return default_space("adamw" if adamw else "sgd", schedules[0].horizon)
+        return default_space("adam" if name in ADAM else "sgd", schedules[0].horizon)
     rates, warmup, horizon = [s.base_lr for s in schedules], schedules[0].warmup, schedules[0].horizon
     ranges = {"cosine.T_max": Range(horizon - warmup, horizon - warmup), "cosine.eta_min": Range(0, 0.1)}
     return ScheduleSpace(

@@ -15,6 +15,7 @@ from lrsearch.objectives import TaskOptions, TensorTask, get_task
 from lrsearch.objectives.optimizer import described_optimizer
 from lrsearch.spaces import DEFAULT_FAMILIES, ScheduleSpace, default_space
 
+from .generated_tasks import GENERATED
 from .more_tasks import MORE, classify
 
 TRAIN, VAL = 1_000, 1_000
@@ -81,6 +82,7 @@ TASKS: dict[str, Callable[[str], TensorTask]] = {
     "fashion-cnn": fashion_cnn,
     "text-transformer": text,
     **MORE,
+    **GENERATED,
 }
 ONE_BY_ONE = ("fashion-cnn",)
 """Tasks that train faster alone than in lanes, on a CPU."""
