@@ -14,6 +14,7 @@ from ..results.probe import PROBE_EPOCHS
 from ..results.trial import COUNTED
 from ..storage.ending import queue_interrupted, to_repeat
 from ..storage.leases import GRACE_S
+from ..storage.owners import member_of
 from ..storage.studies import CONFIRMATION, PROBE, root_name
 from ..storage.trial_notes import note_trial, outcome_of
 from .kinds import Kind
@@ -108,12 +109,6 @@ def read_spending(study: Study, kind: Kind, but: int | None = None) -> Spending:
         if one == study.study_name:
             due = sum(t.state == TrialState.WAITING for t in trials) + len(to_repeat(trials))
     return Spending(ended, tuple(running), due * kind.cost(kind.epochs, counted=True))
-
-
-def member_of(trial: FrozenTrial) -> str | None:
-    """Who runs a trial; None if it is not signed yet, or runs in a search that shares nothing."""
-    signature = TrialNotes.read(trial.user_attrs).signature
-    return signature.member if signature else None
 
 
 def _trials(study: Study, name: str) -> list[FrozenTrial]:

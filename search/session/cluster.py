@@ -25,10 +25,10 @@ from ..notes.study import StudyNotes
 from ..plan import Plan
 from ..progress import Progress, Silent
 from ..results.search import SearchResult
+from ..storage.members import POLL_S, Members
 from ..storage.opening import open_storage
 from ..storage.studies import note_study
 from ..trial.settings import Terms
-from .members import POLL_S, Members
 from .runner import OnEnd, Reserve
 from .search import opened, search
 from .session import Session

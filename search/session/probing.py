@@ -19,8 +19,8 @@ from ..notes.trial import TrialNotes
 from ..plan import Plan
 from ..results.probe import scale_noted
 from ..sampling.scale import Scale, probe_rates, scale_of
+from ..storage.members import POLL_S, Alone, Members
 from ..storage.studies import PROBE, note_study
-from .members import POLL_S, Alone, Members
 
 LEAST_TRIALS = 6.0
 """Full trials of the smallest search that a probe is worth its part of."""

@@ -14,8 +14,8 @@ from ..progress import Progress, Silent
 from ..results.probe import Probe
 from ..results.search import SearchResult
 from ..storage.access import Access, open_access
+from ..storage.members import Alone, Members
 from ..storage.studies import CONFIRMATION, PROBE
-from .members import Alone, Members
 from .runner import OwnRunner
 from .session import Session
 

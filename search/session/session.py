@@ -25,6 +25,7 @@ from ..results.search import SearchResult
 from ..results.trial import COUNTED, TrialRecord
 from ..storage.access import Access
 from ..storage.leases import clear_unsigned
+from ..storage.members import POLL_S, Alone, Members
 from ..storage.reading import load_result
 from ..storage.run_time import RunTime
 from ..storage.studies import CONFIRMATION, PROBE, note_study
@@ -35,7 +36,6 @@ from .draws import skipped_numbers
 from .earlier_sessions import Earlier
 from .ending import note_at_end
 from .failures import Failures
-from .members import POLL_S, Alone, Members
 from .probing import Prober, probe_schedules, why_not
 from .remaining import Remaining
 from .runner import Runner

@@ -92,3 +92,9 @@ def since(trial: FrozenTrial) -> float:
     """``time.monotonic()`` of its machine when the trial's owner took it; 0 if it has not been signed."""
     signed = TrialNotes.read(trial.user_attrs).signature
     return 0.0 if signed is None else signed.taken
+
+
+def member_of(trial: FrozenTrial) -> str | None:
+    """Who runs a trial; None if it is not signed yet, or runs in a search that shares nothing."""
+    signature = TrialNotes.read(trial.user_attrs).signature
+    return signature.member if signature else None

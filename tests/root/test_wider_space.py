@@ -114,7 +114,7 @@ def test_workers_search_the_wider_space_and_a_widening_waits_for_them(
     make_plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
     from lrsearch.search import open_storage
-    from lrsearch.search.session.members import Members
+    from lrsearch.search.storage.members import Members
 
     url = f"sqlite:///{tmp_path}/s.db"
     wide = default_space("sgd", 5)

@@ -17,9 +17,9 @@ from lrsearch.cli import main
 from lrsearch.errors import InputError, MissingPartError, StudyError
 from lrsearch.search import Cluster, Plan, SearchResult, Silent, load_result, open_storage, search_on
 from lrsearch.search.session import cluster as clusters
-from lrsearch.search.session.members import Members
 from lrsearch.search.session.search import opened
 from lrsearch.search.session.session import Session
+from lrsearch.search.storage.members import Members
 
 pytestmark = pytest.mark.slow
 

@@ -29,11 +29,11 @@ from lrsearch.search.budget.shared import read_spending
 from lrsearch.search.engines.engine import Engine
 from lrsearch.search.engines.single import run_alone
 from lrsearch.search.notes.trial import TrialNotes
-from lrsearch.search.session.members import Members
 from lrsearch.search.session.runner import OnEnd, Reserve
 from lrsearch.search.session.session import Session
 from lrsearch.search.storage.access import Access, _recovered
 from lrsearch.search.storage.leases import GRACE_S, LEASE_S, SKEW_S
+from lrsearch.search.storage.members import Members
 from lrsearch.search.storage.reading import load_result
 from lrsearch.search.storage.studies import CONFIRMATION, PROBE
 from lrsearch.search.trial.settings import Terms

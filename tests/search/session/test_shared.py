@@ -28,9 +28,9 @@ from lrsearch.search.budget.ledger import Allowance
 from lrsearch.search.budget.shared import Quota, Withdrawn, read_spending
 from lrsearch.search.finals.size import held_back
 from lrsearch.search.notes.study import StudyNotes
-from lrsearch.search.session.members import Members
 from lrsearch.search.storage.ending import end, end_interrupted
 from lrsearch.search.storage.leases import recover, take
+from lrsearch.search.storage.members import Members
 from lrsearch.search.storage.studies import CONFIRMATION, TEAM, note_study, open_study
 
 pytestmark = pytest.mark.slow
@@ -210,7 +210,7 @@ def test_a_larger_budget_opens_the_search_again(make_plan: MakePlan, url: str) -
 def test_a_trial_that_died_unsigned_leaves_its_place_to_another(
     make_plan: MakePlan, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lrsearch.search.session.members.recover", partial(recover, grace=2.0))
+    monkeypatch.setattr("lrsearch.search.storage.members.recover", partial(recover, grace=2.0))
     plan = make_plan("4", objective=Quick(), storage=url, sampler="random", pruner="none")
     search(plan)
     optuna.load_study(study_name=plan.study, storage=open_storage(url)).ask()  # its process dies at this moment

@@ -24,7 +24,6 @@ from lrsearch.search.budget.ledger import Allowance
 from lrsearch.search.budget.shared import Quota
 from lrsearch.search.engines.engine import Engine
 from lrsearch.search.engines.lanes import run_lanes
-from lrsearch.search.session.members import Members
 from lrsearch.search.storage.ending import end, end_interrupted, queue_interrupted
 from lrsearch.search.storage.leases import (
     LEASE_S,
@@ -37,6 +36,7 @@ from lrsearch.search.storage.leases import (
     recover,
     take,
 )
+from lrsearch.search.storage.members import Members
 from lrsearch.search.storage.owners import _ticks, this_process
 from lrsearch.search.trial.running import begin_trial
 from lrsearch.search.trial.settings import Terms

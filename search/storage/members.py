@@ -17,12 +17,12 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from ..budget.shared import member_of
 from ..notes.study import StudyNotes
 from ..notes.trial import TrialNotes
-from ..storage.ending import end
-from ..storage.leases import lease, recover, take
-from ..storage.studies import TEAM, note_study
+from .ending import end
+from .leases import lease, recover, take
+from .owners import member_of
+from .studies import TEAM, note_study
 
 POLL_S = 1.0
 """Seconds between two readings of what other processes do."""
