@@ -7,7 +7,6 @@ from contextlib import closing, contextmanager, nullcontext
 
 import optuna
 from optuna.pruners import NopPruner
-from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import TrialState
@@ -25,10 +24,11 @@ from ..results.code_changes import LONGER, check_code
 from ..results.search import SearchResult
 from ..results.transfer import FACTORS, Transfer
 from ..storage.access import open_access
-from ..storage.ending import end, withdraw
-from ..storage.leases import LEASE_S, lease, recover, take
+from ..storage.ending import withdraw
+from ..storage.leases import LEASE_S
+from ..storage.members import Members
 from ..storage.reading import load_result
-from ..storage.studies import TEAM, TRANSFER
+from ..storage.studies import TRANSFER
 from ..trial.settings import Terms
 
 
@@ -73,31 +73,15 @@ def train_longer(
 
 @contextmanager
 def _only_one(storage: BaseStorage, plan: Plan) -> Iterator[None]:
-    """Raise `StudyError` if another process trains longer, too: the runs in the queue are of one horizon, and its own.
-
-    Each such process is a running trial with a lease in a study of its own; the first of them goes on.
-    """
+    """Raise `StudyError` if another process trains longer, too: the queued runs are of one horizon, and its own."""
     load_result(storage, plan.study)  # raises if there is no such search
-    team = optuna.create_study(
-        storage=storage,
-        study_name=plan.study + TRANSFER + TEAM,
-        sampler=RandomSampler(),
-        pruner=NopPruner(),
-        load_if_exists=True,
-    )
-    own = take(team)
-    with lease(team, own):
-        try:
-            recover(team)
-            running = team.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-            if any(t.number < own.number for t in running):
-                raise StudyError(
-                    f"another process trains the finalists of {plan.study!r} longer now: the same command goes on "
-                    f"when that one has ended, or {LEASE_S / 60:.0f} minutes after it was killed on another machine."
-                )
-            yield
-        finally:
-            end(team, own, "withdrawn", "left")
+    with Members(storage, plan.study + TRANSFER) as members:
+        if not members.leads():
+            raise StudyError(
+                f"another process trains the finalists of {plan.study!r} longer now: the same command goes on "
+                f"when that one has ended, or {LEASE_S / 60:.0f} minutes after it was killed on another machine."
+            )
+        yield
 
 
 def _study(storage: BaseStorage, plan: Plan) -> Study:
