@@ -46,6 +46,7 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
     confirmation: Confirmation | None = None
     transfer: tuple[TrialRecord, ...] = ()
     records = _records(study, metric)
+    _check_lengths(name, records, notes.settings)
     if name + TRANSFER in every:
         transfer = _records(optuna.load_study(study_name=name + TRANSFER, storage=storage), metric)
     probing = (
@@ -71,6 +72,17 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
         probe=probe,
         noted_response=NotedResponse.kept(notes.response),
     )
+
+
+def _check_lengths(name: str, trials: Iterable[TrialRecord], settings: Settings) -> None:
+    """Raise `StudyError` for a trial that is longer or shorter than the search's: all that compares them needs one."""
+    length = settings.epochs if settings.steps is None else settings.steps
+    for trial in trials:
+        if length is not None and trial.schedule is not None and trial.schedule.horizon != length:
+            raise StudyError(
+                f"trial {trial.number} of the study {name!r} has a schedule for {trial.schedule.horizon:g} "
+                f"{trial.schedule.unit}s, the others for {length}: another program wrote that."
+            )
 
 
 def _begun(session: Mapping[str, Any]) -> float:
