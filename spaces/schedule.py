@@ -319,9 +319,9 @@ class Schedule:
                 record(rest["family"], {k: only(v) for k, v in rest["params"].items()})
             return _as_stored(cls, rest, points)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            if isinstance(error, InputError):
+            if isinstance(error, InputError) and len(str(error)) < 1000:
                 raise
-            raise InputError(f"not a schedule: {error}; got the keys {sorted(data)}.") from None
+            raise InputError(f"not a schedule: {error!s:.500}; got the keys {sorted(data)}.") from None
 
     def _sampled(self) -> tuple[float, ...]:
         """The decay of a family of the user's own at `POINTS` evenly spaced places; of the built-in ones none."""
