@@ -313,10 +313,13 @@ class Histories(RuleBasedStateMachine):
         study = optuna.load_study(study_name=NAME, storage=storage)
         trials = study.get_trials()
         result = load_result(storage, NAME)
-        assert not [t.number for t in trials if t.state == TrialState.RUNNING]
+        running = [t for t in trials if t.state == TrialState.RUNNING]
+        if plan.budget.kind == "seconds":  # which is over before a lease is: the next session takes it
+            running = [t for t in running if t._trial_id not in self.owners or self.owners[t._trial_id].alive]
+        assert not [t.number for t in running]
         assert set(self.ends.values()) <= {1}
         spending = read_spending(study, kind_of(plan.budget, plan.epochs))
-        assert spending.running == ()
+        assert spending.running == () or plan.budget.kind == "seconds"
         if plan.confirm or plan.budget.kind == "seconds":
             assert spending.ended <= plan.budget.amount
         else:
