@@ -96,7 +96,7 @@ def _begun(session: Mapping[str, Any]) -> float:
 def _check_length(name: str, settings: Settings) -> None:
     """Raise `StudyError` for trainings of a length that no search has."""
     reports = settings.epochs if settings.steps is None else settings.steps // max(1, settings.every or 1)
-    if reports is not None and not 1 <= reports <= MOST:
+    if reports is None or not 1 <= reports <= MOST:
         raise StudyError(
             f"the study {name!r} has trainings of {str(reports)[:20]} reports: another program wrote that."
         )
