@@ -133,7 +133,7 @@ def _search(source: Source) -> dict[str, Any]:
         "maximize": result.maximize,
         "baselines": baselines,
         "confirmation": confirmed_facts(result),
-        "settings": json.loads(json.dumps(result.settings, default=str)),
+        "settings": json.loads(json.dumps(result.settings, default=str), parse_constant=str),
     }
 
 

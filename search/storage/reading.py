@@ -106,7 +106,7 @@ def load_confirmation(study: Study, metric: str, searched: Iterable[TrialRecord]
     """The last contest of a confirmation's study, beside the trials searched; None before there is one."""
     if not (contests := StudyNotes.read(study.user_attrs).contests):
         return None
-    maximize = study.direction == StudyDirection.MAXIMIZE
+    maximize = StudyDirection.MAXIMIZE in study.directions
     diverged = tuple(t.schedule for t in searched if t.outcome == "diverged" and t.schedule)
     return Confirmation(contests[-1], _records(study, metric), maximize, diverged)
 

@@ -41,6 +41,13 @@ def test_json_keeps_what_is_not_finite(tmp_path: Path) -> None:
     assert "Infinity" not in path.read_text()
 
 
+def test_a_setting_of_a_job_that_is_not_finite_is_a_word_in_json() -> None:
+    """As a bound of gradients that bounds nothing."""
+    result = confirmed()
+    told = json.loads(export(result.best, replace(result, settings={**result.settings, "clip": math.inf}), "json"))
+    assert told["settings"]["clip"] == "Infinity"
+
+
 @pytest.mark.parametrize("odd", [math.nan, math.inf])
 def test_a_test_metric_that_is_not_finite_is_none_in_json(odd: float) -> None:
     result = confirmed()

@@ -204,11 +204,11 @@ def test_a_number_at_the_end_of_what_a_computer_knows_breaks_no_reader(name: str
     look_at_all(logs, range(len(READERS)))
 
 
-def put(at: Any, name: str, number: float) -> None:
-    """Write a number over all of that name."""
+def put(at: Any, name: str, number: Any) -> None:
+    """Write a number over all of that name, or something else."""
     for key in at if isinstance(at, dict) else range(len(at)):
         if key == name and at[key]:
-            at[key] = [number] * len(at[key]) if isinstance(at[key], list) else number
+            at[key] = [number] * len(at[key]) if isinstance(at[key], list) and number != [] else number
         elif isinstance(at[key], (dict, list)):
             put(at[key], name, number)
 
