@@ -49,10 +49,11 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
     metrics = {name: tuple(_floats(values)) for name, values in log.metrics.items()}
     at, reported = sorted(_reported(trial)), tuple(_floats(v for _, v in sorted(trial.intermediate_values.items())))
     schedule = None if notes.schedule is None else Schedule.from_dict(notes.schedule).ran(log.lr)
-    some = schedule is not None and schedule.unit == "epoch" and bool(at) and at[-1] > len(at)  # of very many epochs
+    epochs = int(min(at[-1], schedule.horizon)) if at and schedule and schedule.unit == "epoch" else 0
+    some = epochs > len(at)  # of very many Optuna is told of some
     if not metrics and reported and not some:
         metrics = {metric: reported}
-    done = range(1, at[-1] + 1) if some else at[: len(next(iter(metrics.values()), ()))]
+    done = range(1, epochs + 1) if some else at[: len(next(iter(metrics.values()), ()))]
     return TrialRecord(
         number=trial.number,
         outcome=outcome_of(trial),
