@@ -18,6 +18,10 @@ from .wire import TRIAL
 
 END_S = supervisor.TERM_S + supervisor.KILL_S + 1
 """Seconds that the supervisor may take to end everything."""
+STARTS_WITHIN_S = 1.0
+"""Seconds for which a process without an environment is watched: when it has just started it has none."""
+KERNEL = 2
+"""Linux' parent of the kernel's threads, which have none at any time."""
 
 
 class Process:
@@ -91,10 +95,11 @@ class Process:
         """End what a killed supervisor has left behind: processes whose environment names this trial."""
         import psutil
 
-        mark, deadline = self._env[TRIAL], time.monotonic() + END_S
-        while time.monotonic() < deadline:
-            strays = [p for p in psutil.process_iter() if p.pid != os.getpid() and _marked(p, mark)]
-            if not strays:
+        mark, begun = self._env[TRIAL], time.monotonic()
+        while (now := time.monotonic()) < begun + END_S:
+            named = {p: _trial_of(p) for p in psutil.process_iter() if p.pid != os.getpid()}
+            strays = [p for p, trial in named.items() if trial == mark]
+            if not strays and (None not in named.values() or now > begun + STARTS_WITHIN_S):
                 return
             for stray in strays:
                 with suppress(psutil.Error):
@@ -102,14 +107,18 @@ class Process:
             time.sleep(0.01)
 
 
-def _marked(process: object, mark: str) -> bool:
+def _trial_of(process: object) -> str | None:
+    """The trial that a process's environment names, else ""; None if it is just starting and has none yet."""
     import psutil
 
     assert isinstance(process, psutil.Process)
     try:
-        return bool(process.environ().get(TRIAL) == mark and process.status() != psutil.STATUS_ZOMBIE)
+        if variables := process.environ():
+            return "" if process.status() == psutil.STATUS_ZOMBIE else variables.get(TRIAL, "")
+        ended_or_kernels = process.status() == psutil.STATUS_ZOMBIE or KERNEL in (process.pid, process.ppid())
+        return "" if ended_or_kernels else None
     except (psutil.Error, OSError):
-        return False
+        return ""
 
 
 def how_it_ended(status: int) -> str:

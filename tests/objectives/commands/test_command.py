@@ -245,6 +245,27 @@ def test_after_kill_9_no_process_is_left(tmp_path: Path, victim: str) -> None:
     wait_for(lambda: gone(pids))
 
 
+def test_a_process_that_was_just_starting_when_its_supervisor_was_killed_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a moment after ``execve`` a process has no environment that could be read."""
+    pids, environ, looks = tmp_path / "pids", psutil.Process.environ, iter(range(5))
+    objective = command(tmp_path, CHILD + "lrsearch.report(val_loss=1)\ntime.sleep(600)", [str(pids)])
+    training = objective.run(SCHEDULE, epochs=5, seed=0, device="cpu")
+    next(training)
+    late = int(pids.read_text().split()[0])
+
+    def none_yet(process: psutil.Process) -> dict[str, str]:
+        return {} if process.pid == late and next(looks, None) is not None else environ(process)
+
+    monkeypatch.setattr(psutil.Process, "environ", none_yet)
+    (supervisor,) = [p for p in psutil.Process().children() if "supervisor.py" in " ".join(p.cmdline())]
+    supervisor.kill()
+    with pytest.raises(ObjectiveError, match="was killed by SIGKILL"):
+        next(training)
+    assert gone(pids)
+
+
 def wait_for(true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
     while not true():
