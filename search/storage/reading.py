@@ -76,7 +76,7 @@ def load_result(storage: BaseStorage, name: str | None, folder: str | None = Non
 
 def _check_lengths(name: str, trials: Iterable[TrialRecord], settings: Settings) -> None:
     """Raise `StudyError` for a trial that is longer or shorter than the search's: all that compares them needs one."""
-    length = settings.epochs if settings.steps is None else settings.steps
+    length = settings.space.get("horizon")
     for trial in trials:
         if length is not None and trial.schedule is not None and trial.schedule.horizon != length:
             raise StudyError(

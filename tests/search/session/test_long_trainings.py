@@ -1,4 +1,4 @@
-"""Trainings of more epochs than Optuna is told of."""
+"""Trainings of more epochs than Optuna is told of, and of lengths between two epochs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from lrsearch.search.budget.shared import read_spending
 from lrsearch.search.notes.trial import TrialNotes
 from lrsearch.search.storage.ending import end
 from lrsearch.search.storage.trial_notes import note_trial
+from lrsearch.spaces import Schedule, default_space
 
 MakePlan = Callable[..., Plan]
 EPOCHS, MOST = 25, 10
@@ -60,3 +61,8 @@ def test_of_a_killed_trial_its_epochs_are_known_and_no_curve(make_plan: MakePlan
     assert (left.number, left.epochs, left.metrics) == (killed.number, 8, {})
     assert read_spending(study, Epochs(EPOCHS)).ended == sum(t.epochs for t in (*result.trials, left))
     assert "its process was killed" in report_html(again)
+
+
+def test_a_space_whose_length_is_no_whole_number_is_searched(make_plan: MakePlan) -> None:
+    result = search(make_plan("4", space=default_space("sgd", 4.5), baseline=Schedule("exp", 0.1, 9, {"gamma": 0.9})))
+    assert {t.schedule.horizon for t in result.trials if t.schedule} == {4.5}
