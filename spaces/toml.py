@@ -204,9 +204,8 @@ def space_to_dict(space: ScheduleSpace) -> dict[str, Any]:
 
 def space_from_dict(data: Mapping[str, Any]) -> ScheduleSpace:
     """The space of `space_to_dict`; families of the user's own are known by what stands there of them."""
-    kinds = {"toml": (str,), "horizon": (int, float), "every": (int,)}
-    for name, value in {"toml": None, "horizon": None, **data}.items():
-        if isinstance(value, bool) or not isinstance(value, kinds.get(name, ())):
+    for name, kinds in {"toml": (str,), "horizon": (int, float), "every": (int,)}.items():
+        if type(value := data.get(name, 1 if name == "every" else None)) not in kinds:
             raise InputError(f"the stored space has {name} = {str(value)[:80]!r}: another program has changed it.")
     tables = _parse(data["toml"])
     for name in tables.get("families", ()):

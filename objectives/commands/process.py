@@ -113,8 +113,8 @@ def _trial_of(process: object) -> str | None:
 
     assert isinstance(process, psutil.Process)
     try:
-        if variables := process.environ():
-            return "" if process.status() == psutil.STATUS_ZOMBIE else variables.get(TRIAL, "")
+        if variables := process.environ():  # a zombie has none
+            return str(variables.get(TRIAL, ""))
         ended_or_kernels = process.status() == psutil.STATUS_ZOMBIE or KERNEL in (process.pid, process.ppid())
         return "" if ended_or_kernels else None
     except (psutil.Error, OSError):

@@ -163,10 +163,10 @@ def _run(row: ConfirmedRow) -> dict[str, Any]:
         "trial": row.trial,
         "mean": _finite(row.mean),
         "seeds": row.seeds,
-        "searched": None if row.searched is None else _finite(row.searched),
+        "searched": _finite(row.searched),
         "test": {name: _finite(value) for name, value in row.test.items()},
     }
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value

@@ -81,7 +81,7 @@ def _check_lengths(name: str, trials: Iterable[TrialRecord], settings: Settings)
         if length is not None and trial.schedule is not None and trial.schedule.horizon != length:
             raise StudyError(
                 f"trial {trial.number} of the study {name!r} has a schedule for {trial.schedule.horizon:g} "
-                f"{trial.schedule.unit}s, the others for {length}: another program wrote that."
+                f"{trial.schedule.unit}s, the space for {str(length)[:20]}: another program wrote that."
             )
 
 

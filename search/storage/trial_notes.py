@@ -19,7 +19,8 @@ from ..results.trial import Outcome, TrialRecord
 
 AnyTrial = Trial | FrozenTrial
 LARGEST = 1e300
-"""A larger number counts as infinite, and one below its inverse as 0: axes need room beside what they show."""
+"""Of a metric's course, a larger number counts as infinite and one below its inverse as 0; no value or parameter of a
+trial is larger. Axes need room beside what they show."""
 
 
 def note_trial(trial: Trial, notes: TrialNotes) -> None:
@@ -47,7 +48,8 @@ def to_record(trial: FrozenTrial, metric: str) -> TrialRecord:
     notes = TrialNotes.read(trial.user_attrs)
     log, signature = notes.shown, notes.signature
     metrics = {name: tuple(_floats(values)) for name, values in log.metrics.items()}
-    at, reported = sorted(_reported(trial)), tuple(_floats(v for _, v in sorted(trial.intermediate_values.items())))
+    reports = sorted(_reported(trial).items())
+    at, reported = [when for when, _ in reports], tuple(_floats(value for _, value in reports))
     schedule = None if notes.schedule is None else Schedule.from_dict(notes.schedule).ran(log.lr)
     epochs = int(min(at[-1], schedule.horizon)) if at and schedule and schedule.unit == "epoch" else 0
     some = epochs > len(at)  # of very many Optuna is told of some

@@ -111,9 +111,9 @@ class RunningTrial:
 
     def _tells(self, epoch: int) -> bool:
         """Whether Optuna is told of an epoch: of many an even selection, since it copies all values for each."""
-        epochs = self.terms.epochs
-        few = self.terms.space.counting.unit == "step" or epochs <= MOST_REPORTS  # steps between reports are the user's
-        return few or epoch * MOST_REPORTS // epochs > (epoch - 1) * MOST_REPORTS // epochs
+        if self.terms.space.counting.unit == "step":  # the steps between two reports are the user's choice
+            return True
+        return epoch * MOST_REPORTS // self.terms.epochs > (epoch - 1) * MOST_REPORTS // self.terms.epochs
 
     def end(self, outcome: str, reason: str = "", value: float | None = None) -> TrialRecord:
         """End the trial; returns its record."""
