@@ -196,6 +196,61 @@ def test_a_space_that_another_program_wrote_is_refused(space: dict[str, Any]) ->
     look_at_all(logs, range(len(READERS)))
 
 
+def test_studies_without_a_direction_break_no_reader() -> None:
+    logs = whole()
+    for log in logs:
+        if "directions" in log:
+            log["directions"] = []
+    look_at_all(logs, range(len(READERS)))
+
+
+@pytest.mark.parametrize("step", [5.0, 10**18, 1e300])
+def test_a_report_of_an_epoch_that_is_none_breaks_no_reader(step: float) -> None:
+    logs = [json.loads(line) for line in lines("begun")]
+    next(log for log in logs if "intermediate_value" in log)["step"] = step
+    look_at_all(logs, range(len(READERS)))
+
+
+def test_a_study_without_a_length_is_refused(tmp_path: Path) -> None:
+    logs = whole()
+    for log in logs:
+        log.get("user_attr", {}).get("settings", {}).pop("epochs", None)
+    with pytest.raises(StudyError, match="has trainings of None reports"):
+        loaded(logs, tmp_path)
+
+
+def test_a_trial_of_another_length_is_refused(tmp_path: Path) -> None:
+    logs = whole()
+    a_schedule(logs)["horizon"] += 1
+    with pytest.raises(StudyError, match=r"has a schedule for \d+ epochs, the space for \d+"):
+        loaded(logs, tmp_path)
+
+
+def test_a_value_without_end_makes_no_line_without_end(tmp_path: Path) -> None:
+    logs = whole()
+    a_schedule(logs)["warmup"] = [2**63] * 3000
+    with pytest.raises(LrsearchError, match="not a schedule: warmup must be at least 0") as raised:
+        loaded(logs, tmp_path)
+    assert len(str(raised.value)) < 1000
+
+
+def whole() -> list[Any]:
+    """The journal with all that a study can hold."""
+    return [json.loads(line) for line in lines("whole")]
+
+
+def a_schedule(logs: list[Any]) -> dict[str, Any]:
+    """The schedule of the journal's first trial, as it stands there."""
+    return next(log["user_attr"]["schedule"] for log in logs if "schedule" in log.get("user_attr", ()))
+
+
+def loaded(logs: list[Any], folder: Path) -> SearchResult:
+    """The study of a journal of these lines."""
+    (folder / "journal.log").write_text("".join(json.dumps(log) + "\n" for log in logs))
+    result: SearchResult = load(folder)
+    return result
+
+
 @pytest.mark.parametrize("name", ["values", "param_value_internal", "started", "seconds"])
 @pytest.mark.parametrize("number", [1.7e308, -1.7e308, 10**400, 5e-324], ids=["large", "low", "integer", "small"])
 def test_a_number_at_the_end_of_what_a_computer_knows_breaks_no_reader(name: str, number: float) -> None:
