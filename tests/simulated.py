@@ -20,6 +20,7 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage
 
+from lrsearch.search.session import beginning
 from lrsearch.search.storage import leases, owners, stopwatch
 from lrsearch.search.storage.owners import Owner
 
@@ -274,6 +275,7 @@ class World:
         patch.setattr(owners, "psutil", _Psutil(table))
         patch.setattr(leases, "_HEART", _Own(self, "heart"))
         patch.setattr(stopwatch, "_SEEN", _OwnSeen(self))
+        patch.setattr(beginning, "note_whereabouts", lambda *where: None)  # there are no run folders
 
 
 class _Psutil:

@@ -162,13 +162,15 @@ class Session:
         )
         while not books.closed:
             self.runner.run(study, self.plan, terms, searching.reserve, partial(self._searched, books))
-            while True:
+            quiet = 0
+            while quiet < 2:  # another process may take the rest between the first look and the question for room
                 busy = self.members.busy_elsewhere(study)  # first, since the trials that it recovers make room
                 if self.remaining.room_for_one(books) and not settling.over:
                     break
-                if not busy:
-                    return
-                time.sleep(POLL_S)
+                quiet = 0 if busy else quiet + 1
+                time.sleep(POLL_S * busy)
+            else:
+                return
 
     def _settling(self, study: Study) -> Settling:
         """Whether the search ends before its budget; an earlier session's note of that is taken back if it goes on."""

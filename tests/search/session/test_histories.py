@@ -7,119 +7,30 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import optuna
 import pytest
-from bowl import Bowl
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 from simulated import Machine, Process, World
+from simulated_search import NAME, session, shared
 
-from lrsearch.objectives import Measurement
-from lrsearch.search import Budget, Plan, Silent
 from lrsearch.search.budget.kinds import kind_of
 from lrsearch.search.budget.shared import read_spending
-from lrsearch.search.engines.engine import Engine
-from lrsearch.search.engines.single import run_alone
 from lrsearch.search.notes.trial import TrialNotes
-from lrsearch.search.session.runner import OnEnd, Reserve
-from lrsearch.search.session.session import Session
-from lrsearch.search.storage.access import Access, _recovered
-from lrsearch.search.storage.leases import GRACE_S, LEASE_S, SKEW_S
-from lrsearch.search.storage.members import Members
+from lrsearch.search.storage.leases import LEASE_S, SKEW_S
 from lrsearch.search.storage.reading import load_result
-from lrsearch.search.storage.studies import CONFIRMATION, PROBE
-from lrsearch.search.trial.settings import Terms
-from lrsearch.spaces import Schedule, default_space
 
 HISTORIES = int(os.environ.get("LRSEARCH_HISTORIES", "30"))
-NAME = "shared"
-
-
-class Slow(Bowl):
-    """An epoch takes so many seconds, in which its process is doing something else than the storage."""
-
-    epochs = 3
-
-    def __init__(self, world: World, seconds: float) -> None:
-        self.world, self.seconds = world, seconds
-
-    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
-        for measurement in super().run(schedule, **how):
-            assert self.world.current
-            self.world.current.sleep(self.seconds)
-            yield measurement
-
-
-class InOrder:
-    """Runs the trials of a session one after another."""
-
-    leads_only = False
-
-    def prove(self, plan: Plan, schedule: Schedule, terms: Terms) -> None:
-        """Nothing to prove."""
-
-    def choose(self, plan: Plan, terms: Terms, trials: float, seconds: float) -> Engine:
-        """No choice."""
-        return Engine("single", 1, "")
-
-    def at_work(self, plan: Plan, study: optuna.Study) -> AbstractContextManager[None]:
-        """Nothing is needed."""
-        return nullcontext()
-
-    def run(self, study: optuna.Study, plan: Plan, terms: Terms, reserve: Reserve, on_end: OnEnd) -> None:
-        """See `Runner`."""
-        for allowance, record in run_alone(study, plan, terms, reserve, None):
-            on_end(allowance, record)
-
-
-def session(plan: Plan) -> Callable[[BaseStorage], None]:
-    """What a process does that works on the search: `lrsearch.search.search`, without files."""
-
-    def job(storage: BaseStorage) -> None:
-        import time
-
-        begun = time.monotonic()
-        studies = (plan.study, plan.study + CONFIRMATION, plan.study + PROBE)
-        access = Access(storage, GRACE_S, sum(_recovered(storage, name, GRACE_S, alone=False) for name in studies))
-        Session(plan, access, Members(storage, plan.study), InOrder(), begun, Silent()).run()
-
-    return job
-
-
-def shared(world: World, budget: str, epoch: float, confirm: int) -> Plan:
-    """A search whose epochs take so many seconds."""
-    return Plan(
-        Slow(world, epoch),
-        default_space("sgd", Slow.epochs),
-        Budget.parse(budget),
-        NAME,
-        sampler="random",
-        pruner="none",
-        probe="off",
-        confirm=confirm,
-        device="cpu",
-        storage="simulated://",
-    )
-
-
-@pytest.fixture
-def patched(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Patches that end with the test; a run folder needs no note."""
-    monkeypatch.setattr("lrsearch.search.session.beginning.note_whereabouts", lambda *where: None)
-    return monkeypatch
 
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_connection_that_is_dropped_three_times_in_a_trial_is_no_crash(
-    patched: pytest.MonkeyPatch, at_once: bool
+    monkeypatch: pytest.MonkeyPatch, at_once: bool
 ) -> None:
     """Whether the trial can be ended at once, by a process that ends, or later, by one that lives on."""
     drops = 3
@@ -133,7 +44,7 @@ def test_a_connection_that_is_dropped_three_times_in_a_trial_is_no_crash(
             process.dropped = "" if at_once else "before"  # so that the call after this one fails, too
             raise StorageInternalError("the connection was dropped")
 
-    world, machine = World(patched, drop), Machine("one")
+    world, machine = World(monkeypatch, drop), Machine("one")
     for _ in range(4 if at_once else 1):
         world.start(machine, session(shared(world, "4", 1.0, 0)), stubborn=not at_once)
         world.finish(1000)
@@ -144,7 +55,7 @@ def test_a_connection_that_is_dropped_three_times_in_a_trial_is_no_crash(
 
 @pytest.mark.parametrize("seconds", [5.0, 12.0, 100.0])
 def test_what_was_cut_off_runs_again_although_another_process_could_take_the_last_of_the_budget(
-    patched: pytest.MonkeyPatch, seconds: float
+    monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     """Whether its process queues it again at once, or so late that the other one does so."""
 
@@ -156,7 +67,7 @@ def test_what_was_cut_off_runs_again_although_another_process_could_take_the_las
         elif "repeats" in getattr(args.get("template_trial"), "user_attrs", ()):
             process.sleep(seconds)  # it has ended, and is not queued yet
 
-    world = World(patched, cut_off)
+    world = World(monkeypatch, cut_off)
     plan = shared(world, "4", 1.0, 0)
     first = world.start(Machine("one"), session(plan))
     world.let(first, 1000)  # until it sleeps in the first epoch of the first baseline
@@ -173,7 +84,6 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr("lrsearch.search.session.beginning.note_whereabouts", lambda *where: None)
         self.world = World(self.patch, self.check)
         self.machines = [Machine(f"machine-{i}") for i in range(3)]
         self.owners: dict[int, Process] = {}

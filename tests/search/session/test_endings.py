@@ -1,0 +1,100 @@
+"""How processes that share a search end: none tells of a trial as running, whoever trained the last ones."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import BaseStorage
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+from simulated import Machine, Process, World
+from simulated_search import NAME, session, shared
+
+from lrsearch.search import SearchResult
+from lrsearch.search.storage.ending import end
+from lrsearch.search.storage.leases import LEASE_S, take
+from lrsearch.search.storage.members import Members
+
+
+def unchecked(process: Process, name: str, args: Any) -> None:
+    """Every call may be made."""
+
+
+@pytest.mark.parametrize("budget", ["4", "13ep", "20s"])
+def test_processes_wait_for_each_others_last_trials(monkeypatch: pytest.MonkeyPatch, budget: str) -> None:
+    for seed in range(8):
+        dice, ends, world = random.Random(seed), list[SearchResult](), World(monkeypatch, unchecked)
+        for name in ("one", "two", "three"):
+            world.start(Machine(name), session(shared(world, budget, 1.0, confirm=0), ends.append))
+        while world.living:
+            take_turns(world, dice)
+        assert len(ends) == 3
+        assert not [result.counts() for result in ends if "running" in result.counts()]
+
+
+@pytest.mark.parametrize("budget", ["4", "20s"])
+def test_and_for_the_lease_of_one_that_was_killed_elsewhere(monkeypatch: pytest.MonkeyPatch, budget: str) -> None:
+    dice, ends, world = random.Random(0), list[SearchResult](), World(monkeypatch, unchecked)
+    plan = shared(world, budget, 1.0, confirm=0)
+    world.start(Machine("one"), session(plan, ends.append))
+    killed = world.start(Machine("two"), session(plan))
+    while not trains(killed):
+        take_turns(world, dice)
+    killed.kill()
+    world.finish(20)
+    assert world.now > LEASE_S
+    assert ends[0].counts()["interrupted"] == 1
+    assert "running" not in ends[0].counts()
+
+
+def take_turns(world: World, dice: random.Random) -> None:
+    """Let each process that is awake go on a little, and time pass until one is."""
+    for process in [p for p in world.living if p.wake <= world.now]:
+        world.let(process, dice.choice([1, 2, 5, 20]))
+    world.pass_time(max(0.0, min((p.wake for p in world.living), default=0.0) - world.now))
+
+
+def trains(process: Process) -> bool:
+    """Whether a process has a trial under way."""
+    with_me = {"host": process.machine.name}.items()
+    trials = trials_of(process.world.storage)
+    return any(t.state == TrialState.RUNNING and with_me <= t.user_attrs.get("owner", {}).items() for t in trials)
+
+
+def trials_of(storage: BaseStorage) -> list[optuna.trial.FrozenTrial]:
+    if NAME not in optuna.get_all_study_names(storage):
+        return []
+    return study_in(storage).get_trials()
+
+
+def study_in(storage: BaseStorage) -> Study:
+    return optuna.load_study(study_name=NAME, storage=storage)
+
+
+def test_and_for_a_trial_that_began_when_none_seemed_to_be_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process gives its trial up, is seen to run none, and takes the last of the budget at once."""
+    other, readings = list[Trial](), 0
+    ends, busy_elsewhere = list[SearchResult](), Members.busy_elsewhere
+
+    def begin(process: Process, name: str, args: Any) -> None:
+        if name == "set_trial_intermediate_value" and not other:
+            other.append(take(study_in(world.storage), "other"))
+
+    def read(members: Members, study: Study) -> bool:
+        nonlocal readings
+        readings += 1
+        if readings in (1, 3):
+            end(study, other.pop(), "withdrawn" if readings == 1 else "failed")
+        busy = busy_elsewhere(members, study)
+        if readings == 1:
+            other.append(take(study, "other"))
+        return busy
+
+    monkeypatch.setattr(Members, "busy_elsewhere", read)
+    world = World(monkeypatch, begin)
+    world.start(Machine("one"), session(shared(world, "4", 1.0, confirm=0), ends.append))
+    world.finish(20)
+    assert ends[0].counts() == {"complete": 3, "failed": 1}
