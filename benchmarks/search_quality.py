@@ -9,7 +9,9 @@ counts; average, the most average curve and the farthest from it; baselines, the
 other jobs tell; in a replay later, which is curve with the baselines after eight trials, as lrsearch run has them, and
 there scan has them, too; none, median, halving, hyperband, curve;
 Optuna's at their defaults); of a live study also ``sampler+pruner@families``, such as ``curve+none@all`` or
-``curve+none@spline``: all values of --contenders are then separated by semicolons.
+``curve+none@spline``: all values of --contenders are then separated by semicolons. A replay knows other libraries'
+searches, too, once they are installed as ``quality/peers.py`` says: smac+none, smac1+none (a fit for each proposal, not
+for eight), smac+hyperband, ax+none, cqr+none, bore+none, cqr+asha.
 Compute is counted in full trials, pruned trials by their epochs. ``live`` trains: each seed is one study with one trial
 at a time, all seeds of a contender side by side in lanes. ``replay`` looks losses up in recorded tables; each seed sees
 a random part of the table, and regret is the distance from that part's best, in units of the distance from the table's
@@ -32,7 +34,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from joblib import Parallel, delayed
-from quality import averaged, live, nosearch, record, replay
+from quality import averaged, live, nosearch, peers, record, replay
 from quality.tasks import TASKS
 from scipy.stats import spearmanr
 
@@ -84,8 +86,9 @@ def measure_replay(args: argparse.Namespace, task: str, contender: str) -> dict[
     unit = np.quantile(table.final, 0.1) - table.final.min()
     worst = np.quantile(table.final, TOP)
     final = dict(zip(table.schedules, table.final, strict=True))
+    run = peers.run if contender in peers.PEERS else replay.run
     courses = Parallel(n_jobs=args.jobs)(
-        delayed(replay.run)(contender, task, seed, args.compute, args.data_dir) for seed in range(args.seeds)
+        delayed(run)(contender, task, seed, args.compute, args.data_dir) for seed in range(args.seeds)
     )
     floors = [replay.share_of(task, c.seed).final.min() for c in courses]
     regrets = {
