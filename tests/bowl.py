@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -64,6 +65,21 @@ class Slow(Bowl):
     def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
         for measurement in super().run(schedule, **how):
             self.sleep(0.1)
+            yield measurement
+
+
+class Noting(Slow):
+    """Notes in a file for each training when its epochs ended, by ``time.monotonic``."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def run(self, schedule: Schedule, **how: Any) -> Iterator[Measurement]:
+        notes = self.folder / uuid4().hex
+        for measurement in super().run(schedule, **how):
+            with notes.open("a") as file:
+                file.write(f"{time.monotonic()}\n")
             yield measurement
 
 

@@ -8,16 +8,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from bowl import Bowl, Clock, Slow, StopAfter
+from bowl import Bowl, Clock, Noting, Slow, StopAfter
 from results import made_result
 
 from lrsearch.errors import InputError, StudyError
 from lrsearch.objectives import Measurement, Run, TaskObjective, UserObjective, get_task
-from lrsearch.search import PRUNERS, SAMPLERS, Plan, SearchResult, load_result, open_storage, search
+from lrsearch.search import PRUNERS, SAMPLERS, Budget, Plan, SearchResult, load_result, open_storage, search
 from lrsearch.search.notes.ending import Shares
 from lrsearch.search.results.importance import NOTED_FROM, importance
 from lrsearch.search.results.response import response
@@ -51,17 +52,24 @@ def test_a_budget_of_epochs_is_exact(make_plan: MakePlan, jobs: int) -> None:
     assert sum(t.epochs for t in pruned.trials) == 43
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_budget_of_time_ends_within_an_epoch(make_plan: MakePlan, request: pytest.FixtureRequest, jobs: int) -> None:
-    sleep = time.sleep if jobs > 1 else request.getfixturevalue("clock").sleep
-    plan = make_plan("2s", jobs=jobs, objective=Slow(sleep))
-    if jobs > 1:
-        search(replace(plan, study="warm", budget=replace(plan.budget, amount=8)))  # start the worker processes
+def test_a_budget_of_time_ends_within_an_epoch(make_plan: MakePlan, clock: Clock) -> None:
     begun = time.monotonic()
-    result = search(plan)
+    result = search(make_plan("2s", objective=Slow(clock.sleep)))
     assert 1.9 < time.monotonic() - begun < 2.0 + 0.1 + 0.9
-    last = result.trials[-1]
-    assert last.outcome in ("out of budget", "complete", "pruned")
+    assert result.trials[-1].outcome in ("out of budget", "complete", "pruned")
+
+
+def test_so_does_each_of_two_worker_processes(make_plan: MakePlan, tmp_path: Path) -> None:
+    noted = tmp_path / "noted"
+    noted.mkdir()
+    plan = make_plan("2s", jobs=2, objective=Noting(noted))
+    search(replace(plan, study="warm", budget=Budget.parse("4")))  # start the worker processes
+    begun = time.monotonic()
+    search(plan, None, begun)
+    late = [sum(float(ended) >= begun + 2 for ended in file.read_text().split()) for file in noted.iterdir()]
+    assert max(late) <= 1
+    assert sum(late) <= 2
+    assert time.monotonic() >= begun + 2
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
