@@ -138,7 +138,7 @@ def sessions(result: SearchResult) -> tuple[Session, ...]:
 
 def _session(data: Mapping[str, Any], title: str) -> Session:
     facts = []
-    if "started" in data:
+    if data.get("started") is not None:
         facts.append(Fact("started", when(float(data["started"]))))
     known = ("command", "started", "versions", "limit", "deadline")
     facts += [Fact(key, _words(value)) for key, value in data.items() if key not in known and value not in (None, "")]

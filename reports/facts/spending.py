@@ -74,11 +74,10 @@ def unspent(result: SearchResult) -> str:
 
 def wall_seconds(result: SearchResult) -> float:
     """Wall time of all sessions: from the start of each to the end of its last run; 0 if unknown."""
-    begun = sorted(float(s["started"]) for s in result.sessions if "started" in s)
     every = (*result.probing, *result.trials, *result.confirming)
     ended = sorted(t.ended.timestamp() for t in every if t.ended)
     total = 0.0
-    for start, following in pairwise([*begun, math.inf]):
+    for start, following in pairwise([*sorted(result.begun), math.inf]):
         mine = [e for e in ended if start <= e < following]
         total += max(mine) - start if mine else 0.0
     return total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ...search import SearchResult, TrialRecord
@@ -70,16 +69,15 @@ def progress(result: SearchResult) -> tuple[Step, ...]:
         if value is not None:
             best = value if best is None else pick(best, value)
         family = t.schedule.family if t.schedule else ""
-        steps.append(Step(t.number, epochs, value, best, family, t.outcome, session_of(result.sessions, t)))
+        steps.append(Step(t.number, epochs, value, best, family, t.outcome, session_of(result, t)))
     return tuple(steps)
 
 
-def session_of(sessions: Sequence[Mapping[str, object]], trial: TrialRecord) -> int:
+def session_of(result: SearchResult, trial: TrialRecord) -> int:
     """Number of the session a trial ran in, from 0."""
     if trial.started is None:
         return 0
-    begun = [float(str(s["started"])) for s in sessions if "started" in s]
-    return max(0, sum(b <= trial.started.timestamp() for b in begun) - 1)
+    return max(0, sum(b <= trial.started.timestamp() for b in result.begun) - 1)
 
 
 def _thinned(steps: list[Step]) -> list[Step]:

@@ -75,7 +75,7 @@ def timeline(result: SearchResult) -> Timeline:
     offset = 0.0
     groups: dict[int, list[TrialRecord]] = {}
     for t in dated:
-        groups.setdefault(session_of(result.sessions, t), []).append(t)
+        groups.setdefault(session_of(result, t), []).append(t)
     for _, trials in sorted(groups.items()):
         bounds.append(offset)
         spans = [(t, *_span(t)) for t in trials]

@@ -53,6 +53,11 @@ class SearchResult:
         best = f"; use {self.best.schedule.describe()}" if self.ranking and self.best.schedule else ""
         return f"<SearchResult {self.name!r}: {counts}{best}>"
 
+    @property
+    def begun(self) -> list[float]:
+        """When each session of which that is known began, in seconds since the epoch."""
+        return [float(s["started"]) for s in self.sessions if s.get("started") is not None]
+
     drawn: ClassVar[Callable[[SearchResult], str] | None] = None
     """Makes the HTML that a notebook shows of a result; set by what knows of reports."""
 

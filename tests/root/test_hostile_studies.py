@@ -5,40 +5,22 @@
 
 from __future__ import annotations
 
-import ast
-import gzip
-import io
 import json
 import os
-import tempfile
-import tokenize
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pages import Page
-from rich.console import Console
+from strangers import MARK, lines, look_at_all, whole
 
 import lrsearch
 from lrsearch.errors import LrsearchError, StudyError
-from lrsearch.reports.dashboard.server import prepare
-from lrsearch.reports.export import FORMATS, export, read_best, write_best
-from lrsearch.reports.images import slide
-from lrsearch.reports.page.page import report_html
-from lrsearch.reports.terminal.json_output import print_json
-from lrsearch.reports.terminal.run_list import print_runs, run_rows
-from lrsearch.reports.terminal.summary import print_summary
 from lrsearch.run_folder import load
 from lrsearch.search import SearchResult
 
 CASES = int(os.environ.get("LRSEARCH_FUZZ_STUDIES", "100"))
-MARK = "STRANGER"
-GOLDEN = Path(__file__).parents[1] / "golden" / "journal.log.gz"
 EVIL = (
     '"""',
     "'''",
@@ -105,13 +87,6 @@ class Logs(list[Any]):
         return repr([f"{edit!r:.300}" for edit in self.edits])
 
 
-@cache
-def lines(name: str) -> tuple[str, ...]:
-    """The journal of a search: with all that a study can hold, or of its first trials alone."""
-    whole = gzip.decompress(GOLDEN.read_bytes()).decode().splitlines()
-    return tuple(whole) if name == "whole" else tuple(whole[:110])
-
-
 @st.composite
 def hostile(draw: st.DrawFn) -> Logs:
     """A journal in which words are renamed throughout, values and names replaced, and lines lost, doubled or moved."""
@@ -168,13 +143,13 @@ def replace_one(draw: st.DrawFn, logs: list[Any]) -> list[Any]:
 def test_what_a_stranger_may_not_write_is_known(tmp_path: Path) -> None:
     """The base of the others: the study as it is can be read by all of them."""
     for name in ("begun", "whole"):
-        look_at_all([json.loads(line) for line in lines(name)], range(len(READERS)))
+        look_at_all([json.loads(line) for line in lines(name)])
 
 
 @pytest.mark.parametrize("old", ["golden", "val_loss"])
 def test_a_name_that_is_no_text_in_utf_8_breaks_no_reader(old: str) -> None:
     logs = [json.loads(line) for line in lines("begun")]
-    look_at_all(renamed(logs, old, f"{MARK}\ud800"), range(len(READERS)))
+    look_at_all(renamed(logs, old, f"{MARK}\ud800"))
 
 
 def test_a_finished_trial_without_a_value_is_refused(tmp_path: Path) -> None:
@@ -189,11 +164,11 @@ def test_a_finished_trial_without_a_value_is_refused(tmp_path: Path) -> None:
     "space", [{}, {"toml": "", "horizon": "long"}, {"toml": 3, "horizon": 5}, {"horizon": 5, "x": 1}]
 )
 def test_a_space_that_another_program_wrote_is_refused(space: dict[str, Any]) -> None:
-    logs = [json.loads(line) for line in lines("whole")]
+    logs = whole()
     for log in logs:
         if "settings" in log.get("user_attr", ()):
             log["user_attr"]["settings"]["space"] = space
-    look_at_all(logs, range(len(READERS)))
+    look_at_all(logs)
 
 
 def test_studies_without_a_direction_break_no_reader() -> None:
@@ -201,14 +176,14 @@ def test_studies_without_a_direction_break_no_reader() -> None:
     for log in logs:
         if "directions" in log:
             log["directions"] = []
-    look_at_all(logs, range(len(READERS)))
+    look_at_all(logs)
 
 
 @pytest.mark.parametrize("step", [5.0, 10**18, 1e300])
 def test_a_report_of_an_epoch_that_is_none_breaks_no_reader(step: float) -> None:
     logs = [json.loads(line) for line in lines("begun")]
     next(log for log in logs if "intermediate_value" in log)["step"] = step
-    look_at_all(logs, range(len(READERS)))
+    look_at_all(logs)
 
 
 def test_a_study_without_a_length_is_refused(tmp_path: Path) -> None:
@@ -234,11 +209,6 @@ def test_a_value_without_end_makes_no_line_without_end(tmp_path: Path) -> None:
     assert len(str(raised.value)) < 1000
 
 
-def whole() -> list[Any]:
-    """The journal with all that a study can hold."""
-    return [json.loads(line) for line in lines("whole")]
-
-
 def a_schedule(logs: list[Any]) -> dict[str, Any]:
     """The schedule of the journal's first trial, as it stands there."""
     return next(log["user_attr"]["schedule"] for log in logs if "schedule" in log.get("user_attr", ()))
@@ -254,9 +224,9 @@ def loaded(logs: list[Any], folder: Path) -> SearchResult:
 @pytest.mark.parametrize("name", ["values", "param_value_internal", "started", "seconds"])
 @pytest.mark.parametrize("number", [1.7e308, -1.7e308, 10**400, 5e-324], ids=["large", "low", "integer", "small"])
 def test_a_number_at_the_end_of_what_a_computer_knows_breaks_no_reader(name: str, number: float) -> None:
-    logs = [json.loads(line) for line in lines("whole")]
+    logs = whole()
     put(logs, name, number)
-    look_at_all(logs, range(len(READERS)))
+    look_at_all(logs)
 
 
 def put(at: Any, name: str, number: Any) -> None:
@@ -279,106 +249,6 @@ def put(at: Any, name: str, number: Any) -> None:
 @given(hostile(), st.sets(st.integers(0, 7), min_size=1, max_size=3))
 def test_a_strangers_study_is_read_or_refused_and_runs_nothing(logs: list[Any], readers: set[int]) -> None:
     look_at_all(logs, readers)
-
-
-def look_at_all(logs: list[Any], readers: Any) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "golden"
-        folder.mkdir()
-        text = "".join(json.dumps(log) + "\n" for log in logs)
-        (folder / "journal.log").write_text(text, encoding="utf-8", errors="surrogatepass")
-        try:
-            result = load(folder)
-        except LrsearchError as error:
-            assert_line(error)
-            return
-        assert isinstance(result, SearchResult)
-        for reader in sorted(readers):
-            try:
-                READERS[reader](result, folder)
-            except LrsearchError as error:
-                assert_line(error)
-
-
-def assert_line(error: LrsearchError) -> None:
-    assert str(error)
-    assert len(str(error)) < 4000 + 2 * len(MARK * 2000)  # a name stands in it, at most twice
-
-
-def reads_code(result: SearchResult, folder: Path) -> None:
-    for name, format in FORMATS.items():
-        try:
-            code = export(result.best, result, name)
-        except LrsearchError as error:
-            assert_line(error)
-            continue
-        if format.suffix == ".py":
-            ast.parse(code.encode("utf-8", "surrogatepass") if "\ud800" in code else code)
-            tokens = tokenize.generate_tokens(io.StringIO(code).readline)
-            assert not [t for t in tokens if MARK in t.string and t.type != tokenize.COMMENT]
-        elif name == "json":
-            json.loads(code)
-
-
-def reads_page(result: SearchResult, folder: Path) -> None:
-    code = export(result.best, result, "torch") if result.ranking else ""
-    page = Page(report_html(result, code=code))
-    for tag, attrs in page.tags:
-        assert MARK not in tag
-        assert not [a for a in attrs if MARK.lower() in a or a.startswith("on")], attrs
-        assert not [v for v in attrs.values() if v and v.strip().lower().startswith(("javascript:", "data:text"))]
-    assert len(page.all("script")) <= 8
-    json.loads(page.data)
-
-
-def reads_terminal(result: SearchResult, folder: Path) -> None:
-    out = io.StringIO()
-    print_summary(result, Console(file=out, width=100))
-    assert "\x1b" not in out.getvalue()
-
-
-def reads_json_lines(result: SearchResult, folder: Path) -> None:
-    from contextlib import redirect_stdout
-
-    out = io.StringIO()
-    with redirect_stdout(out):
-        print_json(result)
-    for line in out.getvalue().splitlines():
-        json.loads(line)
-
-
-def reads_list(result: SearchResult, folder: Path) -> None:
-    out = io.StringIO()
-    print_runs(run_rows(folder.parent, load), Console(file=out, width=100))
-    assert "\x1b" not in out.getvalue()
-
-
-def reads_slide(result: SearchResult, folder: Path) -> None:
-    drawing = ElementTree.fromstring(slide(result))
-    for element in drawing.iter():
-        assert not element.tag.endswith(("script", "foreignObject"))
-        assert not [name for name in element.attrib if MARK in name or name.endswith("href") or name.startswith("on")]
-
-
-def reads_best(result: SearchResult, folder: Path) -> None:
-    write_best(result, folder)
-    assert read_best(folder / "best.json").schedule == result.best.schedule
-
-
-def reads_dashboard(result: SearchResult, folder: Path) -> None:
-    prepare(result, str(folder / "journal.log"))
-
-
-READERS: tuple[Callable[[SearchResult, Path], None], ...] = (
-    reads_code,
-    reads_page,
-    reads_terminal,
-    reads_json_lines,
-    reads_list,
-    reads_slide,
-    reads_best,
-    reads_dashboard,
-)
 
 
 @pytest.mark.slow
