@@ -24,6 +24,7 @@ LANES = 64
 ADAM = (
     *("fashion-overfit", "text-transformer", "digits-adamw", "mnist1d-cnn", "teacher"),
     *("friedman-adam", "sequences-gru", "waves-autoencoder", "coins-adam"),
+    *("fashion-tuned", "text-tuned"),
 )
 """Tasks whose rates are those of Adam or AdamW; the others are SGD's."""
 

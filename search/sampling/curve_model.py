@@ -20,7 +20,7 @@ from .features import Array, Features
 from .gaussian_process import Kernel, Posterior, log_improvement
 from .hypotheses import Mixture, Prior
 from .initial_design import next_design, scan
-from .observations import Curve, Params, Seen, blind_before, curve_of, observe, worth_knowing
+from .observations import Curve, Params, Seen, blind_before, curve_of, observe, value_at, worth_knowing
 from .recorded_jobs import RecordedJobs
 from .scale import Scale
 
@@ -33,7 +33,7 @@ POOL = 1000
 """Random schedules that are always candidates."""
 DESIGN = 2
 """Trials placed by `next_design` before the surrogate proposes: it explores well by itself."""
-SCAN_WITHIN = 3
+SCAN_WITHIN = 4
 """A study that knows so many trials needs no scan of base_lr any more."""
 LEARNT_WITHIN, LEARNT_POOL = 6, 300
 """Other jobs have a say until a study knows so many trials, since later its own say more; about so many candidates."""
@@ -179,17 +179,27 @@ class CurveModel:
     def _scan(self, study: Study, number: int, finished: Sequence[Seen]) -> Params | None:
         """The usual schedule at the next rate of the scan; None if it is over, or a probe has told more.
 
-        One trial at a time: of several at once, `next_design` spreads more than their rates.
+        It goes down while the lower rate is no worse. One trial at a time: of several at once, `next_design` spreads
+        more than their rates.
         """
         if self.scale is not None or len(finished) >= SCAN_WITHIN:
             return None
         others = (t for t in study.get_trials(deepcopy=False) if t.number != number)
         tried = [seen.curve.schedule for t in others if (seen := self._seen(study, t)) is not None]  # failed ones, too
         values = {t.curve.schedule: t.values[-1] if t.complete else math.inf for t in finished}
-        first, second, below = (self.nearest(schedule) for schedule in scan(self.space))
-        ended = first[1] in values and second[1] in values and self.prior is None  # else other jobs tell where to go on
-        places = (first, second, below) if ended and values[second[1]] >= values[first[1]] else (first, second)
+        second, first, *_ = self.falling
+        places = [first, second]
+        for above, here, below in zip(self.falling, self.falling[1:], self.falling[2:], strict=False):
+            if not {above[1], here[1]} <= set(values) or values[here[1]] > values[above[1]]:
+                break
+            places.append(below)
         return next((params for params, schedule in places if schedule not in tried), None)
+
+    @cached_property
+    def falling(self) -> list[tuple[Params, Schedule]]:
+        """The scan's schedules, which may be the nearest ones, with their parameters; rates fall."""
+        first, second, *below = (self.nearest(schedule) for schedule in scan(self.space))
+        return [second, first, *below]
 
     def nearest(self, schedule: Schedule) -> tuple[Params, Schedule]:
         """A schedule's parameters and itself; if it does not lie in the space, of what is nearest to it in the pool."""
@@ -215,6 +225,20 @@ class CurveModel:
         low, high = self.scale.range
         near = np.flatnonzero((low <= self.pool_rates) & (self.pool_rates <= high))
         return near if len(near) else np.arange(len(self.pool))
+
+    def lags(self, study: Study, trial: FrozenTrial, done: int) -> bool:
+        """Whether a trial with one of the scan's lower rates is behind both rates above it after so many reports."""
+        schedules = [schedule for _, schedule in self.falling]
+        seen = self._seen(study, trial)
+        place = schedules.index(seen.curve.schedule) if seen and seen.curve.schedule in schedules else 0
+        if place < 2:
+            return False
+        above = dict.fromkeys(schedules[place - 2 : place], math.inf)
+        for other in study.get_trials(deepcopy=False, states=DONE):
+            known = self._seen(study, other)
+            if known is not None and known.curve.schedule in above:
+                above[known.curve.schedule] = value_at(study, other, done, self.space.counting.every)
+        return value_at(study, trial, done, self.space.counting.every) > max(above.values())
 
     @_one_thread
     def chance(self, study: Study, trial: FrozenTrial) -> float:

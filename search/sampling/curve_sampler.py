@@ -18,8 +18,8 @@ from .observations import reported
 from .recorded_jobs import recorded_jobs
 from .scale import Scale
 
-PRUNE_FROM = 0.2
-"""No trial is judged before this share of its horizon."""
+PRUNE_FROM, LAGS_FROM = 0.2, 0.1
+"""No trial is judged before these shares of its horizon: by the surrogate, and by the scan's higher rates."""
 LEAST_CHANCE = 0.02
 """A trial is stopped when the probability that it ends as the best so far is below this."""
 
@@ -90,6 +90,7 @@ class CurvePruner(BasePruner):
     that is still high is not held against it. Where early epochs say little about final values, the surrogate learns
     that too, its predictions are wide, and few trials are stopped.
 
+    A trial of the scan with a lower rate is stopped sooner, if it is behind both rates above it after as many epochs.
     NaN and infinite values count as the worst that was seen.
 
     Args:
@@ -102,6 +103,8 @@ class CurvePruner(BasePruner):
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Whether to stop the trial after its last reported epoch."""
         done = max(reported(trial, self.model.space.counting.every), default=0)
-        if not PRUNE_FROM * self.model.reports <= done < self.model.reports:
+        if not LAGS_FROM * self.model.reports <= done < self.model.reports:
             return False
-        return self.model.chance(study, trial) < LEAST_CHANCE
+        if self.model.lags(study, trial, done):
+            return True
+        return done >= PRUNE_FROM * self.model.reports and self.model.chance(study, trial) < LEAST_CHANCE

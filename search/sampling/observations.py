@@ -90,6 +90,13 @@ def reported(trial: FrozenTrial, every: int = 1) -> dict[int, float]:
     return {when // every + offset: value for when, value in at.items()}
 
 
+def value_at(study: Study, trial: FrozenTrial, done: int, every: int = 1) -> float:
+    """What a trial has reported then, smaller is better; infinite if it is not finite, or nothing was reported."""
+    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+    value = sign * reported(trial, every).get(done, math.inf)
+    return value if math.isfinite(value) else math.inf
+
+
 def observe(study: Study, trial: FrozenTrial, curve: Curve, horizon: int, every: int = 1) -> Seen:
     """The observations of a trial so far; the horizon is in whole epochs, or in reports `every` so many steps."""
     sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0

@@ -25,7 +25,7 @@ from lrsearch.search.sampling.features import Features, warping
 from lrsearch.search.sampling.gaussian_process import Kernel, Posterior, fit_kernel, log_improvement, misfit
 from lrsearch.search.sampling.initial_design import scan
 from lrsearch.search.sampling.observations import observations
-from lrsearch.spaces import Counting, ScheduleSpace, default_space
+from lrsearch.spaces import Counting, Range, ScheduleSpace, default_space
 
 EPOCHS = 8
 SPACE = default_space("sgd", EPOCHS)
@@ -118,16 +118,54 @@ def test_the_scan_lies_in_the_space_whatever_grid_warm_ups_have(space: ScheduleS
     assert all(space.contains(schedule) for schedule in scan(space))
 
 
-@pytest.mark.parametrize(("best", "third_below"), [(0.02, True), (0.9, False)])
-def test_it_begins_with_a_scan_of_base_lr_and_turns_back_only_where_the_second_rate_is_no_better(
-    best: float, third_below: bool
+SCANNED = (0.04467, 0.2512, 0.01122, 0.002818)
+
+
+@pytest.mark.parametrize(("best", "scanned"), [(0.9, 2), (0.026, 3), (0.001, 4)])
+@pytest.mark.parametrize("learns", [True, False])
+def test_it_begins_with_a_scan_of_base_lr_that_goes_down_while_the_lower_rate_is_no_worse(
+    best: float, scanned: int, learns: bool
 ) -> None:
-    study = optuna.create_study(sampler=CurveSampler(CurveModel(SPACE), seed=0))  # without what other jobs say
-    optimize(study, 3, lambda schedule: [math.log10(schedule.base_lr / best) ** 2] * EPOCHS)
+    study = optuna.create_study(
+        sampler=CurveSampler(SPACE if learns else CurveModel(SPACE), seed=0), pruner=NopPruner()
+    )
+    optimize(study, 5, lambda schedule: [math.log10(schedule.base_lr / best) ** 2] * EPOCHS)
     rates = [trial.params["base_lr"] for trial in study.trials]
-    assert rates[:2] == [0.04467, 0.2512]
-    assert (rates[2] == 0.01122) == third_below
+    assert rates[:scanned] == list(SCANNED[:scanned])
+    assert not set(SCANNED) & set(rates[scanned:])
     assert study.trials[0].params["family"] == "cosine"
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+@pytest.mark.parametrize(("early", "stopped"), [(2.1, True), (1.9, False)])
+def test_a_lower_rate_of_the_scan_is_stopped_at_once_where_it_is_behind_both_above_it(
+    direction: Literal["minimize", "maximize"], early: float, stopped: bool
+) -> None:
+    begins = {SCANNED[0]: [1.0] * EPOCHS, SCANNED[1]: [2.0] * EPOCHS, SCANNED[2]: [early] * EPOCHS}
+    sign = 1 if direction == "minimize" else -1
+    sampler = CurveSampler(SPACE, seed=0)
+    study = optuna.create_study(sampler=sampler, pruner=CurvePruner(sampler.model), direction=direction)
+    optimize(study, 3, lambda schedule: [sign * value for value in begins[schedule.base_lr]])
+    assert (len(study.trials[2].intermediate_values) == 1) == stopped
+
+
+def test_a_lower_rate_is_not_stopped_where_one_above_it_has_diverged() -> None:
+    begins = {SCANNED[0]: [1.0] * EPOCHS, SCANNED[1]: [math.inf] * EPOCHS, SCANNED[2]: [3.0] * EPOCHS}
+    sampler = CurveSampler(SPACE, seed=0)
+    study = optuna.create_study(sampler=sampler, pruner=CurvePruner(sampler.model))
+    optimize(study, 3, lambda schedule: begins[schedule.base_lr])
+    assert not sampler.model.lags(study, study.trials[2], 1)
+
+
+def test_a_fixed_base_lr_has_no_lower_rate() -> None:
+    sampler = CurveSampler(ScheduleSpace(("cosine",), EPOCHS, Range(0.1, 0.1)))
+    study = optuna.create_study(sampler=sampler, pruner=CurvePruner(sampler.model))
+    for _ in range(4):
+        trial = study.ask()
+        sampler.model.space.suggest(trial)
+        trial.report(1.0, 1)
+        assert not trial.should_prune()
+        study.tell(trial, 1.0)
 
 
 def test_a_failed_start_is_not_tried_again() -> None:
