@@ -226,16 +226,14 @@ class Session:
 
     def _run_queue(self, queue: Study, books: Books, trials: int) -> None:
         """Run this many queued trials. Wait until all have ended, whoever runs them, or the budget is spent."""
-        busy = False
-        while trials or busy:
-            if trials and self.remaining.room_for_one(books):
+        quiet = 0
+        while quiet < 2:  # twice, as in `_search`
+            if ready := trials > 0 and self.remaining.room_for_one(books):
                 self._run_queued(queue, books, trials)
-            elif busy:
-                time.sleep(POLL_S)
-            else:
-                return
             busy = self.members.busy_elsewhere(queue)
             trials = _waiting(queue)
+            quiet = 0 if ready or busy else quiet + 1
+            time.sleep(POLL_S * (busy and not ready))
 
     def _run_queued(self, queue: Study, books: Books, trials: int) -> None:
         fresh = queue.study_name == self.plan.study + CONFIRMATION

@@ -14,9 +14,10 @@ from simulated import Machine, Process, World
 from simulated_search import NAME, session, shared
 
 from lrsearch.search import SearchResult
-from lrsearch.search.storage.ending import end
+from lrsearch.search.storage.ending import end, end_interrupted
 from lrsearch.search.storage.leases import LEASE_S, take
 from lrsearch.search.storage.members import Members
+from lrsearch.search.storage.studies import CONFIRMATION
 
 
 def unchecked(process: Process, name: str, args: Any) -> None:
@@ -60,18 +61,15 @@ def take_turns(world: World, dice: random.Random) -> None:
 def trains(process: Process) -> bool:
     """Whether a process has a trial under way."""
     with_me = {"host": process.machine.name}.items()
-    trials = trials_of(process.world.storage)
-    return any(t.state == TrialState.RUNNING and with_me <= t.user_attrs.get("owner", {}).items() for t in trials)
+    study = study_in(process.world.storage)
+    running = study.get_trials(states=(TrialState.RUNNING,)) if study else []
+    return any(with_me <= t.user_attrs.get("owner", {}).items() for t in running)
 
 
-def trials_of(storage: BaseStorage) -> list[optuna.trial.FrozenTrial]:
-    if NAME not in optuna.get_all_study_names(storage):
-        return []
-    return study_in(storage).get_trials()
-
-
-def study_in(storage: BaseStorage) -> Study:
-    return optuna.load_study(study_name=NAME, storage=storage)
+def study_in(storage: BaseStorage, name: str = NAME) -> Study | None:
+    """The study of that name, if there is one."""
+    there = name in optuna.get_all_study_names(storage)
+    return optuna.load_study(study_name=name, storage=storage) if there else None
 
 
 def test_and_for_a_trial_that_began_when_none_seemed_to_be_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,8 +78,8 @@ def test_and_for_a_trial_that_began_when_none_seemed_to_be_under_way(monkeypatch
     ends, busy_elsewhere = list[SearchResult](), Members.busy_elsewhere
 
     def begin(process: Process, name: str, args: Any) -> None:
-        if name == "set_trial_intermediate_value" and not other:
-            other.append(take(study_in(world.storage), "other"))
+        if name == "set_trial_intermediate_value" and not other and (study := study_in(world.storage)):
+            other.append(take(study, "other"))
 
     def read(members: Members, study: Study) -> bool:
         nonlocal readings
@@ -98,3 +96,36 @@ def test_and_for_a_trial_that_began_when_none_seemed_to_be_under_way(monkeypatch
     world.start(Machine("one"), session(shared(world, "4", 1.0, confirm=0), ends.append))
     world.finish(20)
     assert ends[0].counts() == {"complete": 3, "failed": 1}
+
+
+def test_a_confirmation_waits_for_a_run_that_began_when_none_seemed_to_be_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another process gives a run back, is seen to run none, and takes it again at once."""
+    other, readings = list[Trial](), 0
+    ends, busy_elsewhere = list[SearchResult](), Members.busy_elsewhere
+
+    def begin(process: Process, name: str, args: Any) -> None:
+        if name == "set_trial_intermediate_value" and not readings and not other:
+            study = study_in(world.storage, NAME + CONFIRMATION)
+            if study and study.get_trials(states=(TrialState.WAITING,)):
+                other.append(take(study, "other"))
+
+    def read(members: Members, study: Study) -> bool:
+        nonlocal readings
+        if not other or not study.study_name.endswith(CONFIRMATION):
+            return busy_elsewhere(members, study)
+        readings += 1
+        if readings in (1, 3):
+            end_interrupted(study, other.pop(), "given back")
+        busy = busy_elsewhere(members, study)
+        if readings == 1:
+            other.append(take(study, "other"))
+        return busy
+
+    monkeypatch.setattr(Members, "busy_elsewhere", read)
+    world = World(monkeypatch, begin)
+    world.start(Machine("one"), session(shared(world, "30", 1.0, confirm=3), ends.append))
+    world.finish(20)
+    assert readings >= 3
+    assert {run.outcome for run in ends[0].confirming} == {"complete", "interrupted"}
