@@ -182,6 +182,7 @@ class Ax:
         from ax.api.client import Client
         from ax.api.configs import ChoiceParameterConfig as Choices
         from ax.api.configs import RangeParameterConfig as Ranges
+        from ax.utils.common.logger import set_ax_logger_levels
 
         def made(name: str, span: Range | Choice) -> Any:
             if isinstance(span, Choice):
@@ -190,7 +191,7 @@ class Ax:
                 return Ranges(name, (0, steps(span)), "int")
             return Ranges(name, (span.low, span.high), "float", scaling="log" if span.log else "linear")
 
-        logging.getLogger("ax").setLevel(logging.ERROR)
+        set_ax_logger_levels(logging.ERROR)
         torch.set_num_threads(1)
         torch.manual_seed(seed)
         self.plain, self.horizon = plain, horizon
