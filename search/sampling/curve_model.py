@@ -35,6 +35,8 @@ DESIGN = 2
 """Trials placed by `next_design` before the surrogate proposes: it explores well by itself."""
 SCAN_WITHIN = 4
 """A study that knows so many trials needs no scan of base_lr any more."""
+COVERS = 4
+"""Of trials chosen at once before any has ended, each of this number covers the space; other jobs choose the rest."""
 LEARNT_WITHIN, LEARNT_POOL = 6, 300
 """Other jobs have a say until a study knows so many trials, since later its own say more; about so many candidates."""
 SETTLED, SETTLES_FROM = 0.3, 15.0
@@ -118,9 +120,9 @@ class CurveModel:
             return scanned
         if fit is None or len(trials) < DESIGN:
             known = [t.curve.whole for t in trials]
-            likely = self._near_scale()
-            place = next_design(self.pool_features[likely], known, blind, alone=not (running or blind))
-            return self.pool[int(likely[place])]
+            for _ in range(blind):
+                known.append(self.pool_features[self._place(known, alone=False)])
+            return self.pool[self._place(known, alone=not (running or blind))]
         posterior, gains_of, pool = self._promise(fit, finished, running)
         leaders, _ = self._climb(posterior, gains_of, pool, finished, trials, rng)
         return leaders[min(blind, LEADERS - 1)]
@@ -217,6 +219,15 @@ class CurveModel:
         if self.scale is None:
             return np.zeros(len(rates))
         return BELIEF / max(1, trials) * self.scale.log_density(rates)
+
+    def _place(self, known: Sequence[Array], *, alone: bool) -> int:
+        """Which of the pool to try besides the known ones while nothing has ended, or too little."""
+        if not alone and self.scale is None and self.prior is not None and len(known) % COVERS != COVERS - 1:
+            place = self.prior.besides(known)
+            if place is not None:
+                return place
+        likely = self._near_scale()
+        return int(likely[next_design(self.pool_features[likely], known, alone=alone)])
 
     def _near_scale(self) -> NDArray[np.intp]:
         """Which of the pool the probe holds for likely; all without a probe."""

@@ -32,6 +32,8 @@ TEMPER = 0.5
 """Power of the likelihood: what is seen of one trial at several epochs is one piece of evidence rather than four."""
 GREEDY = 5
 """With fewer trials the curve with the best mean is tried: what is least known is rarely what is best."""
+LITTLE = 1e-3
+"""Of trials chosen at once another one should promise this much more, in standard deviations of a job's values."""
 MOST, LEAST = 40, math.log(0.01)
 """So many hypotheses are followed at most, and only while their weight is not below this share of the largest."""
 
@@ -56,6 +58,19 @@ class Prior:
         self._all = np.arange(len(self.log_prior))
         self._seen: dict[bytes, Array] = {}
         self._at_pool: dict[int, Array] = {}
+
+    def besides(self, known: Sequence[Array]) -> int | None:
+        """Which curve of the pool to try beside the known ones ``(d,)`` while nothing is known of how they end.
+
+        The one whose value is expected to lie furthest below theirs, over all hypotheses; at first the best mean. So
+        that of several at once some are good for whatever job it may be. None if that is next to nothing.
+        """
+        weights, f = np.exp(self.log_prior), self.at(self.pool, self._all)
+        if not known:
+            return int(np.argmin(weights @ f))
+        best = self.everywhere(np.stack(known)).min(1)
+        gains = weights @ np.maximum(0.0, best[:, None] - f)
+        return int(np.argmax(gains)) if gains.max() > LITTLE else None
 
     def everywhere(self, x: Array) -> Array:
         """What all hypotheses expect at observations ``(n, d)``: ``(hypotheses, n)``; computed once for each."""

@@ -18,7 +18,7 @@ EDGE = 1.6
 """A curve lies within this many standard deviations of the average one: beyond are rates that train nothing."""
 
 
-def next_design(x: Array, known: Sequence[Array], blind: int = 0, *, alone: bool = True) -> int:
+def next_design(x: Array, known: Sequence[Array], *, alone: bool = True) -> int:
     """Which of the curves to try besides the known ones: at first the most average one.
 
     Then, alone, the one that is farthest from the known ones. Where these are still running, the one that brings all
@@ -28,24 +28,16 @@ def next_design(x: Array, known: Sequence[Array], blind: int = 0, *, alone: bool
     Args:
         x: Features of the curves, scaled, ``(m, d)``.
         known: Features of the known ones, ``(d,)`` each.
-        blind: How many further ones are being chosen this way at the same moment.
         alone: Whether all known ones have ended.
     """
-    known = list(known)
+    if not known:
+        return int(np.argmin((x**2).sum(1)))
     inner = (np.abs(x) < EDGE).all(1)
-    while True:
-        away = cdist(x, np.stack(known), "sqeuclidean").min(1) if known else None
-        if away is None:
-            chosen = int(np.argmin((x**2).sum(1)))
-        elif alone:
-            chosen = int(np.argmax(np.where(inner, away, -1.0)))
-        else:
-            left = np.minimum(cdist(x, x, "sqeuclidean"), away).mean(1)
-            chosen = int(np.argmin(np.where(inner, left, np.inf)))
-        if not blind:
-            return chosen
-        known.append(x[chosen])
-        blind -= 1
+    away = cdist(x, np.stack(known), "sqeuclidean").min(1)
+    if alone:
+        return int(np.argmax(np.where(inner, away, -1.0)))
+    left = np.minimum(cdist(x, x, "sqeuclidean"), away).mean(1)
+    return int(np.argmin(np.where(inner, left, np.inf)))
 
 
 def scan(space: ScheduleSpace) -> tuple[Schedule, ...]:

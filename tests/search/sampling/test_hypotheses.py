@@ -18,7 +18,7 @@ from lrsearch.search.sampling.curve_fit import fit_to, kernel_of, with_pending
 from lrsearch.search.sampling.curve_model import LEARNT_POOL, CurveModel
 from lrsearch.search.sampling.features import Array
 from lrsearch.search.sampling.hypotheses import NOISE, OFFSET_SD, REST, SLOPE_SD, Mixture, Prior
-from lrsearch.search.sampling.initial_design import scan
+from lrsearch.search.sampling.initial_design import next_design, scan
 from lrsearch.search.sampling.observations import Curve, Seen
 from lrsearch.search.sampling.recorded_jobs import FILE, Surface, recorded_jobs
 from lrsearch.spaces import Range, default_space
@@ -103,6 +103,33 @@ def test_a_job_like_a_recorded_one_is_known_after_a_scan() -> None:
             better.append((ends < ends[after.gains(x).argmax()]).sum())
             assert after.none < 0.5
     assert np.mean(better) < 10
+
+
+def test_trials_chosen_at_once_hold_a_good_one_whatever_recorded_job_it_is() -> None:
+    """Of eight, against eight that cover the space: their best, in ranks among all of them and a hundred others."""
+    others = random_schedules(100, seed=1)
+    study = optuna.create_study(sampler=CurveSampler(SPACE), pruner=NopPruner())
+    chosen = [SPACE.suggest(study.ask()) for _ in range(8)]
+    covering: list[Schedule] = []
+    for _ in range(8):
+        place = next_design(MODEL.pool_features, list(MODEL.features.whole(covering)) if covering else [], alone=False)
+        covering.append(SPACE.schedule(MODEL.pool[place]))
+    assert len(set(chosen)) == 8
+    ranks: list[tuple[int, int]] = []
+    for name in ("digits-adamw", "text-mlp", "teacher", "fashion-cnn"):
+        for shift in (-0.5, 0.0, 0.5):
+            losses = job(name, shift)
+            ends = np.array([losses(s)[-1] for s in others])
+            ours, theirs = (int((ends < min(losses(s)[-1] for s in some)).sum()) for some in (chosen, covering))
+            ranks.append((ours, theirs))
+    means = np.mean(ranks, 0)
+    assert means[0] < 10
+    assert means[0] < 0.6 * means[1]
+
+
+def test_many_trials_chosen_at_once_are_all_different() -> None:
+    study = optuna.create_study(sampler=CurveSampler(SPACE), pruner=NopPruner())
+    assert len({SPACE.suggest(study.ask()) for _ in range(100)}) == 100
 
 
 def test_a_job_that_looks_like_none_is_noticed() -> None:
