@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import html
+import logging
 import os
 import re
 import shutil
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -136,13 +139,14 @@ def _draw(figure: Figure) -> bytes:
     # no mathjax: it would be fetched from the network
     options = {"mathjax": False, "path": find_browser()}
     try:
-        return bytes(
-            kaleido.calc_fig_sync(
-                figure,
-                opts={"format": "png", "width": WIDTH, "height": HEIGHT, "scale": SCALE},
-                kopts={k: v for k, v in options.items() if v is not None},
+        with _quiet("choreographer"):
+            return bytes(
+                kaleido.calc_fig_sync(
+                    figure,
+                    opts={"format": "png", "width": WIDTH, "height": HEIGHT, "scale": SCALE},
+                    kopts={k: v for k, v in options.items() if v is not None},
+                )
             )
-        )
     except ChromeNotFoundError:
         raise MissingPartError(
             "a PNG needs Chromium or Chrome, and none was found: install one (apt install chromium), "
@@ -150,6 +154,18 @@ def _draw(figure: Figure) -> bytes:
         ) from None
     except (BrowserClosedError, BrowserFailedError) as error:
         raise MissingPartError(f"the browser that draws images did not start: {error}".split("\n")[0]) from None
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Meanwhile that logger's warnings, as of a browser that ends slowly on a busy machine, are not shown."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def find_browser() -> str | None:

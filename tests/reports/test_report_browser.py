@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import subprocess
 import sys
@@ -219,6 +220,22 @@ def test_a_picture_comes_without_what_its_browser_says(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, kept, image], capture_output=True, text=True, timeout=120)
     assert image.exists()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_browser_that_ends_slowly_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kaleido = pytest.importorskip("kaleido", reason="kaleido is not installed")
+
+    def drawn(*_: object, **__: object) -> bytes:
+        logging.getLogger("choreographer.browser_async").warning("Resorting to unclean kill browser.")
+        return b"\x89PNG"
+
+    monkeypatch.setattr(kaleido, "calc_fig_sync", drawn)
+    write_image(made_result(5), tmp_path / "best.png")
+    assert not caplog.records
+    logging.getLogger("choreographer.browser_async").warning("somebody else's browser")
+    assert len(caplog.records) == 1
 
 
 def test_a_picture_without_a_browser_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

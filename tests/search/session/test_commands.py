@@ -68,7 +68,8 @@ def run(folder: Path, *words: str, job: str = REPORTS, more: tuple[str, ...] = (
 
 @pytest.mark.slow
 def test_a_search_from_the_command_line_prunes_and_writes_a_log_for_every_trial(tmp_path: Path) -> None:
-    assert run(tmp_path, "--budget", "50ep", "--pruner", "median", "--confirm", "0") == 0
+    words = ("--budget", "50ep", "--sampler", "random", "--pruner", "median", "--confirm", "0")
+    assert run(tmp_path, *words) == 0
     result = lrsearch.load(tmp_path / "job")
     counts = result.counts()
     assert counts["complete"] >= 5
