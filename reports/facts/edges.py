@@ -101,10 +101,11 @@ def _edge(result: SearchResult, trial: TrialRecord, name: str, value: float | st
 
 
 def position(span: Range, value: float) -> float:
-    """Where `value` lies in the range on its own scale: 0 at the low end, 1 at the high end."""
+    """Where `value` lies in the range on its own scale: 0 at the low end and below, 1 at the high end and above."""
+    inside = min(max(value, span.low), span.high)
     if span.log:
-        return math.log(value / span.low) / math.log(span.high / span.low)
-    return (value - span.low) / (span.high - span.low)
+        return math.log(inside / span.low) / math.log(span.high / span.low)
+    return (inside - span.low) / (span.high - span.low)
 
 
 def domain(result: SearchResult, name: str) -> Range:

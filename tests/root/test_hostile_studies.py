@@ -179,6 +179,16 @@ def test_studies_without_a_direction_break_no_reader() -> None:
     look_at_all(logs)
 
 
+@pytest.mark.parametrize("rate", [0, -1.0, 1e300])
+def test_a_rate_outside_of_its_range_breaks_no_reader(rate: float) -> None:
+    logs = [json.loads(line) for line in lines("begun")]
+    rates = [log for log in logs if log.get("param_name") == "base_lr"]
+    assert rates
+    for log in rates:
+        log["param_value_internal"] = rate
+    look_at_all(logs)
+
+
 @pytest.mark.parametrize("step", [5.0, 10**18, 1e300])
 def test_a_report_of_an_epoch_that_is_none_breaks_no_reader(step: float) -> None:
     logs = [json.loads(line) for line in lines("begun")]
