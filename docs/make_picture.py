@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
-SIZE = {"width": 1280, "height": 740}
+SIZE = {"width": 1280, "height": 780}
 
 
 def main(page: str, picture: str) -> None:
