@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lrsearch.spaces import Range, ScheduleSpace
+from lrsearch.spaces import Range
 from lrsearch.spaces.families import Choice
 
 from . import record, replay
@@ -50,7 +50,7 @@ def run(contender: str, name: str, seed: int, compute: float, data_dir: str) -> 
         key = proposal.key or len(course.trials)
         if key not in held:
             taken = complete | set(held.values()) if proposal.key else complete
-            held[key] = _nearest(proposal.params, space, model, taken if len(taken) < count else complete)
+            held[key] = model.free_row(space.schedule(proposal.params), taken if len(taken) < count else complete)
         row = held[key]
         params = space.params(table.schedules[row])
         epoch = 0
@@ -68,14 +68,6 @@ def run(contender: str, name: str, seed: int, compute: float, data_dir: str) -> 
         trained[key] = epoch
         course.trials.append((table.schedules[row], epoch))
     return course
-
-
-def _nearest(params: Mapping[str, Value], space: ScheduleSpace, model: replay.TableModel, taken: set[int]) -> int:
-    """The row whose curve is nearest to that of these parameters, of those that are not taken."""
-    features = model.features.whole([space.schedule(params)])
-    distances = ((model.pool_features - features) ** 2).sum(1)
-    distances[list(taken)] = np.inf
-    return int(np.argmin(distances))
 
 
 class Smac:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from itertools import cycle
 from typing import Any, cast
@@ -74,6 +74,12 @@ class TableModel(CurveModel):
         far = cdist(self.features.whole(schedules), self.pool_features)
         return list(dict.fromkeys(int(i) for i in far.argmin(1)))
 
+    def free_row(self, schedule: Schedule, taken: Collection[int]) -> int:
+        """The row whose curve is nearest to a schedule's, of those that are not taken."""
+        distances = ((self.pool_features - self.features.whole([schedule])) ** 2).sum(1)
+        distances[list(taken)] = np.inf
+        return int(np.argmin(distances))
+
     def nearest(self, schedule: Schedule) -> tuple[Any, Schedule]:
         """The row whose curve is nearest to a schedule, and its own schedule."""
         (row,) = self.rows([schedule])
@@ -143,11 +149,8 @@ def _nearest(
     The proposal's own trial fails, which Optuna's samplers ignore.
     """
     proposal = study.ask()
-    features = model.features.whole([space.suggest(proposal)])
+    row = model.free_row(space.suggest(proposal), complete)
     study.tell(proposal, state=TrialState.FAIL)
-    distances = ((model.pool_features - features) ** 2).sum(1)
-    distances[list(complete)] = np.inf
-    row = int(np.argmin(distances))
     study.enqueue_trial(space.params(model.table.schedules[row]))
     sampler, study.sampler = study.sampler, RandomSampler()  # it only looks the parameters up
     trial = study.ask()

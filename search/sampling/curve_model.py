@@ -32,7 +32,7 @@ DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 POOL = 1000
 """Random schedules that are always candidates."""
 DESIGN = 2
-"""Trials placed by `next_design` before the surrogate proposes: it explores well by itself."""
+"""Trials placed without the surrogate, before it proposes: it explores well by itself."""
 SCAN_WITHIN = 4
 """A study that knows so many trials needs no scan of base_lr any more."""
 COVERS = 4
@@ -187,7 +187,7 @@ class CurveModel:
         if self.scale is not None or len(finished) >= SCAN_WITHIN:
             return None
         others = (t for t in study.get_trials(deepcopy=False) if t.number != number)
-        tried = [seen.curve.schedule for t in others if (seen := self._seen(study, t)) is not None]  # failed ones, too
+        tried = [curve.schedule for t in others if (curve := self._curve(study, t)) is not None]  # failed ones, too
         values = {t.curve.schedule: t.values[-1] if t.complete else math.inf for t in finished}
         second, first, *_ = self.falling
         places = [first, second]
@@ -240,15 +240,15 @@ class CurveModel:
     def lags(self, study: Study, trial: FrozenTrial, done: int) -> bool:
         """Whether a trial with one of the scan's lower rates is behind both rates above it after so many reports."""
         schedules = [schedule for _, schedule in self.falling]
-        seen = self._seen(study, trial)
-        place = schedules.index(seen.curve.schedule) if seen and seen.curve.schedule in schedules else 0
+        curve = self._curve(study, trial)
+        place = schedules.index(curve.schedule) if curve and curve.schedule in schedules else 0
         if place < 2:
             return False
         above = dict.fromkeys(schedules[place - 2 : place], math.inf)
         for other in study.get_trials(deepcopy=False, states=DONE):
-            known = self._seen(study, other)
-            if known is not None and known.curve.schedule in above:
-                above[known.curve.schedule] = value_at(study, other, done, self.space.counting.every)
+            known = self._curve(study, other)
+            if known is not None and known.schedule in above:
+                above[known.schedule] = value_at(study, other, done, self.space.counting.every)
         return value_at(study, trial, done, self.space.counting.every) > max(above.values())
 
     @_one_thread
@@ -273,8 +273,7 @@ class CurveModel:
 
     def _look(self, study: Study, number: int | None = None) -> tuple[list[Seen], list[Seen]]:
         """Finished trials and, if asked for by the number of another, running ones; in the order of their numbers."""
-        if study.study_name != self._study:
-            self._forget(study.study_name)
+        self._meet(study)
         trials = study.get_trials(deepcopy=False)
         ended = [t for t in trials if t.state in DONE and t.number not in self._known]
         self._known.update(t.number for t in ended)
@@ -300,11 +299,22 @@ class CurveModel:
             self._kernel = count, kernel
         return fit_to(finished, kernel)
 
-    def _seen(self, study: Study, trial: FrozenTrial) -> Seen | None:
-        """What a trial has shown; None if its schedule is not known (yet)."""
+    def _meet(self, study: Study) -> None:
+        """What is known of trials is known of one study's."""
+        if study.study_name != self._study:
+            self._forget(study.study_name)
+
+    def _curve(self, study: Study, trial: FrozenTrial) -> Curve | None:
+        """A trial's curve; None if its schedule is not known (yet)."""
+        self._meet(study)
         curve = self._curves.get(trial.number) or curve_of(trial, self.space, self.features)
         if curve is None or trial.state.is_finished() or not curve.schedule.reacts:  # else its curve is not known yet
             self._curves[trial.number] = curve
+        return curve
+
+    def _seen(self, study: Study, trial: FrozenTrial) -> Seen | None:
+        """What a trial has shown; None if its schedule is not known (yet)."""
+        curve = self._curve(study, trial)
         return observe(study, trial, curve, self.reports, self.space.counting.every) if curve else None
 
 

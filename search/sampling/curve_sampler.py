@@ -28,8 +28,9 @@ class CurveSampler(BaseSampler):
     """Proposes the schedule whose learning-rate curve promises most, whatever family draws it.
 
     One Gaussian process over features of the curve learns from all families and from every epoch of every trial,
-    stopped ones too; expected improvement chooses among random schedules and neighbours of the best. The first few
-    trials are spread over the space of curves. Trials under way count as ended where they are expected to end.
+    stopped ones too; expected improvement chooses among random schedules and neighbours of the best. The first trials
+    scan base_lr; those chosen at once are what recorded jobs promise most of. Trials under way count as ended where
+    they are expected to end.
 
     Works in any study whose objective calls ``space.suggest(trial)`` and reports its metric once per epoch::
 

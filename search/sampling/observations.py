@@ -90,16 +90,20 @@ def reported(trial: FrozenTrial, every: int = 1) -> dict[int, float]:
     return {when // every + offset: value for when, value in at.items()}
 
 
+def _sign(study: Study) -> float:
+    """What makes smaller values better."""
+    return -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+
+
 def value_at(study: Study, trial: FrozenTrial, done: int, every: int = 1) -> float:
     """What a trial has reported then, smaller is better; infinite if it is not finite, or nothing was reported."""
-    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
-    value = sign * reported(trial, every).get(done, math.inf)
+    value = _sign(study) * reported(trial, every).get(done, math.inf)
     return value if math.isfinite(value) else math.inf
 
 
 def observe(study: Study, trial: FrozenTrial, curve: Curve, horizon: int, every: int = 1) -> Seen:
     """The observations of a trial so far; the horizon is in whole epochs, or in reports `every` so many steps."""
-    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+    sign = _sign(study)
     values = {e: sign * v for e, v in reported(trial, every).items() if e <= horizon}
     complete = trial.state == TrialState.COMPLETE
     if complete and trial.value is not None:
@@ -128,7 +132,7 @@ def worth_knowing(study: Study, trials: Sequence[FrozenTrial]) -> Sequence[Froze
     """The trials to learn from; of too many at once the better half and an even spread."""
     if len(trials) <= MAX_KNOWN:
         return trials
-    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+    sign = _sign(study)
     values = [math.inf if t.value is None else sign * t.value for t in trials]
     better = set(heapq.nsmallest(MAX_KNOWN // 2, range(len(trials)), key=values.__getitem__))
     spread = range(0, len(trials), 2 * len(trials) // MAX_KNOWN)

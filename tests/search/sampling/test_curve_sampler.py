@@ -157,6 +157,18 @@ def test_a_lower_rate_is_not_stopped_where_one_above_it_has_diverged() -> None:
     assert not sampler.model.lags(study, study.trials[2], 1)
 
 
+def test_what_lags_in_a_study_does_not_lag_in_the_next_one_of_the_same_model() -> None:
+    sampler = CurveSampler(SPACE, seed=0)
+    begins = {SCANNED[0]: [1.0] * EPOCHS, SCANNED[1]: [2.0] * EPOCHS, SCANNED[2]: [3.0] * EPOCHS}
+    first, second = (optuna.create_study(sampler=sampler, pruner=NopPruner()) for _ in range(2))
+    optimize(first, 3, lambda schedule: begins[schedule.base_lr])
+    assert sampler.model.lags(first, first.trials[2], 1)
+    second.sampler = optuna.samplers.RandomSampler(seed=0)
+    optimize(second, 3, lambda schedule: [9.0] * EPOCHS)
+    second.add_trials(first.trials[:2])
+    assert not sampler.model.lags(second, second.trials[2], 1)
+
+
 def test_a_fixed_base_lr_has_no_lower_rate() -> None:
     sampler = CurveSampler(ScheduleSpace(("cosine",), EPOCHS, Range(0.1, 0.1)))
     study = optuna.create_study(sampler=sampler, pruner=CurvePruner(sampler.model))

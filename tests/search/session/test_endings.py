@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import optuna
@@ -72,26 +73,40 @@ def study_in(storage: BaseStorage, name: str = NAME) -> Study | None:
     return optuna.load_study(study_name=name, storage=storage) if there else None
 
 
+OUTCOMES = {True: "withdrawn", False: "failed"}
+
+
+def comes_and_goes(
+    monkeypatch: pytest.MonkeyPatch, other: list[Trial], name: str, end_it: Callable[[Study, Trial, bool], object]
+) -> list[bool]:
+    """The other process's trial in the study of that name ends with the first look at who is busy, is taken again just
+    after it, and ends for good with the third; returns the looks since it began, which may grow.
+    """
+    looks, busy_elsewhere = list[bool](), Members.busy_elsewhere
+
+    def look(members: Members, study: Study) -> bool:
+        if study.study_name != name or not (other or looks):
+            return busy_elsewhere(members, study)
+        if len(looks) in (0, 2):
+            end_it(study, other.pop(), not looks)
+        looks.append(busy_elsewhere(members, study))
+        if len(looks) == 1:
+            other.append(take(study, "other"))
+        return looks[-1]
+
+    monkeypatch.setattr(Members, "busy_elsewhere", look)
+    return looks
+
+
 def test_and_for_a_trial_that_began_when_none_seemed_to_be_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process gives its trial up, is seen to run none, and takes the last of the budget at once."""
-    other, readings = list[Trial](), 0
-    ends, busy_elsewhere = list[SearchResult](), Members.busy_elsewhere
+    other, ends = list[Trial](), list[SearchResult]()
 
     def begin(process: Process, name: str, args: Any) -> None:
         if name == "set_trial_intermediate_value" and not other and (study := study_in(world.storage)):
             other.append(take(study, "other"))
 
-    def read(members: Members, study: Study) -> bool:
-        nonlocal readings
-        readings += 1
-        if readings in (1, 3):
-            end(study, other.pop(), "withdrawn" if readings == 1 else "failed")
-        busy = busy_elsewhere(members, study)
-        if readings == 1:
-            other.append(take(study, "other"))
-        return busy
-
-    monkeypatch.setattr(Members, "busy_elsewhere", read)
+    comes_and_goes(monkeypatch, other, NAME, lambda study, trial, first: end(study, trial, OUTCOMES[first]))
     world = World(monkeypatch, begin)
     world.start(Machine("one"), session(shared(world, "4", 1.0, confirm=0), ends.append))
     world.finish(20)
@@ -102,8 +117,7 @@ def test_a_confirmation_waits_for_a_run_that_began_when_none_seemed_to_be_under_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Another process gives a run back, is seen to run none, and takes it again at once."""
-    other, readings = list[Trial](), 0
-    ends, busy_elsewhere = list[SearchResult](), Members.busy_elsewhere
+    other, ends = list[Trial](), list[SearchResult]()
 
     def begin(process: Process, name: str, args: Any) -> None:
         if name == "set_trial_intermediate_value" and not readings and not other:
@@ -111,21 +125,11 @@ def test_a_confirmation_waits_for_a_run_that_began_when_none_seemed_to_be_under_
             if study and study.get_trials(states=(TrialState.WAITING,)):
                 other.append(take(study, "other"))
 
-    def read(members: Members, study: Study) -> bool:
-        nonlocal readings
-        if not other or not study.study_name.endswith(CONFIRMATION):
-            return busy_elsewhere(members, study)
-        readings += 1
-        if readings in (1, 3):
-            end_interrupted(study, other.pop(), "given back")
-        busy = busy_elsewhere(members, study)
-        if readings == 1:
-            other.append(take(study, "other"))
-        return busy
-
-    monkeypatch.setattr(Members, "busy_elsewhere", read)
+    readings = comes_and_goes(
+        monkeypatch, other, NAME + CONFIRMATION, lambda study, trial, _: end_interrupted(study, trial, "given back")
+    )
     world = World(monkeypatch, begin)
     world.start(Machine("one"), session(shared(world, "30", 1.0, confirm=3), ends.append))
     world.finish(20)
-    assert readings >= 3
+    assert len(readings) >= 3
     assert {run.outcome for run in ends[0].confirming} == {"complete", "interrupted"}
